@@ -1,0 +1,1 @@
+"""The commands of the house, one file per group: each parses, wires and runs."""

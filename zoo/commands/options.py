@@ -1,0 +1,170 @@
+"""Options that commands share: their names, defaults and help, and what they build together."""
+
+import math
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import torch
+import typer
+from rich.console import Console
+
+from zoo.data import ImageSet, load
+from zoo.launch import Placement, decoding_bar
+from zoo.population.proxy import ProxySetting
+from zoo.population.trial import Trial
+from zoo.spaces.cost import cost
+from zoo.spaces.skeleton import Form, Skeleton
+from zoo.training import Precision, Recipe, TrainingSetup
+from zoo.training.evaluator import sample
+
+Data = Annotated[
+    str, typer.Option(help="digits, cifar10, cifar100, svhn, fashion-mnist, or imagefolder:DIR.", rich_help_panel="Data")
+]
+Train = Annotated[
+    int | None, typer.Option(help="Training images in total, class-balanced; all by default.", rich_help_panel="Data")
+]
+Validation = Annotated[
+    int | None, typer.Option("--val", help="Validation images, taken from training; a fifth by default.", rich_help_panel="Data")
+]
+Channels = Annotated[int, typer.Option(help="Initial channels of the original setting.", rich_help_panel="Network")]
+Cells = Annotated[int, typer.Option(help="Cells of a network; two of them reduce.", rich_help_panel="Network")]
+Resolution = Annotated[
+    int | None,
+    typer.Option(help="Pixels a side of the original setting; the data's own by default.", rich_help_panel="Network"),
+]
+Batch = Annotated[int, typer.Option(help="Images per training step.", rich_help_panel="Training")]
+Cutout = Annotated[bool, typer.Option(help="Blank a square of half the side.", rich_help_panel="Training")]
+Seed = Annotated[int, typer.Option(help="Of everything random: networks, weights, splits, order.", rich_help_panel="Training")]
+Space = Annotated[str, typer.Option(help="Search space: econas-zoo, econas-search or darts.", rich_help_panel="Network")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel="Workers")]
+Dtype = Annotated[str, typer.Option(help="float32, float64, or bfloat16 (autocast).", rich_help_panel="Workers")]
+ChannelsLast = Annotated[bool, typer.Option(help="Memory format of the maps.", rich_help_panel="Workers")]
+Threads = Annotated[
+    int, typer.Option(help="CPU threads per worker; changes the last bits, so it is part of the run.", rich_help_panel="Workers")
+]
+Workers = Annotated[int, typer.Option(help="Worker processes (Ray); 1 trains in this process.", rich_help_panel="Workers")]
+Gpus = Annotated[float, typer.Option(help="GPUs per worker, may be a fraction.", rich_help_panel="Workers")]
+Address = Annotated[
+    str | None, typer.Option(help="Join a running Ray cluster: auto, host:port or ray://host:port.", rich_help_panel="Workers")
+]
+Group = Annotated[int, typer.Option(help="Networks sent to a worker at a time; part of the run.", rich_help_panel="Workers")]
+Out = Annotated[Path, typer.Option(help="Run folder; rerunning with the same one continues.", rich_help_panel="Run")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and stop.", rich_help_panel="Run")]
+Time = Annotated[
+    str | None, typer.Option("--time", help="Stop cleanly after, e.g., 90s, 30m or 2h; rerun to continue.", rich_help_panel="Run")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bench:
+    """Images and setup that a training command runs on."""
+
+    images: ImageSet
+    setup: TrainingSetup
+
+    def images_at(self, settings: list[ProxySetting]) -> dict[int, int]:
+        """Training images per epoch for every sample level in use."""
+        labels = self.images.train.labels
+        return {s: len(sample(labels, s, self.setup.seed)) if s else len(labels) for s in {x.s for x in settings}}
+
+    def price(self, trial: Trial, images: Mapping[int, int]) -> float:
+        """Training price of a trial: its forward MACs, counted as three with the backward pass, floor included.
+
+        The floor of 100,000 MACs per image stands for what the smallest networks cost in dispatch alone.
+        """
+        assert trial.setting is not None
+        macs = cost(trial.genotype, trial.setting.skeleton(self.setup.skeleton)).macs
+        return float((macs + 100_000) * images[trial.setting.s] * (trial.stop - trial.start))
+
+
+def prepare_bench(
+    *,
+    data: str,
+    train: int | None,
+    validation: int | None,
+    channels: int,
+    cells: int,
+    resolution: int | None,
+    recipe: Recipe,
+    precision: Precision,
+    seed: int,
+    threads: int,
+    console: Console,
+    form: Form = "cifar",
+) -> Bench:
+    """Load the images and make the setup that fits them.
+
+    Raises:
+        ValueError: for anything out of range, before the images are read where that is possible.
+    """
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    if seed < 0:
+        raise ValueError(f"the seed must not be negative, got {seed}")
+    Skeleton(channels=channels, cells=cells, resolution=resolution or 32, form=form)  # fails before the images load
+    bar, progress = decoding_bar(console)
+    with bar:
+        images = load(
+            data, resolution=resolution, train=train, validation=validation, seed=seed, progress=progress
+        )
+        bar.update(bar.task_ids[0], visible=False)
+    skeleton = Skeleton(
+        channels=channels,
+        cells=cells,
+        resolution=images.resolution,
+        in_channels=images.channels,
+        classes=len(images.classes),
+        form=form,
+    )
+    setup = TrainingSetup(skeleton=skeleton, recipe=recipe, precision=precision, seed=seed, threads=threads)
+    return Bench(images=images, setup=setup)
+
+
+def choose_precision(device: str, dtype: str, channels_last: bool) -> Precision:
+    """The precision asked for, "auto" being the best device at hand.
+
+    Raises:
+        ValueError: for a device this machine does not have or a dtype it cannot compute with.
+    """
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    kind = device.split(":")[0]
+    if kind not in ("cpu", "cuda", "mps") or not re.fullmatch(r"[a-z]+(:\d+)?", device):
+        raise ValueError(f"unknown device {device!r}, expected auto, cpu, cuda, cuda:N or mps")
+    if kind == "cuda" and (not torch.cuda.is_available() or torch.device(device).index or 0) >= torch.cuda.device_count():
+        raise ValueError(f"device {device!r} is not available: {torch.cuda.device_count()} CUDA devices here")
+    if kind == "mps" and (not torch.backends.mps.is_available() or dtype == "float64"):
+        raise ValueError(f"device 'mps' is not available here or cannot compute in {dtype}")
+    return Precision(device=device, dtype=dtype, channels_last=channels_last)
+
+
+def choose_placement(workers: int, gpus: float, address: str | None) -> Placement:
+    """Where workers run, once it is known that they can.
+
+    Raises:
+        ValueError: for counts out of range or a cluster that does not answer.
+    """
+    if gpus < 0:
+        raise ValueError(f"GPUs per worker must not be negative, got {gpus:g}")
+    placement = Placement(workers=workers, gpus=gpus, address=address)
+    placement.check()
+    return placement
+
+
+def parse_time(text: str | None) -> float | None:
+    """Seconds of "90s", "30m", "2h" or "1.5h"; None for None.
+
+    Raises:
+        ValueError: for another form or nothing.
+    """
+    if text is None:
+        return None
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else math.nan
+    if not seconds > 0:
+        raise ValueError(f"{text!r} is not a time, expected a form like 90s, 30m or 2h")
+    return seconds

@@ -1,0 +1,194 @@
+"""Launching: one strategy in one run folder, with its lock, journal, workers, progress and deadline."""
+
+import json
+import os
+import platform
+import sys
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from zoo.data.image_set import ImageSet
+from zoo.population.executor import Executor, SerialExecutor
+from zoo.population.journal import Journal, run_lock
+from zoo.population.manager import Manager
+from zoo.population.strategy import Strategy
+from zoo.population.trial import Record, Trial
+from zoo.population.weights import WeightStore
+from zoo.training.evaluator import TrainingSetup, make_evaluator
+
+WEIGHTS = "checkpoints"
+PACKAGES = ("thriftnas", "torch", "torchvision", "numpy", "scipy", "pandas", "ray")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Placement:
+    """Where a run's workers are; changes nothing about its results, so it may differ on resume.
+
+    Attributes:
+        workers: processes; 1 without an address trains in this process, without Ray.
+        gpus: GPUs per worker, may be a fraction.
+        address: of a running Ray cluster; None starts Ray on this machine where it is needed.
+        serial: train in this process whatever the number of workers.
+    """
+
+    workers: int = 1
+    gpus: float = 0.0
+    address: str | None = None
+    serial: bool = False
+
+    def executor(self, setup: TrainingSetup, images: ImageSet) -> Executor:
+        """The executor of training runs.
+
+        Raises:
+            ValueError: for a count that is not positive or a cluster that does not answer.
+        """
+        if self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        if self.serial or (self.workers == 1 and self.address is None):
+            return SerialExecutor(make_evaluator(setup, images))
+        from zoo.population.ray_executor import RayExecutor  # Ray takes seconds to import; serial runs do without
+
+        factory = partial(make_evaluator, setup)
+        return RayExecutor(factory, images, workers=self.workers, gpus=self.gpus, address=self.address)
+
+    def check(self) -> None:
+        """Find out early whether the cluster answers.
+
+        Raises:
+            ValueError: as :meth:`executor`.
+        """
+        if self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        if self.address is not None:
+            from zoo.population.ray_executor import find_cluster
+
+            find_cluster(self.address)
+
+
+def open_run(folder: Path, identity: Mapping[str, Any], command: list[str]) -> Journal:
+    """The journal of a new or continued run, with what was called and on what.
+
+    Raises:
+        ValueError: if the folder holds something else or another run.
+    """
+    journal = Journal.create(folder, identity)
+    journal.set("command", command)
+    journal.set("directory", os.getcwd())
+    if journal.get("about") is None:
+        journal.set("about", about())
+    return journal
+
+
+def about() -> dict[str, Any]:
+    """Versions and hardware, for whoever reads the numbers later."""
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "hardware": {"processor": _processor(), "cores": os.cpu_count(), "gpu": gpu, "system": platform.platform()},
+    }
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()
+
+
+def run(
+    folder: Path,
+    journal: Journal,
+    strategy: Strategy,
+    executor: Callable[[], Executor],
+    *,
+    group: int,
+    total: float,
+    price: Callable[[Trial], float],
+    console: Console,
+    seconds: float | None = None,
+) -> bool:
+    """Run ``strategy`` to its end, or for ``seconds`` and until what was running has come back.
+
+    Args:
+        folder: the run's.
+        journal: of the run, opened under the folder's lock (see :func:`locked`).
+        strategy: fresh.
+        executor: makes the executor; called only if something is left to do.
+        group: trials per batch.
+        total: the run's whole price, in the unit of ``price``.
+        price: what a trial costs, for a bar that moves evenly and an ETA that means something.
+        console: where the bar goes.
+        seconds: after which nothing new is started.
+
+    Returns:
+        Whether the strategy is finished.
+    """
+    deadline = None if seconds is None else time.monotonic() + seconds
+    manager = Manager(strategy, journal, WeightStore(folder / WEIGHTS), batch=group)
+    paid = sum(price(manager.trials[record.index]) for record in manager.records)
+    if paid >= total:
+        return True
+    bar = Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.percentage:>3.0f} %"),
+        TextColumn("{task.fields[done]} trials"),
+        TimeElapsedColumn(),
+        TextColumn("ETA"),
+        TimeRemainingColumn(elapsed_when_finished=True),
+        console=console,
+    )
+    workers = executor()
+    try:
+        with bar:
+            task = bar.add_task("training", total=total, completed=paid, done=len(manager.records))
+
+            def listen(trial: Trial, record: Record) -> None:
+                bar.update(task, advance=price(trial), done=len(manager.records))
+                if not record.ok:
+                    bar.console.print(f"[yellow]trial {trial.index} ({trial.setting}) failed: {record.reason}")
+
+            return manager.run(
+                workers, listen=listen, stop=lambda: deadline is not None and time.monotonic() >= deadline
+            )
+    finally:
+        workers.close()
+
+
+locked = run_lock
+
+
+def decoding_bar(console: Console) -> tuple[Progress, Callable[[int, int], None]]:
+    """A bar for images being decoded, and the callback that moves it."""
+    bar = Progress(
+        TextColumn("decoding images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+    )
+    task = bar.add_task("", total=None)
+    return bar, lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def write_json(path: Path, data: Any) -> None:
+    """Write JSON under another name first, so that a reader never sees half of it."""
+    write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write a text file whole or not at all."""
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def command_line() -> list[str]:
+    """What was typed after the program's name."""
+    return sys.argv[1:]

@@ -1,0 +1,86 @@
+"""Executors: where batches of jobs run. The protocol, and the one that runs them in this process."""
+
+import dataclasses
+import socket
+import time
+from collections.abc import Sequence
+from typing import Protocol
+
+from zoo.population.trial import Evaluator, Job, Outcome, Record
+
+
+class Executor(Protocol):
+    """Takes batches and gives back their outcomes, in any order; shaped like concurrent.futures."""
+
+    @property
+    def free(self) -> int:
+        """How many batches it can take now."""
+        ...
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Take one batch.
+
+        Raises:
+            RuntimeError: if nothing is free.
+        """
+        ...
+
+    def collect(self) -> list[Outcome]:
+        """The outcomes of at least one whole batch, waiting for it; one per job, failures included."""
+        ...
+
+    def close(self) -> None:
+        """Give everything back."""
+        ...
+
+
+class SerialExecutor:
+    """Runs one batch at a time in this process."""
+
+    def __init__(self, evaluator: Evaluator) -> None:
+        self._evaluator = evaluator
+        self._jobs: Sequence[Job] = ()
+
+    @property
+    def free(self) -> int:
+        """1 until a batch is submitted."""
+        return 0 if self._jobs else 1
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Take the batch; it runs in :meth:`collect`."""
+        if self._jobs:
+            raise RuntimeError("no worker is free")
+        self._jobs = jobs
+
+    def collect(self) -> list[Outcome]:
+        """Run the batch."""
+        jobs, self._jobs = self._jobs, ()
+        return evaluate(self._evaluator, jobs)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def evaluate(evaluator: Evaluator, jobs: Sequence[Job], attempt: int = 1) -> list[Outcome]:
+    """Run a batch where we are: an exception becomes failed records that name it, and the run goes on.
+
+    Evaluators turn what they expect (divergence, out of memory) into records themselves.
+    """
+    began = time.perf_counter()
+    try:
+        outcomes = evaluator(jobs)
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        outcomes = failures(jobs, reason, seconds=time.perf_counter() - began)
+    return [
+        (dataclasses.replace(record, batch=jobs[0].trial.index, attempt=attempt, host=socket.gethostname()), weights)
+        for record, weights in outcomes
+    ]
+
+
+def failures(jobs: Sequence[Job], reason: str, seconds: float = 0.0) -> list[Outcome]:
+    """A failed record for every job of a batch."""
+    first = jobs[0].trial.index
+    return [
+        (Record(index=job.trial.index, ok=False, reason=reason, seconds=seconds, batch=first), None) for job in jobs
+    ]

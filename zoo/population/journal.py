@@ -1,0 +1,243 @@
+"""The journal of a run: one SQLite file with its identity, trials, records and the order of events."""
+
+import fcntl
+import hashlib
+import json
+import os
+import sqlite3
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import pandas as pd
+
+from zoo.population.trial import INCIDENTAL, Record, Trial
+
+FILE = "journal.sqlite"
+SCHEMA = 1
+
+_TABLES = """
+CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE trials (number INTEGER PRIMARY KEY, trial TEXT NOT NULL);
+CREATE TABLE records (number INTEGER PRIMARY KEY REFERENCES trials, record TEXT NOT NULL);
+CREATE TABLE events (place INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, asked INTEGER, numbers TEXT NOT NULL);
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One line of a run's history: a batch was asked for (``asked`` trials at most), or records were told."""
+
+    kind: Literal["ask", "tell"]
+    asked: int
+    numbers: tuple[int, ...]
+
+
+class Journal:
+    """Append-only history of a run; every append is one transaction, and reading never changes it.
+
+    Use :meth:`create`, :meth:`open` or :meth:`memory`.
+    """
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self._db = connection
+
+    @classmethod
+    def memory(cls, identity: Mapping[str, Any]) -> "Journal":
+        """A journal that is gone with the process, for simulations."""
+        journal = cls(sqlite3.connect(":memory:", isolation_level=None))
+        journal._start(identity)
+        return journal
+
+    @classmethod
+    def create(cls, folder: Path, identity: Mapping[str, Any]) -> "Journal":
+        """Start or continue the run in ``folder``.
+
+        A new journal appears in the folder only once it is complete.
+
+        Raises:
+            ValueError: if the folder holds something else, or a run with another identity; names the difference.
+        """
+        path = folder / FILE
+        if not path.exists():
+            if folder.exists() and (not folder.is_dir() or any(p.name not in (".lock", ".new") for p in folder.iterdir())):
+                raise ValueError(f"{folder} holds something else than a run, expected a new or empty folder")
+            folder.mkdir(parents=True, exist_ok=True)
+            _drop(folder / ".new")
+            journal = cls(_connect(folder / ".new"))
+            journal._start(identity)
+            journal.close()
+            os.replace(folder / ".new", path)
+        journal = cls.open(folder)
+        held = journal.identity
+        wanted = json.loads(json.dumps(identity))
+        for name in {**held, **wanted}:
+            if held.get(name) != wanted.get(name):
+                journal.close()
+                raise ValueError(f"{folder} holds another run: {_difference(name, held.get(name), wanted.get(name))}")
+        return journal
+
+    @classmethod
+    def open(cls, folder: Path, *, readonly: bool = False) -> "Journal":
+        """The journal of the run in ``folder``.
+
+        Raises:
+            ValueError: if there is none, it is not a journal, or it was written by another schema.
+        """
+        path = folder / FILE
+        if not path.is_file():
+            raise ValueError(f"{folder} holds no run: {FILE} is missing")
+        journal = cls(_connect(path, readonly=readonly))
+        try:
+            schema = journal.get("schema")
+        except sqlite3.DatabaseError as error:
+            raise ValueError(f"{path} is not a journal: {error}") from None
+        if schema != SCHEMA:
+            raise ValueError(f"{path} has schema {schema}, expected {SCHEMA}")
+        return journal
+
+    def _start(self, identity: Mapping[str, Any]) -> None:
+        self._db.executescript(_TABLES)
+        self.set("schema", SCHEMA)
+        self.set("identity", dict(identity))
+
+    def close(self) -> None:
+        """Release the file."""
+        self._db.close()
+
+    # -------------------------------------------------------------- what the run is
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What makes this run this run: rerunning with anything else is an error."""
+        return dict(self.get("identity"))
+
+    def get(self, name: str) -> Any:
+        """A named value of the run, None where it was never set."""
+        row = self._db.execute("SELECT value FROM run WHERE name = ?", (name,)).fetchone()
+        return None if row is None else json.loads(row[0])
+
+    def set(self, name: str, value: Any) -> None:
+        """Set a named value, which must be JSON-ready; not part of the history."""
+        self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (name, json.dumps(value)))
+
+    # -------------------------------------------------------------- appending
+
+    def append_ask(self, asked: int, trials: Sequence[Trial]) -> None:
+        """Note that a strategy was asked for at most ``asked`` trials and gave these."""
+        with self._transaction() as db:
+            rows = [(trial.index, json.dumps(trial.to_dict(), separators=(",", ":"))) for trial in trials]
+            db.executemany("INSERT INTO trials VALUES (?, ?)", rows)
+            self._event("ask", asked, [trial.index for trial in trials])
+
+    def append_tell(self, records: Sequence[Record]) -> None:
+        """Note the records of one batch."""
+        with self._transaction() as db:
+            rows = [
+                (record.index, json.dumps(record.to_dict(), separators=(",", ":"), allow_nan=False))
+                for record in records
+            ]
+            db.executemany("INSERT INTO records VALUES (?, ?)", rows)
+            self._event("tell", 0, [record.index for record in records])
+
+    def _event(self, kind: str, asked: int, numbers: list[int]) -> None:
+        self._db.execute(
+            "INSERT INTO events (kind, asked, numbers) VALUES (?, ?, ?)", (kind, asked, json.dumps(numbers))
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[sqlite3.Connection]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield self._db
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    # -------------------------------------------------------------- reading
+
+    def trials(self) -> list[Trial]:
+        """Every trial, by index."""
+        rows = self._db.execute("SELECT trial FROM trials ORDER BY number")
+        return [Trial.from_dict(json.loads(text)) for (text,) in rows]
+
+    def records(self) -> dict[int, Record]:
+        """Every record, by its trial's index."""
+        rows = self._db.execute("SELECT record FROM records ORDER BY number")
+        return {record.index: record for (text,) in rows for record in [Record.from_dict(json.loads(text))]}
+
+    def events(self) -> list[Event]:
+        """The history, oldest first."""
+        rows = self._db.execute("SELECT kind, asked, numbers FROM events ORDER BY place")
+        return [Event(kind, asked, tuple(json.loads(numbers))) for kind, asked, numbers in rows]
+
+    def counts(self) -> dict[str, int]:
+        """How many trials there are, done, failed and pending."""
+        total = self._db.execute("SELECT COUNT(*) FROM trials").fetchone()[0]
+        told, good = self._db.execute("SELECT COUNT(*), TOTAL(json_extract(record, '$.ok')) FROM records").fetchone()
+        return {"trials": total, "done": told, "failed": told - int(good), "pending": total - told}
+
+    def frame(self) -> pd.DataFrame:
+        """One row per trial with what was asked and, where it ended, what was measured (metrics as columns)."""
+        records = self.records()
+        rows = []
+        for trial in self.trials():
+            row: dict[str, Any] = trial.to_dict() | {"key": trial.genotype.key, "genotype": trial.genotype.to_json()}
+            if record := records.get(trial.index):
+                measured = record.to_dict()
+                row |= {name: measured[name] for name in measured if name not in ("index", "metrics")}
+                row |= measured["metrics"]
+            rows.append(row)
+        return pd.DataFrame(rows)
+
+    def digest(self) -> str:
+        """SHA-256 of trials and records by index, without what differs from run to run (seconds, host, attempt)."""
+        hasher = hashlib.sha256()
+        for trial in self.trials():
+            hasher.update(json.dumps(trial.to_dict(), sort_keys=True).encode())
+        for _, record in sorted(self.records().items()):
+            lasting = {name: value for name, value in record.to_dict().items() if name not in INCIDENTAL}
+            hasher.update(json.dumps(lasting, sort_keys=True).encode())
+        return hasher.hexdigest()
+
+
+@contextmanager
+def run_lock(folder: Path) -> Iterator[None]:
+    """Hold ``folder`` for this process while it runs; the system lets go of it however the process ends.
+
+    Raises:
+        ValueError: if another process holds it.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"another process is running in {folder}; wait for it or choose another folder") from None
+        yield
+
+
+def _connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
+    # check_same_thread: a progress display may read from its own thread.
+    if readonly:
+        return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30)
+    db = sqlite3.connect(path, isolation_level=None, timeout=30)
+    db.execute("PRAGMA journal_mode = WAL")
+    db.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing; a power cut the last moments at most
+    return db
+
+
+def _drop(path: Path) -> None:
+    for suffix in ("", "-wal", "-shm"):
+        path.with_name(path.name + suffix).unlink(missing_ok=True)
+
+
+def _difference(name: str, held: Any, wanted: Any) -> str:
+    if isinstance(held, Mapping) and isinstance(wanted, Mapping):
+        for key in {**held, **wanted}:
+            if held.get(key) != wanted.get(key):
+                return _difference(f"{name}.{key}", held.get(key), wanted.get(key))
+    return f"{name} is {json.dumps(held)} there, got {json.dumps(wanted)}"

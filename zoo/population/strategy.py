@@ -1,0 +1,141 @@
+"""Strategies: who decides what to try next. The protocol, a fixed list, and random search."""
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+
+from zoo.population.proxy import ProxySetting
+from zoo.population.trial import Record, Trial
+from zoo.spaces.cell_space import CellSpace
+from zoo.spaces.genotype import Genotype
+
+SAMPLING = 101
+"""Purpose of the random stream that draws genotypes; every use of randomness has a number of its own."""
+
+
+class Strategy(Protocol):
+    """Asks for trials and is told their records; keeps no state that replaying its events would not restore.
+
+    Nothing may depend on when records arrive, except through :meth:`tell`; an empty answer changes nothing.
+    """
+
+    def ask(self, n: int, first: int) -> list[Trial]:
+        """At most ``n`` trials of one setting and stage, numbered from ``first``.
+
+        Empty means: tell me more first; empty with nothing running means: finished.
+        """
+        ...
+
+    def tell(self, records: Sequence[Record]) -> None:
+        """Take the records of one batch, sorted by index; each record comes once."""
+        ...
+
+    def resumable(self) -> set[int]:
+        """Indices of the trials whose weights may still be needed; the others' are deleted."""
+        ...
+
+
+class FixedList:
+    """Asks for given trials, in order, and ignores what comes back."""
+
+    def __init__(self, trials: Sequence[Trial]) -> None:
+        self._trials = list(trials)
+        self._next = 0
+
+    def ask(self, n: int, first: int) -> list[Trial]:
+        """The next trials of one setting and stage."""
+        batch: list[Trial] = []
+        for trial in self._trials[self._next : self._next + n]:
+            if batch and (trial.setting, trial.start, trial.stop) != (batch[0].setting, batch[0].start, batch[0].stop):
+                break
+            batch.append(trial)
+        if batch and batch[0].index != first:
+            raise ValueError(f"the list numbers its next trial {batch[0].index}, expected {first}")
+        self._next += len(batch)
+        return batch
+
+    def tell(self, records: Sequence[Record]) -> None:
+        """Nothing to learn."""
+
+    def resumable(self) -> set[int]:
+        """Every trial that is kept."""
+        return {trial.index for trial in self._trials if trial.keep}
+
+
+class RandomSearch:
+    """Trains ``count`` different random networks at one setting and keeps the best one's weights.
+
+    Args:
+        space: where genotypes are drawn from.
+        setting: how each is trained, from epoch 0 to its last.
+        count: networks; a larger count continues the same sequence.
+        seed: of the draws.
+        keep: whether weights are stored at all.
+    """
+
+    def __init__(self, space: CellSpace, setting: ProxySetting, count: int, seed: int, keep: bool = True) -> None:
+        if count < 1:
+            raise ValueError(f"the number of networks must be at least 1, got {count}")
+        self._genotypes = GenotypeSequence(space, seed)
+        self._setting, self._count, self._keep = setting, count, keep
+        self._asked = 0
+        self._best: tuple[float, int] | None = None
+        self._pending: set[int] = set()
+
+    def ask(self, n: int, first: int) -> list[Trial]:
+        """The next networks."""
+        trials = [
+            Trial(
+                index=first + i,
+                genotype=self._genotypes[self._asked + i],
+                setting=self._setting,
+                start=0,
+                stop=self._setting.e,
+                role="zoo",
+                keep=self._keep,
+            )
+            for i in range(min(n, self._count - self._asked))
+        ]
+        self._asked += len(trials)
+        self._pending |= {trial.index for trial in trials}
+        return trials
+
+    def tell(self, records: Sequence[Record]) -> None:
+        """Remember the network with the highest accuracy; the first one where several share it."""
+        for record in records:
+            self._pending.discard(record.index)
+            if record.ok:
+                rank = (-record.metrics["accuracy"], record.index)
+                self._best = rank if self._best is None else min(self._best, rank)
+
+    def resumable(self) -> set[int]:
+        """The best network so far, and those still running."""
+        return self._pending | ({self._best[1]} if self._best else set())
+
+
+class GenotypeSequence:
+    """Random genotypes of a space in a fixed order, no two of which compute the same function.
+
+    Genotype i depends on the seed and those before it only, so that a longer zoo begins with a shorter one.
+    """
+
+    def __init__(self, space: CellSpace, seed: int) -> None:
+        self._space, self._seed = space, seed
+        self._drawn: list[Genotype] = []
+        self._functions: set[str] = set()
+
+    def __getitem__(self, index: int) -> Genotype:
+        while len(self._drawn) <= index:
+            self._drawn.append(self._draw(len(self._drawn)))
+        return self._drawn[index]
+
+    def _draw(self, index: int) -> Genotype:
+        rng = np.random.default_rng((self._seed, index, SAMPLING))
+        for _ in range(1000):
+            genotype = self._space.sample(rng)
+            function = self._space.function_key(genotype)
+            if function not in self._functions:
+                self._functions.add(function)
+                return genotype
+        raise ValueError(f"the space {self._space.name!r} seems to have no more than {index} different functions")

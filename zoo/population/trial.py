@@ -1,0 +1,137 @@
+"""Trials and records: what was asked and what was measured, as frozen data with a JSON form."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from zoo.population.proxy import ProxySetting
+from zoo.spaces.genotype import Genotype, genotype_from_dict
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trial:
+    """What was asked: one stage of training one architecture.
+
+    Attributes:
+        index: place in the journal, from 0.
+        genotype: the architecture.
+        setting: reductions and the epochs of the full schedule; None: evaluated on inherited weights.
+        start: epoch this stage starts from; its first stage starts from 0.
+        stop: epoch this stage ends before, at most the setting's epochs.
+        resumes: index of the trial whose weights it continues.
+        parent: key of the genotype it was mutated from.
+        role: why it was asked: reference, proxy, child, promotion, audit, retrain, ...
+        keep: whether its weights are worth storing.
+
+    Raises:
+        ValueError: for epochs that do not ascend or a stage that starts late without weights to resume.
+    """
+
+    index: int
+    genotype: Genotype
+    setting: ProxySetting | None
+    start: int
+    stop: int
+    resumes: int | None = None
+    parent: str | None = None
+    role: str = "child"
+    keep: bool = False
+
+    def __post_init__(self) -> None:
+        last = self.stop if self.setting is None else self.setting.e
+        if not 0 <= self.start < self.stop <= last:
+            raise ValueError(f"a stage must lie within 0 to {last} epochs, got {self.start} to {self.stop}")
+        if (self.start > 0) != (self.resumes is not None):
+            raise ValueError(f"a stage resumes a trial exactly when it starts after 0, got start {self.start}, resumes {self.resumes}")
+        if self.resumes is not None and not 0 <= self.resumes < self.index:
+            raise ValueError(f"trial {self.index} cannot resume trial {self.resumes}: it must come before")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The trial as JSON-ready data."""
+        return {
+            "index": self.index,
+            "genotype": self.genotype.to_dict(),
+            "setting": None if self.setting is None else str(self.setting),
+            "start": self.start,
+            "stop": self.stop,
+            "resumes": self.resumes,
+            "parent": self.parent,
+            "role": self.role,
+            "keep": self.keep,
+        }
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Trial":
+        """Read :meth:`to_dict`'s form."""
+        setting = data["setting"]
+        return cls(
+            **{
+                **data,
+                "genotype": genotype_from_dict(data["genotype"]),
+                "setting": None if setting is None else ProxySetting.parse(setting),
+            }
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """What was measured.
+
+    Attributes:
+        index: the trial's index.
+        ok: whether the trial ended with a measurement.
+        reason: why not, in a few words; empty where ok.
+        metrics: finite numbers by name: accuracy and balanced_accuracy (shares of the validation set), loss, ...
+        epochs_paid: epochs trained for it, more than its stage where lost weights were trained again.
+        seconds: wall-clock seconds in the worker.
+        checkpoint: SHA-256 of its weights, None where none were kept.
+        batch: index of the first trial of its batch.
+        attempt: how often its batch was sent, from 1.
+        host: where it ran.
+    """
+
+    index: int
+    ok: bool
+    reason: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    epochs_paid: float = 0.0
+    seconds: float = 0.0
+    checkpoint: str | None = None
+    batch: int = 0
+    attempt: int = 1
+    host: str = ""
+
+    def to_dict(self) -> dict[str, Any]:
+        """The record as JSON-ready data."""
+        return {name: getattr(self, name) for name in self.__slots__} | {"metrics": dict(self.metrics)}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Record":
+        """Read :meth:`to_dict`'s form."""
+        return cls(**data)
+
+
+INCIDENTAL = ("seconds", "host", "attempt")
+"""Fields of a record that say how it was measured and differ from run to run: digests leave them out."""
+
+
+@dataclass(frozen=True, slots=True)
+class Job:
+    """A trial on its way to a worker.
+
+    Attributes:
+        trial: what to do.
+        root: index of the first trial of its resume chain, which seeds its training.
+        checkpoint: the weights it resumes; None with a late start means they were lost: train from epoch 0.
+    """
+
+    trial: Trial
+    root: int
+    checkpoint: bytes | None
+
+
+Outcome = tuple[Record, bytes | None]
+"""A record and the weights that were asked to be kept."""
+
+Evaluator = Callable[[Sequence[Job]], list[Outcome]]
+"""Runs in a worker: a batch of jobs to one outcome each."""

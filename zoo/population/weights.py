@@ -1,0 +1,56 @@
+"""Weights on the driver's disk: bytes stored under their own hash, and never parsed."""
+
+import hashlib
+import os
+import tempfile
+from collections.abc import Iterable
+from pathlib import Path
+
+
+class WeightStore:
+    """A folder of files named by the SHA-256 of what they hold.
+
+    A file appears whole or not at all: it is written under another name, synced and renamed.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def put(self, data: bytes) -> str:
+        """Store bytes durably and return their SHA-256 in hexadecimal.
+
+        Raises:
+            OSError: if they cannot be written, for want of space or rights; nothing is left behind.
+        """
+        name = hashlib.sha256(data).hexdigest()
+        path = self.folder / name
+        if path.exists() and path.stat().st_size == len(data):
+            return name
+        self.folder.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".")
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(data)
+                file.flush()
+                os.fsync(file.fileno())
+            os.replace(temporary, path)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        return name
+
+    def get(self, name: str) -> bytes | None:
+        """The bytes called ``name``, or None where they are missing or do not match their hash."""
+        try:
+            data = (self.folder / name).read_bytes()
+        except FileNotFoundError:
+            return None
+        return data if hashlib.sha256(data).hexdigest() == name else None
+
+    def keep_only(self, names: Iterable[str]) -> None:
+        """Delete every file not named."""
+        if self.folder.exists():
+            keep = set(names)
+            for path in self.folder.iterdir():
+                if path.name not in keep:
+                    path.unlink(missing_ok=True)

@@ -1,0 +1,65 @@
+"""Checkpoints: a training state as bytes that a stranger's copy of may be read without running code."""
+
+import io
+from typing import Any
+
+import torch
+from torch import nn
+
+SCHEMA = 1
+
+
+def save_checkpoint(network: nn.Module, optimizer: torch.optim.Optimizer, epoch: int) -> bytes:
+    """Weights, buffers, momentum and the epochs done, as bytes; equal states give equal bytes."""
+    state = {
+        "schema": SCHEMA,
+        "epoch": epoch,
+        "network": {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()},
+        "momentum": [_momentum(optimizer, p) for group in optimizer.param_groups for p in group["params"]],
+    }
+    buffer = io.BytesIO()
+    torch.save(state, buffer)
+    return buffer.getvalue()
+
+
+def load_checkpoint(data: bytes, network: nn.Module, optimizer: torch.optim.Optimizer) -> int:
+    """Put a saved state back; returns the epochs done.
+
+    Raises:
+        ValueError: if the bytes are no checkpoint, hold anything but tensors and numbers, or fit another network.
+    """
+    state = read_tensors(io.BytesIO(data), "checkpoint")
+    if state.get("schema") != SCHEMA:
+        raise ValueError(f"checkpoint schema {state.get('schema')!r} is not known, expected {SCHEMA}")
+    try:
+        network.load_state_dict(state["network"])
+    except RuntimeError as error:
+        raise ValueError(f"the checkpoint is of another network: {str(error).splitlines()[0]}") from None
+    parameters = [p for group in optimizer.param_groups for p in group["params"]]
+    for parameter, momentum in zip(parameters, state["momentum"], strict=True):
+        if momentum is not None:
+            optimizer.state[parameter]["momentum_buffer"] = momentum.to(parameter)
+    epoch: int = state["epoch"]
+    return epoch
+
+
+def read_tensors(source: Any, what: str) -> dict[str, Any]:
+    """``torch.load`` of a path or file with weights only.
+
+    Raises:
+        ValueError: naming ``what`` if the content is damaged or holds anything that could run code.
+    """
+    try:
+        state = torch.load(source, map_location="cpu", weights_only=True)
+    except OSError:
+        raise
+    except Exception as error:  # torch raises a different one for every kind of damage
+        raise ValueError(f"the {what} cannot be read safely: {str(error).splitlines()[0][:200]}") from None
+    if not isinstance(state, dict):
+        raise ValueError(f"the {what} holds {type(state).__name__}, expected named tensors")
+    return state
+
+
+def _momentum(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> torch.Tensor | None:
+    buffer = optimizer.state.get(parameter, {}).get("momentum_buffer")
+    return None if buffer is None else buffer.detach().cpu()

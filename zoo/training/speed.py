@@ -1,0 +1,64 @@
+"""Speed: seconds per image of a setting on this machine, from timing a few steps."""
+
+import time
+from dataclasses import dataclass, replace
+from functools import lru_cache
+
+import torch
+
+from zoo.data.image_set import ImageSet
+from zoo.networks.cell_network import build_network
+from zoo.population.proxy import ProxySetting
+from zoo.spaces.genotype import CellGenotype
+from zoo.training.evaluator import TrainingSetup
+from zoo.training.trainer import Examples, Stage, evaluate, make_optimizer, train_stage
+
+STEPS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Speed:
+    """Seconds per image, training and validating."""
+
+    training: float
+    validation: float
+
+
+def seconds_per_image(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: CellGenotype) -> Speed:
+    """Time a few training steps and one validation batch of ``genotype`` at ``setting``, after a warm-up step.
+
+    Sample share and epochs do not matter and settings that differ in them only are timed once.
+    """
+    return _timed(setup, images, replace(setting, s=0, e=1), genotype)
+
+
+@lru_cache(maxsize=256)
+def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: CellGenotype) -> Speed:
+    torch.set_num_threads(setup.threads)
+    device, skeleton = setup.precision.device, setting.skeleton(setup.skeleton)
+    network = build_network(
+        genotype, skeleton, torch.Generator().manual_seed(0), device=device, dtype=setup.precision.storage
+    )
+    optimizer = make_optimizer(network, setup.recipe)
+
+    def step(count: int) -> float:
+        part = slice(0, count * setup.recipe.batch)
+        examples = Examples(
+            images=torch.tensor(images.train.images[part], device=device),
+            labels=torch.tensor(images.train.labels[part], device=device),
+            resolution=skeleton.resolution,
+            mean=images.mean,
+            std=images.std,
+            flip=images.flip,
+        )
+        began = time.perf_counter()
+        stage = Stage(start=0, stop=1, epochs=1, seed=0, root=0)
+        train_stage(network, optimizer, examples, setup.recipe, setup.precision, stage)
+        return (time.perf_counter() - began) / len(examples.labels)
+
+    step(1)
+    training = step(STEPS)
+    batch = torch.zeros(256, skeleton.in_channels, skeleton.resolution, skeleton.resolution, device=device)
+    began = time.perf_counter()
+    evaluate(network, batch, torch.zeros(256, dtype=torch.long, device=device), skeleton.classes, setup.precision)
+    return Speed(training, (time.perf_counter() - began) / 256)
