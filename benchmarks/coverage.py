@@ -37,9 +37,7 @@ WORLDS = (
 )
 
 
-def draw(
-    world: World, strengths: Array, networks: int, repeats: int, rng: np.random.Generator
-) -> tuple[Array, Array]:
+def draw(world: World, strengths: Array, networks: int, repeats: int, rng: np.random.Generator) -> tuple[Array, Array]:
     """Scores (settings, networks) and reference (networks, repeats) of one zoo.
 
     strengths (settings,) in [-1, 1]: correlation of a setting with the quality. Half of what else a setting
@@ -79,9 +77,7 @@ def plant(world: World, rho: float, repeats: int = 1) -> tuple[float, float]:
     return low, population_rho(world, low, repeats, seed=2)
 
 
-def coverage(
-    world: World, rho: float, networks: int, draws: int, seed: int, resamples: int = 500
-) -> dict[str, object]:
+def coverage(world: World, rho: float, networks: int, draws: int, seed: int, resamples: int = 500) -> dict[str, object]:
     """Share of two-sided 95 % Spearman intervals that contain the population's value, or lie above it."""
     strength, truth = plant(world, rho)
     rng = np.random.default_rng((seed, networks, round(100 * rho)))
@@ -129,9 +125,7 @@ def recommendations(
     chosen = []
     for _ in range(draws):
         scores, reference = draw(world, strengths, networks, 2, rng)
-        found = recommend(
-            scores, reference, acceleration, names, rng, target=TARGET, resamples=resamples
-        ).index
+        found = recommend(scores, reference, acceleration, names, rng, target=TARGET, resamples=resamples).index
         if found is not None:
             chosen.append(found)
     return {

@@ -1,40 +1,87 @@
-"""The command line `thriftnas`: parse, wire, run; every error a user can cause is one line and exit code 2."""
+"""The command line `thriftnas`: which commands there are, and how an error looks: one line, exit code 2."""
 
 import sqlite3
 import sys
+from collections.abc import Sequence
 from importlib.metadata import entry_points
+from typing import Annotated
 
 import typer
 
+from zoo import __version__
+from zoo.commands.build import build
+from zoo.commands.demo import demo
+from zoo.commands.doctor import doctor
+from zoo.commands.predict import predict
+from zoo.commands.runs import digest, report, resume, status
 from zoo.commands.study import study
+from zoo.commands.zoo import cost, sample
+
+SEARCHES = "thriftnas.commands"
+"""Entry-point group through which a search adds its typer app."""
 
 app = typer.Typer(
     name="thriftnas",
     help="Neural architecture search that costs little and says how far to trust the cheap measurement.",
     no_args_is_help=True,
+    add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-zoo_app = typer.Typer(help="Random networks: sample, cost, build, and study how well cheap settings rank them.", no_args_is_help=True)
+zoo_app = typer.Typer(no_args_is_help=True, help="Random networks: sample, cost, build, study.")
+run_app = typer.Typer(no_args_is_help=True, help="Runs: status, resume, report, digest.")
+for group, commands in (
+    (app, (demo, predict, doctor)),
+    (zoo_app, (sample, cost, build, study)),
+    (run_app, (status, resume, report, digest)),
+):
+    for command in commands:
+        group.command()(command)
 app.add_typer(zoo_app, name="zoo")
-zoo_app.command()(study)
+app.add_typer(run_app, name="run")
+for search in entry_points(group=SEARCHES):
+    app.add_typer(search.load(), name=search.name)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        print(f"thriftnas {__version__}")
+        raise typer.Exit
 
 
 @app.callback()
-def root():
-    """x"""
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Neural architecture search that costs little and says how far to trust the cheap measurement."""
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 2 after one line on standard error, 130 when interrupted."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
     try:
-        app(standalone_mode=False)
-    except (ValueError, OSError, sqlite3.Error) as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(2)
+        result = app(args=given, obj=given, standalone_mode=False, prog_name="thriftnas")
+        return result if isinstance(result, int) else 0
     except KeyboardInterrupt:
-        print("stopped; run the same command again to continue", file=sys.stderr)
-        sys.exit(130)
+        print("stopped; nothing measured is lost, the same command continues", file=sys.stderr)
+        return 130
+    except OSError as error:
+        message = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    except (ValueError, sqlite3.Error) as error:
+        message = str(error)
+    except Exception as error:
+        # typer's own usage errors; their class has changed its home between versions
+        describe = getattr(error, "format_message", None)
+        if describe is None:
+            if type(error).__name__ == "Abort":
+                return 130
+            raise
+        message = describe()
+    print("error: " + " ".join(message.split()), file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -3,9 +3,9 @@
 import json
 import os
 import platform
-import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
@@ -14,7 +14,14 @@ from typing import Any
 
 import torch
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from zoo.data.image_set import ImageSet
 from zoo.population.executor import Executor, SerialExecutor
@@ -55,7 +62,9 @@ class Placement:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
         if self.serial or (self.workers == 1 and self.address is None):
             return SerialExecutor(make_evaluator(setup, images))
-        from zoo.population.ray_executor import RayExecutor  # Ray takes seconds to import; serial runs do without
+        from zoo.population.ray_executor import (
+            RayExecutor,
+        )  # Ray takes seconds to import; serial runs do without
 
         factory = partial(make_evaluator, setup)
         return RayExecutor(factory, images, workers=self.workers, gpus=self.gpus, address=self.address)
@@ -93,7 +102,12 @@ def about() -> dict[str, Any]:
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
-        "hardware": {"processor": _processor(), "cores": os.cpu_count(), "gpu": gpu, "system": platform.platform()},
+        "hardware": {
+            "processor": _processor(),
+            "cores": os.cpu_count(),
+            "gpu": gpu,
+            "system": platform.platform(),
+        },
     }
 
 
@@ -151,7 +165,9 @@ def run(
     workers = executor()
     try:
         with bar:
-            task = bar.add_task("training", total=total, completed=paid, done=len(manager.records))
+            task = bar.add_task("training", total=total, done=len(manager.records))
+
+            bar.update(task, completed=paid)
 
             def listen(trial: Trial, record: Record) -> None:
                 bar.update(task, advance=price(trial), done=len(manager.records))
@@ -168,13 +184,27 @@ def run(
 locked = run_lock
 
 
-def decoding_bar(console: Console) -> tuple[Progress, Callable[[int, int], None]]:
-    """A bar for images being decoded, and the callback that moves it."""
+@contextmanager
+def decoding_bar(console: Console) -> Iterator[Callable[[int, int], None]]:
+    """A callback (done, total) that draws a bar from its first call on, and nothing if it is never called."""
     bar = Progress(
-        TextColumn("decoding images"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=console
+        TextColumn("decoding images"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=console,
+        transient=True,
     )
     task = bar.add_task("", total=None)
-    return bar, lambda done, total: bar.update(task, completed=done, total=total)
+
+    def progress(done: int, total: int) -> None:
+        bar.start()
+        bar.update(task, completed=done, total=total)
+
+    try:
+        yield progress
+    finally:
+        bar.stop()
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -187,8 +217,3 @@ def write_text(path: Path, text: str) -> None:
     temporary = path.with_name(f".{path.name}.new")
     temporary.write_text(text, encoding="utf-8")
     os.replace(temporary, path)
-
-
-def command_line() -> list[str]:
-    """What was typed after the program's name."""
-    return sys.argv[1:]

@@ -98,9 +98,7 @@ def test_top_k_overlap_breaks_ties_at_random():
 def test_entropy():
     assert entropy([0.1, 0.2, 0.4, 0.9]) == 1
     assert entropy([0.9, 0.4, 0.2]) == -1
-    assert entropy([0.5, 0.7, 0.6, 0.6, 0.2]) == pytest.approx(
-        stats.spearmanr([0.5, 0.7, 0.6, 0.6, 0.2], range(5))[0]
-    )
+    assert entropy([0.5, 0.7, 0.6, 0.6, 0.2]) == pytest.approx(stats.spearmanr([0.5, 0.7, 0.6, 0.6, 0.2], range(5))[0])
     for undefined in ([], [0.5], [0.5, 0.5, 0.5], [0.1, np.nan, 0.3]):
         assert np.isnan(entropy(undefined))
 

@@ -21,13 +21,16 @@ from zoo.training import Precision, Recipe, TrainingSetup
 from zoo.training.evaluator import sample
 
 Data = Annotated[
-    str, typer.Option(help="digits, cifar10, cifar100, svhn, fashion-mnist, or imagefolder:DIR.", rich_help_panel="Data")
+    str,
+    typer.Option(help="digits, cifar10, cifar100, svhn, fashion-mnist, or imagefolder:DIR.", rich_help_panel="Data"),
 ]
 Train = Annotated[
-    int | None, typer.Option(help="Training images in total, class-balanced; all by default.", rich_help_panel="Data")
+    int | None,
+    typer.Option(help="Training images in total, class-balanced; all by default.", rich_help_panel="Data"),
 ]
 Validation = Annotated[
-    int | None, typer.Option("--val", help="Validation images, taken from training; a fifth by default.", rich_help_panel="Data")
+    int | None,
+    typer.Option("--val", help="Validation images, taken from training; a fifth by default.", rich_help_panel="Data"),
 ]
 Channels = Annotated[int, typer.Option(help="Initial channels of the original setting.", rich_help_panel="Network")]
 Cells = Annotated[int, typer.Option(help="Cells of a network; two of them reduce.", rich_help_panel="Network")]
@@ -37,24 +40,39 @@ Resolution = Annotated[
 ]
 Batch = Annotated[int, typer.Option(help="Images per training step.", rich_help_panel="Training")]
 Cutout = Annotated[bool, typer.Option(help="Blank a square of half the side.", rich_help_panel="Training")]
-Seed = Annotated[int, typer.Option(help="Of everything random: networks, weights, splits, order.", rich_help_panel="Training")]
-Space = Annotated[str, typer.Option(help="Search space: econas-zoo, econas-search or darts.", rich_help_panel="Network")]
+Seed = Annotated[
+    int,
+    typer.Option(help="Of everything random: networks, weights, splits, order.", rich_help_panel="Training"),
+]
+Space = Annotated[
+    str, typer.Option(help="Search space: econas-zoo, econas-search or darts.", rich_help_panel="Network")
+]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel="Workers")]
 Dtype = Annotated[str, typer.Option(help="float32, float64, or bfloat16 (autocast).", rich_help_panel="Workers")]
 ChannelsLast = Annotated[bool, typer.Option(help="Memory format of the maps.", rich_help_panel="Workers")]
 Threads = Annotated[
-    int, typer.Option(help="CPU threads per worker; changes the last bits, so it is part of the run.", rich_help_panel="Workers")
+    int,
+    typer.Option(
+        help="CPU threads per worker; changes the last bits, so it is part of the run.",
+        rich_help_panel="Workers",
+    ),
 ]
-Workers = Annotated[int, typer.Option(help="Worker processes (Ray); 1 trains in this process.", rich_help_panel="Workers")]
+Workers = Annotated[
+    int, typer.Option(help="Worker processes (Ray); 1 trains in this process.", rich_help_panel="Workers")
+]
 Gpus = Annotated[float, typer.Option(help="GPUs per worker, may be a fraction.", rich_help_panel="Workers")]
 Address = Annotated[
-    str | None, typer.Option(help="Join a running Ray cluster: auto, host:port or ray://host:port.", rich_help_panel="Workers")
+    str | None,
+    typer.Option(help="Join a running Ray cluster: auto, host:port or ray://host:port.", rich_help_panel="Workers"),
 ]
-Group = Annotated[int, typer.Option(help="Networks sent to a worker at a time; part of the run.", rich_help_panel="Workers")]
+Group = Annotated[
+    int, typer.Option(help="Networks sent to a worker at a time; part of the run.", rich_help_panel="Workers")
+]
 Out = Annotated[Path, typer.Option(help="Run folder; rerunning with the same one continues.", rich_help_panel="Run")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and stop.", rich_help_panel="Run")]
 Time = Annotated[
-    str | None, typer.Option("--time", help="Stop cleanly after, e.g., 90s, 30m or 2h; rerun to continue.", rich_help_panel="Run")
+    str | None,
+    typer.Option("--time", help="Stop cleanly after, e.g., 90s, 30m or 2h; rerun to continue.", rich_help_panel="Run"),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -106,12 +124,8 @@ def prepare_bench(
     if seed < 0:
         raise ValueError(f"the seed must not be negative, got {seed}")
     Skeleton(channels=channels, cells=cells, resolution=resolution or 32, form=form)  # fails before the images load
-    bar, progress = decoding_bar(console)
-    with bar:
-        images = load(
-            data, resolution=resolution, train=train, validation=validation, seed=seed, progress=progress
-        )
-        bar.update(bar.task_ids[0], visible=False)
+    with decoding_bar(console) as progress:
+        images = load(data, resolution=resolution, train=train, validation=validation, seed=seed, progress=progress)
     skeleton = Skeleton(
         channels=channels,
         cells=cells,
@@ -135,7 +149,10 @@ def choose_precision(device: str, dtype: str, channels_last: bool) -> Precision:
     kind = device.split(":")[0]
     if kind not in ("cpu", "cuda", "mps") or not re.fullmatch(r"[a-z]+(:\d+)?", device):
         raise ValueError(f"unknown device {device!r}, expected auto, cpu, cuda, cuda:N or mps")
-    if kind == "cuda" and (not torch.cuda.is_available() or torch.device(device).index or 0) >= torch.cuda.device_count():
+    if (
+        kind == "cuda"
+        and (not torch.cuda.is_available() or torch.device(device).index or 0) >= torch.cuda.device_count()
+    ):
         raise ValueError(f"device {device!r} is not available: {torch.cuda.device_count()} CUDA devices here")
     if kind == "mps" and (not torch.backends.mps.is_available() or dtype == "float64"):
         raise ValueError(f"device 'mps' is not available here or cannot compute in {dtype}")

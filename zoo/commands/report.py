@@ -1,2 +1,102 @@
-def finish_study(out, target, console, as_json):
-    console.print("done")
+"""Reporting: a study's tables, recommendation and page, written beside its journal and shown."""
+
+import json
+import math
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from zoo.launch import write_json, write_text
+from zoo.population.journal import Journal
+from zoo.reliability.findings import (
+    Findings,
+    Metric,
+    baselines_frame,
+    entropy_frame,
+    find,
+    recommendation_dict,
+    settings_frame,
+)
+from zoo.reliability.interval import Estimate
+from zoo.reliability.report import write_report
+
+
+def report_study(folder: Path, target: float, metric: Metric, console: Console, as_json: bool) -> None:
+    """Analyse the study in ``folder``, write its tables and page, and print the answer.
+
+    Raises:
+        ValueError: if the folder holds no study or nothing is measured completely.
+    """
+    journal = Journal.open(folder, readonly=True)
+    try:
+        findings = find(journal, target, metric)
+    finally:
+        journal.close()
+    for name, frame in (
+        ("study", settings_frame(findings)),
+        ("baselines", baselines_frame(findings)),
+        ("entropy", entropy_frame(findings)),
+    ):
+        write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
+        write_text(folder / f"{name}.json", frame.to_json(orient="records", indent=2, double_precision=15) + "\n")
+    write_json(folder / "recommendation.json", recommendation_dict(findings))
+    write_report(findings, folder / "report.html")
+    if as_json:
+        print(json.dumps(recommendation_dict(findings)))
+    else:
+        _show(findings, folder, console)
+
+
+def _show(findings: Findings, folder: Path, console: Console) -> None:
+    answer = findings.recommendation
+    table = Table(title=f"{len(findings.genotypes)} networks against {findings.reference} × {findings.repeats}")
+    for column in (
+        "setting",
+        "faster",
+        "rho [95 %]",
+        "bound",
+        "tolerant",
+        "Kendall",
+        "top-k",
+        "accuracy",
+        "seconds",
+    ):
+        table.add_column(column, justify="left" if column == "setting" else "right", no_wrap=True)
+    for i, found in enumerate(findings.settings):
+        measured = found.score
+        table.add_row(
+            str(found.setting),
+            f"{found.acceleration:.1f}×",
+            _interval(measured.spearman),
+            _number(found.bound),
+            _number(measured.tolerant.value),
+            _number(measured.kendall.value),
+            _number(measured.top_k.value),
+            _number(found.accuracy, 3),
+            f"{found.seconds:.1f}",
+            style="bold green" if i == answer.index else None,
+        )
+    for one in findings.baselines:
+        table.add_row(one.setting, "free", _interval(one.spearman), "", _number(one.tolerant.value),
+                      _number(one.kendall.value), _number(one.top_k.value), "", "", style="dim")  # fmt: skip
+    if answer.warning:
+        console.print(f"[yellow]{answer.warning}")
+    console.print(table)
+    ceiling = _interval(answer.ceiling) if math.isfinite(answer.ceiling.value) else answer.ceiling.reason
+    console.print(f"Ceiling (two trainings of the reference agree): {ceiling}")
+    if answer.warning == "" or answer.index is None:
+        console.print(f"[bold]{answer.sentence}")
+    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
+
+
+def _interval(estimate: Estimate) -> str:
+    if not math.isfinite(estimate.value):
+        return "undefined"
+    if not math.isfinite(estimate.low):
+        return f"{estimate.value:.2f}"
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
+def _number(value: float, digits: int = 2) -> str:
+    return f"{value:.{digits}f}" if math.isfinite(value) else "–"

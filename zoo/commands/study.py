@@ -7,8 +7,8 @@ import typer
 from rich.console import Console
 
 from zoo.commands import options as opt
-from zoo.commands.report import finish_study
-from zoo.launch import Placement, command_line, locked, open_run, run
+from zoo.commands.report import report_study
+from zoo.launch import Placement, locked, open_run, run
 from zoo.population.journal import FILE, Journal
 from zoo.population.proxy import ProxySetting, merge_coinciding, parse_grid
 from zoo.population.strategy import GenotypeSequence
@@ -17,16 +17,28 @@ from zoo.spaces.cell_space import cell_space
 from zoo.training import Recipe
 from zoo.training.speed import seconds_per_image
 
-Models = Annotated[int, typer.Option(help="Random networks; raise it later to extend the study.", rich_help_panel="Study")]
+Models = Annotated[
+    int, typer.Option(help="Random networks; raise it later to extend the study.", rich_help_panel="Study")
+]
 Settings = Annotated[
-    str, typer.Option(help="Grid of reduced settings: levels of c, r, s from 0 to 4, and epochs e.", rich_help_panel="Study")
+    str,
+    typer.Option(
+        help="Grid of reduced settings: levels of c, r, s from 0 to 4, and epochs e.", rich_help_panel="Study"
+    ),
 ]
 Reference = Annotated[str, typer.Option(help="The setting whose ranking counts.", rich_help_panel="Study")]
-Repeats = Annotated[int, typer.Option(help="Trainings per network at the reference, each with its own seed.", rich_help_panel="Study")]
+Repeats = Annotated[
+    int,
+    typer.Option(help="Trainings per network at the reference, each with its own seed.", rich_help_panel="Study"),
+]
 Target = Annotated[float, typer.Option(help="Spearman correlation a setting must reach.", rich_help_panel="Study")]
+
+JOURNAL_BYTES, REPORT_BYTES = 2_000, 3_000_000
+"""What a trial and its record take in the journal, and what tables and page take at most."""
 
 
 def study(
+    ctx: typer.Context,
     data: opt.Data = "digits",
     models: Models = 24,
     settings: Settings = "c{0,2,4}r{0,2,4}s{0,1}e{3,6}",
@@ -89,8 +101,8 @@ def study(
     if dry_run:
         _estimate(console, bench, plan, placement)
         return
-    if _train(out, bench, plan, placement, seconds, console):
-        finish_study(out, target, console, as_json)
+    if _train(out, ctx.obj, bench, plan, placement, target, seconds, console):
+        report_study(out, target, "accuracy", console, as_json)
     else:
         console.print(f"Stopped after {time}; run the same command again to continue.")
 
@@ -115,7 +127,13 @@ class _Plan:
     def strategy(self, growth: list[int]) -> Study:
         """A fresh study with a history of sizes."""
         return Study(
-            self.space, self.grid, self.reference, repeats=self.repeats, growth=growth, batch=self.group, seed=self.seed
+            self.space,
+            self.grid,
+            self.reference,
+            repeats=self.repeats,
+            growth=growth,
+            batch=self.group,
+            seed=self.seed,
         )
 
     def identity(self, bench: opt.Bench) -> dict[str, Any]:
@@ -141,10 +159,18 @@ class _Plan:
 
 
 def _train(
-    out: Path, bench: opt.Bench, plan: _Plan, placement: Placement, seconds: float | None, console: Console
+    out: Path,
+    command: list[str],
+    bench: opt.Bench,
+    plan: _Plan,
+    placement: Placement,
+    target: float,
+    seconds: float | None,
+    console: Console,
 ) -> bool:
     with locked(out):
-        journal = open_run(out, plan.identity(bench), command_line())
+        journal = open_run(out, plan.identity(bench), command)
+        journal.set("target", target)
         growth = _grow(journal, plan.models)
         images = bench.images_at(plan.settings_each())
         journal.set("data", _describe(bench, images))
@@ -190,18 +216,21 @@ def _describe(bench: opt.Bench, images: dict[int, int]) -> dict[str, Any]:
 
 
 def _estimate(console: Console, bench: opt.Bench, plan: _Plan, placement: Placement) -> None:
-    """Print networks, epochs, hours and disk, from timing a few steps at every size of network."""
-    genotypes = GenotypeSequence(plan.space, plan.seed)
+    """Print networks, epochs, hours and disk, from timing a few steps of one network at every size."""
+    genotype = GenotypeSequence(plan.space, plan.seed)[0]
     each = plan.settings_each()
     images = bench.images_at(each)
     seconds = 0.0
     for setting in each:
-        per_image = seconds_per_image(bench.setup, bench.images, setting, genotypes[0])
-        seconds += plan.models * setting.e * (per_image.training * images[setting.s] + per_image.validation * len(bench.images.validation))
+        speed = seconds_per_image(bench.setup, bench.images, setting, genotype)
+        seconds += speed.training * images[setting.s] * setting.e + speed.validation * len(bench.images.validation)
+    hours = seconds * plan.models / 3600 / placement.workers
     trainings = plan.models * len(each)
-    epochs = plan.models * sum(setting.e for setting in each)
-    console.print(f"networks   {plan.models}, each trained {plan.repeats} times at {plan.reference} and at {len(plan.grid)} settings")
-    console.print(f"trainings  {trainings}")
-    console.print(f"epochs     {epochs}")
-    console.print(f"hours      {seconds / 3600 / placement.workers:.2f} with {placement.workers} workers (timed here on one network)")
-    console.print(f"disk       {(trainings * 2000 + 3_000_000) / 1e6:.1f} MB (a study keeps no weights)")
+    for name, value in (
+        ("networks", f"{plan.models}: {plan.repeats} × {plan.reference} and {len(plan.grid)} settings each"),
+        ("trainings", f"{trainings}"),
+        ("epochs", f"{plan.models * sum(setting.e for setting in each)}"),
+        ("hours", f"{hours:.2f} with {placement.workers} workers, timed here on the first network"),
+        ("disk", f"{(trainings * JOURNAL_BYTES + REPORT_BYTES) / 1e6:.1f} MB; a study keeps no weights"),
+    ):
+        console.print(f"{name:<10} {value}")

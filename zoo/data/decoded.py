@@ -66,9 +66,7 @@ def _key(files: Sequence[str], directory: Path, resolution: int) -> str:
         try:
             status = os.stat(directory / file)
         except OSError as error:
-            raise ValueError(
-                f"{directory / file}: expected a readable image, got {error.strerror}"
-            ) from error
+            raise ValueError(f"{directory / file}: expected a readable image, got {error.strerror}") from error
         digest.update(f"{file}\0{status.st_size}\0{status.st_mtime_ns}\n".encode(errors="surrogateescape"))
     return digest.hexdigest()[:32]
 
@@ -92,9 +90,7 @@ def _decode_chunk(paths: Sequence[str], resolution: int) -> NDArray[np.uint8]:
     return np.stack([decode_picture(path, resolution) for path in paths])
 
 
-def _store(
-    cache: Path, key: str, shape: tuple[int, ...], chunks: Iterator[NDArray[np.uint8]]
-) -> NDArray[np.uint8]:
+def _store(cache: Path, key: str, shape: tuple[int, ...], chunks: Iterator[NDArray[np.uint8]]) -> NDArray[np.uint8]:
     """Write `KEY-DIGEST.npy` under a temporary name, rename it, map it. Raises OSError where that fails."""
     cache.mkdir(parents=True, exist_ok=True)
     _sweep(cache)
@@ -103,9 +99,7 @@ def _store(
         digest = hashlib.sha256()
         # Written, not memory-mapped: on a full disk a write raises OSError, a mapped page kills the process.
         with os.fdopen(handle, "wb") as file:
-            np.lib.format.write_array_header_1_0(
-                file, {"descr": "|u1", "fortran_order": False, "shape": shape}
-            )
+            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
             for pixels in chunks:
                 digest.update(pixels.data)
                 file.write(pixels.data)

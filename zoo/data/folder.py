@@ -82,9 +82,7 @@ def _splits(directory: Path) -> dict[str, Path]:
     others = sorted(folders.keys() - splits.keys())
     for name in others:
         if name.startswith("valid"):
-            raise ValueError(
-                f"{directory / name}: expected validation images in a folder named 'val', got {name!r}"
-            )
+            raise ValueError(f"{directory / name}: expected validation images in a folder named 'val', got {name!r}")
     if others:
         _log.warning("%s: only train, val and test are read; ignored: %s", directory, ", ".join(others))
     return splits
@@ -93,9 +91,7 @@ def _splits(directory: Path) -> dict[str, Path]:
 def _subfolders(directory: Path) -> list[Path]:
     try:
         with os.scandir(directory) as entries:
-            names = sorted(
-                entry.name for entry in entries if entry.is_dir() and not entry.name.startswith(".")
-            )
+            names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
     except OSError as error:
         raise ValueError(f"{directory}: expected a readable folder, got {error.strerror}") from error
     return [directory / name for name in names]
@@ -131,9 +127,7 @@ def _list(folder: Path, classes: tuple[str, ...]) -> list[tuple[str, int]]:
         return has_file_allowed_extension(path, IMG_EXTENSIONS) and not hidden
 
     numbers = {name: number for number, name in enumerate(classes)}
-    listed: list[tuple[str, int]] = make_dataset(
-        str(folder), numbers, is_valid_file=is_image, allow_empty=True
-    )
+    listed: list[tuple[str, int]] = make_dataset(str(folder), numbers, is_valid_file=is_image, allow_empty=True)
     empty = sorted(set(numbers.values()) - {label for _, label in listed})
     if empty:
         kinds = ", ".join(IMG_EXTENSIONS)

@@ -23,9 +23,7 @@ class Split:
 
     def __post_init__(self) -> None:
         if self.images.dtype != np.uint8 or self.images.ndim != 4:
-            raise ValueError(
-                f"images: expected uint8 (N, C, H, W), got {self.images.dtype} {self.images.shape}"
-            )
+            raise ValueError(f"images: expected uint8 (N, C, H, W), got {self.images.dtype} {self.images.shape}")
         if self.labels.dtype != np.int64 or self.labels.shape != self.images.shape[:1]:
             raise ValueError(
                 f"labels: expected int64 ({len(self.images)},), got {self.labels.dtype} {self.labels.shape}"
@@ -133,9 +131,7 @@ def balanced_prefix(labels: NDArray[np.int64], count: int, rng: np.random.Genera
     return np.sort(_balanced_order(labels, rng, spare_singles=False)[:count])
 
 
-def _balanced_order(
-    labels: NDArray[np.int64], rng: np.random.Generator, *, spare_singles: bool
-) -> NDArray[np.int64]:
+def _balanced_order(labels: NDArray[np.int64], rng: np.random.Generator, *, spare_singles: bool) -> NDArray[np.int64]:
     """All indices in an order of which every prefix holds the classes in the same share, as nearly as whole
     images can.
 

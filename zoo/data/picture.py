@@ -34,9 +34,7 @@ def decode_picture(path: str | Path, resolution: int, channels: int = 3) -> NDAr
             image.load()
             square = _centre_square(_opaque(image).convert("RGB" if channels == 3 else "L"), resolution)
             turn = _UPRIGHT.get(_orientation(image))
-    except (
-        Exception
-    ) as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error, ... on damaged files
+    except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error, ... on damaged files
         reason = " ".join(str(error).split()) or type(error).__name__
         raise ValueError(f"{path}: expected a readable image, got {reason}") from error
     pixels = np.asarray(square if turn is None else square.transpose(turn))  # (H, W, C) or (H, W)

@@ -91,14 +91,16 @@ def resize(images: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
     return resized
 
 
-def _open(
-    name: str, *, root: Path | None, cache: Path | None, download: bool, progress: Progress | None
-) -> Pool:
+def default_root() -> Path:
+    """Where downloads are kept: $THRIFTNAS_DATA, or a folder in the user's cache."""
+    return Path(os.environ.get("THRIFTNAS_DATA") or Path.home() / ".cache" / "thriftnas" / "data")
+
+
+def _open(name: str, *, root: Path | None, cache: Path | None, download: bool, progress: Progress | None) -> Pool:
     if name == "digits":
         return _digits()
     if name in _ARCHIVES:
-        root = root or Path(os.environ.get("THRIFTNAS_DATA") or Path.home() / ".cache" / "thriftnas" / "data")
-        return _archive(name, root, download)
+        return _archive(name, root or default_root(), download)
     if name.startswith(_FOLDER) and name != _FOLDER:
         directory = Path(name.removeprefix(_FOLDER)).expanduser()
         return open_folder(directory, cache=cache or default_cache(), progress=progress)

@@ -40,9 +40,7 @@ class CellModule(nn.Module):
             self.sources.append([edge.source for edge in kept])
             self.nodes.append(
                 nn.ModuleList(
-                    build_operation(
-                        OPERATIONS[edge.op], c, 2 if plan.reduction and edge.source < INPUTS else 1
-                    )
+                    build_operation(OPERATIONS[edge.op], c, 2 if plan.reduction and edge.source < INPUTS else 1)
                     for edge in kept
                 )
             )
@@ -50,17 +48,15 @@ class CellModule(nn.Module):
     def forward(
         self, before: Tensor, previous: Tensor, drop: float = 0.0, generator: torch.Generator | None = None
     ) -> Tensor:  # (B, C_pp, H', W'), (B, C_p, H, W) -> (B, C · len(concat), H or H/2, W or W/2)
-        states = [self.preprocess_0(before), self.preprocess_1(previous)]
+        states: list[Tensor] = [self.preprocess_0(before), self.preprocess_1(previous)]
         for sources, operations in zip(self.sources, self.nodes, strict=True):
-            terms = []
+            total: Tensor | None = None
             for source, operation in zip(sources, operations, strict=True):  # type: ignore[call-overload]
                 term = operation(states[source])
                 if drop > 0 and not isinstance(operation, nn.Identity):
                     term = drop_path(term, drop, generator)
-                terms.append(term)
-            total = terms[0]
-            for term in terms[1:]:
-                total = total + term
+                total = term if total is None else total + term
+            assert total is not None  # a node has edges
             states.append(total)
         if len(self.concat) == 1:
             return states[self.concat[0]]

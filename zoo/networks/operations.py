@@ -18,7 +18,10 @@ class Zero(nn.Module):
 
 
 class FactorizedReduce(nn.Module):
-    """Halves the resolution without losing pixels: two strided 1×1 convolutions, one of them shifted by a pixel."""
+    """Halves the resolution: two strided 1×1 convolutions, one of them shifted by a pixel in both directions.
+
+    So two of every four pixels are read, where a single strided convolution reads one (as in DARTS).
+    """
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()

@@ -69,11 +69,17 @@ def evaluate(evaluator: Evaluator, jobs: Sequence[Job], attempt: int = 1) -> lis
     began = time.perf_counter()
     try:
         outcomes = evaluator(jobs)
+        asked, got = [job.trial.index for job in jobs], [record.index for record, _ in outcomes]
+        if sorted(got) != asked:
+            raise RuntimeError(f"the evaluator answered for trials {got}, expected {asked}")
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         outcomes = failures(jobs, reason, seconds=time.perf_counter() - began)
     return [
-        (dataclasses.replace(record, batch=jobs[0].trial.index, attempt=attempt, host=socket.gethostname()), weights)
+        (
+            dataclasses.replace(record, batch=jobs[0].trial.index, attempt=attempt, host=socket.gethostname()),
+            weights,
+        )
         for record, weights in outcomes
     ]
 

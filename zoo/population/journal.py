@@ -18,6 +18,9 @@ from zoo.population.trial import INCIDENTAL, Record, Trial
 FILE = "journal.sqlite"
 SCHEMA = 1
 
+_SUFFIXES = ("", "-wal", "-shm")
+_OURS = {".lock", *(".new" + suffix for suffix in _SUFFIXES)}  # what a start that was killed leaves behind
+
 _TABLES = """
 CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL);
 CREATE TABLE trials (number INTEGER PRIMARY KEY, trial TEXT NOT NULL);
@@ -59,16 +62,14 @@ class Journal:
 
         Raises:
             ValueError: if the folder holds something else, or a run with another identity; names the difference.
+            OSError, sqlite3.Error: if the folder or the file cannot be written.
         """
         path = folder / FILE
         if not path.exists():
-            if folder.exists() and (not folder.is_dir() or any(p.name not in (".lock", ".new") for p in folder.iterdir())):
+            if folder.exists() and (not folder.is_dir() or any(p.name not in _OURS for p in folder.iterdir())):
                 raise ValueError(f"{folder} holds something else than a run, expected a new or empty folder")
             folder.mkdir(parents=True, exist_ok=True)
-            _drop(folder / ".new")
-            journal = cls(_connect(folder / ".new"))
-            journal._start(identity)
-            journal.close()
+            _write_new(folder / ".new", identity)
             os.replace(folder / ".new", path)
         journal = cls.open(folder)
         held = journal.identity
@@ -89,14 +90,16 @@ class Journal:
         path = folder / FILE
         if not path.is_file():
             raise ValueError(f"{folder} holds no run: {FILE} is missing")
-        journal = cls(_connect(path, readonly=readonly))
+        db = _connect(path, readonly=True)  # whatever the file is, looking does not change it
         try:
-            schema = journal.get("schema")
-        except sqlite3.DatabaseError as error:
+            schema = cls(db).get("schema")
+        except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
             raise ValueError(f"{path} is not a journal: {error}") from None
+        finally:
+            db.close()
         if schema != SCHEMA:
             raise ValueError(f"{path} has schema {schema}, expected {SCHEMA}")
-        return journal
+        return cls(_connect(path, readonly=readonly))
 
     def _start(self, identity: Mapping[str, Any]) -> None:
         self._db.executescript(_TABLES)
@@ -152,10 +155,11 @@ class Journal:
         self._db.execute("BEGIN IMMEDIATE")
         try:
             yield self._db
+            self._db.execute("COMMIT")
         except BaseException:
-            self._db.execute("ROLLBACK")
+            if self._db.in_transaction:  # SQLite has rolled back by itself where the disk is full
+                self._db.execute("ROLLBACK")
             raise
-        self._db.execute("COMMIT")
 
     # -------------------------------------------------------------- reading
 
@@ -185,7 +189,10 @@ class Journal:
         records = self.records()
         rows = []
         for trial in self.trials():
-            row: dict[str, Any] = trial.to_dict() | {"key": trial.genotype.key, "genotype": trial.genotype.to_json()}
+            row: dict[str, Any] = trial.to_dict() | {
+                "key": trial.genotype.key,
+                "genotype": trial.genotype.to_json(),
+            }
             if record := records.get(trial.index):
                 measured = record.to_dict()
                 row |= {name: measured[name] for name in measured if name not in ("index", "metrics")}
@@ -221,7 +228,6 @@ def run_lock(folder: Path) -> Iterator[None]:
 
 
 def _connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
-    # check_same_thread: a progress display may read from its own thread.
     if readonly:
         return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30)
     db = sqlite3.connect(path, isolation_level=None, timeout=30)
@@ -230,8 +236,22 @@ def _connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     return db
 
 
+def _write_new(path: Path, identity: Mapping[str, Any]) -> None:
+    """Write an empty journal, whole or not at all."""
+    _drop(path)
+    try:
+        db = _connect(path)
+        try:
+            Journal(db)._start(identity)
+        finally:
+            db.close()
+    except BaseException:
+        _drop(path)
+        raise
+
+
 def _drop(path: Path) -> None:
-    for suffix in ("", "-wal", "-shm"):
+    for suffix in _SUFFIXES:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
 
 

@@ -24,7 +24,9 @@ class Manager:
         batch: trials asked for at a time; part of the run's identity.
     """
 
-    def __init__(self, strategy: Strategy, journal: Journal, weights: WeightStore | None = None, batch: int = 1) -> None:
+    def __init__(
+        self, strategy: Strategy, journal: Journal, weights: WeightStore | None = None, batch: int = 1
+    ) -> None:
         if batch < 1:
             raise ValueError(f"the batch size must be at least 1, got {batch}")
         self._strategy, self._journal, self._weights, self._batch = strategy, journal, weights, batch

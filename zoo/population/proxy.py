@@ -13,8 +13,9 @@ from zoo.spaces.skeleton import DIVISOR, Skeleton
 LEVELS = 5
 """Levels of channels, resolution and samples: 0 is the original value, every level halves the cost."""
 
-_SETTING = re.compile(r"c(\d+)r(\d+)s(\d+)e(\d+)")
-_FACTOR = re.compile(r"([crse])(\d+|\{[^{}]*\})")
+_SETTING = re.compile(r"c([0-9]+)r([0-9]+)s([0-9]+)e([0-9]+)")
+_FACTOR = re.compile(r"([crse])([0-9]+|\{[^{}]*\})")
+_BETWEEN_PARTS = re.compile(r"\s+(?![^{}]*\})")  # white space that is not inside braces
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -39,7 +40,9 @@ class ProxySetting:
     def __post_init__(self) -> None:
         for name in "crs":
             if not 0 <= getattr(self, name) < LEVELS:
-                raise ValueError(f"level {name}{getattr(self, name)} does not exist, expected {name}0 to {name}{LEVELS - 1}")
+                raise ValueError(
+                    f"level {name}{getattr(self, name)} does not exist, expected {name}0 to {name}{LEVELS - 1}"
+                )
         if self.e < 1:
             raise ValueError(f"epochs must be at least 1, got e{self.e}")
 
@@ -91,7 +94,7 @@ def parse_grid(text: str) -> list[ProxySetting]:
         ValueError: naming the part that cannot be read.
     """
     settings: dict[ProxySetting, None] = {}
-    for part in text.split():
+    for part in filter(None, _BETWEEN_PARTS.split(text)):
         factors = _FACTOR.findall(part)
         if [name for name, _ in factors] != list("crse") or "".join(a + b for a, b in factors) != part:
             raise ValueError(f"{part!r} is not a grid of settings, expected a form like c{{0,2,4}}r{{0,4}}s0e{{30,60}}")
@@ -103,14 +106,12 @@ def parse_grid(text: str) -> list[ProxySetting]:
 
 
 def _number(item: str, part: str) -> int:
-    if not item.strip().isdecimal():
+    if not re.fullmatch("[0-9]+", item.strip()):
         raise ValueError(f"{item!r} in {part!r} is not a level")
     return int(item)
 
 
-def merge_coinciding(
-    settings: Iterable[ProxySetting], original: Skeleton
-) -> tuple[list[ProxySetting], list[str]]:
+def merge_coinciding(settings: Iterable[ProxySetting], original: Skeleton) -> tuple[list[ProxySetting], list[str]]:
     """Keep one of the settings that train the same thing on ``original`` (28 px: r3 and r4 are both 8 px).
 
     Returns:

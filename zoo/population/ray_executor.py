@@ -14,7 +14,7 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
-from ray.exceptions import RayActorError, RayError
+from ray.exceptions import RayError, RayTaskError
 
 from zoo.population.executor import evaluate, failures
 from zoo.population.trial import Evaluator, Job, Outcome
@@ -110,24 +110,30 @@ class RayExecutor:
         self._running.clear()
         if self._owner:
             ray.shutdown()
+            self._owner = False
 
     def _finish(self, reference: Any) -> list[Outcome]:
         running = self._running.pop(reference)
         try:
             outcomes: list[Outcome] = ray.get(reference)
-        except RayActorError:
-            worker = self._start()
-            if running.attempt < ATTEMPTS:
-                self._send(worker, running.jobs, running.attempt + 1)
-                return []
-            self._idle.append(worker)
-            reason = f"the worker died {running.attempt} times"
-            return [(dataclasses.replace(r, attempt=running.attempt), w) for r, w in failures(running.jobs, reason)]
-        except RayError as error:  # a result that could not be brought here
+        except RayTaskError as error:  # outcomes that cannot be sent; another attempt would end the same way
             self._idle.append(running.worker)
-            return failures(running.jobs, f"{type(error).__name__}: {error}".splitlines()[0])
+            reason = f"{type(error.cause).__name__}: {error.cause}".splitlines()[0]
+            return _failed(running, reason)
+        except RayError:  # the worker died, or the node that held what it returned
+            ray.kill(running.worker)
+            return self._again(running)
         self._idle.append(running.worker)
         return outcomes
+
+    def _again(self, running: _Running) -> list[Outcome]:
+        """Replace a lost worker and send its batch once more, if it has not been sent too often."""
+        worker = self._start()
+        if running.attempt < ATTEMPTS:
+            self._send(worker, running.jobs, running.attempt + 1)
+            return []
+        self._idle.append(worker)
+        return _failed(running, f"the worker died {running.attempt} times")
 
     def _start(self) -> Any:
         return self._actor.remote(self._factory, self._payload)
@@ -136,10 +142,17 @@ class RayExecutor:
         self._running[worker.run.remote(jobs, attempt)] = _Running(worker, jobs, attempt)
 
 
+def _failed(running: _Running, reason: str) -> list[Outcome]:
+    return [
+        (dataclasses.replace(record, attempt=running.attempt), weights)
+        for record, weights in failures(running.jobs, reason)
+    ]
+
+
 def _connect(address: str | None, workers: int) -> None:
     quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
     if address is None:
-        ray.init(num_cpus=workers, **quiet)
+        ray.init(address="local", num_cpus=workers, **quiet)  # by default Ray would join a cluster it finds
         return
     address = find_cluster(address)
     try:
@@ -157,7 +170,7 @@ def find_cluster(address: str) -> str:
         ValueError: if "auto" finds no cluster, the address has no port, or nobody answers.
     """
     if address == "auto":
-        note = Path(os.environ.get("RAY_TMPDIR", "/tmp")) / "ray" / "ray_current_cluster"
+        note = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp") / "ray" / "ray_current_cluster"
         address = os.environ.get("RAY_ADDRESS") or (note.read_text().strip() if note.is_file() else "")
         if not address or address == "auto":
             raise ValueError("no running Ray cluster was found; start one with `ray start --head` or give host:port")

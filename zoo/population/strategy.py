@@ -37,30 +37,47 @@ class Strategy(Protocol):
 
 
 class FixedList:
-    """Asks for given trials, in order, and ignores what comes back."""
+    """Asks for given trials, in order; those that resume others wait for them.
+
+    Raises:
+        ValueError: if a trial resumes one that is not in the list.
+    """
 
     def __init__(self, trials: Sequence[Trial]) -> None:
         self._trials = list(trials)
         self._next = 0
+        self._told: set[int] = set()
+        self._kept = {trial.index for trial in trials if trial.keep}
+        listed = {trial.index for trial in trials}
+        for trial in trials:
+            if trial.resumes is not None and trial.resumes not in listed:
+                raise ValueError(f"trial {trial.index} resumes trial {trial.resumes}, which is not in the list")
 
     def ask(self, n: int, first: int) -> list[Trial]:
-        """The next trials of one setting and stage."""
+        """The next trials of one setting and stage, once everything they resume has been told."""
         batch: list[Trial] = []
         for trial in self._trials[self._next : self._next + n]:
-            if batch and (trial.setting, trial.start, trial.stop) != (batch[0].setting, batch[0].start, batch[0].stop):
+            if batch and (trial.setting, trial.start, trial.stop) != (
+                batch[0].setting,
+                batch[0].start,
+                batch[0].stop,
+            ):
                 break
             batch.append(trial)
         if batch and batch[0].index != first:
             raise ValueError(f"the list numbers its next trial {batch[0].index}, expected {first}")
+        if any(trial.resumes is not None and trial.resumes not in self._told for trial in batch):
+            return []  # the whole batch waits: a part of it would depend on who finishes first
         self._next += len(batch)
         return batch
 
     def tell(self, records: Sequence[Record]) -> None:
-        """Nothing to learn."""
+        """Remember who has finished."""
+        self._told.update(record.index for record in records)
 
     def resumable(self) -> set[int]:
         """Every trial that is kept."""
-        return {trial.index for trial in self._trials if trial.keep}
+        return self._kept
 
 
 class RandomSearch:
@@ -110,7 +127,9 @@ class RandomSearch:
                 self._best = rank if self._best is None else min(self._best, rank)
 
     def resumable(self) -> set[int]:
-        """The best network so far, and those still running."""
+        """The best network so far, and those still running; nothing where no weights are stored."""
+        if not self._keep:
+            return set()
         return self._pending | ({self._best[1]} if self._best else set())
 
 

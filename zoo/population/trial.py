@@ -1,5 +1,6 @@
 """Trials and records: what was asked and what was measured, as frozen data with a JSON form."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -42,7 +43,9 @@ class Trial:
         if not 0 <= self.start < self.stop <= last:
             raise ValueError(f"a stage must lie within 0 to {last} epochs, got {self.start} to {self.stop}")
         if (self.start > 0) != (self.resumes is not None):
-            raise ValueError(f"a stage resumes a trial exactly when it starts after 0, got start {self.start}, resumes {self.resumes}")
+            raise ValueError(
+                f"a stage resumes a trial exactly when it starts after 0, got start {self.start}, resumes {self.resumes}"
+            )
         if self.resumes is not None and not 0 <= self.resumes < self.index:
             raise ValueError(f"trial {self.index} cannot resume trial {self.resumes}: it must come before")
 
@@ -81,13 +84,16 @@ class Record:
         index: the trial's index.
         ok: whether the trial ended with a measurement.
         reason: why not, in a few words; empty where ok.
-        metrics: finite numbers by name: accuracy and balanced_accuracy (shares of the validation set), loss, ...
+        metrics: finite numbers by name: accuracy and balanced_accuracy (shares of the validation images), ...
         epochs_paid: epochs trained for it, more than its stage where lost weights were trained again.
         seconds: wall-clock seconds in the worker.
         checkpoint: SHA-256 of its weights, None where none were kept.
         batch: index of the first trial of its batch.
         attempt: how often its batch was sent, from 1.
         host: where it ran.
+
+    Raises:
+        ValueError: for a metric that is not a finite number.
     """
 
     index: int
@@ -100,6 +106,11 @@ class Record:
     batch: int = 0
     attempt: int = 1
     host: str = ""
+
+    def __post_init__(self) -> None:
+        for name, value in self.metrics.items():
+            if not isinstance(value, int | float) or not math.isfinite(value):
+                raise ValueError(f"metric {name!r} of trial {self.index} must be a finite number, got {value!r}")
 
     def to_dict(self) -> dict[str, Any]:
         """The record as JSON-ready data."""

@@ -24,7 +24,7 @@ class WeightStore:
         """
         name = hashlib.sha256(data).hexdigest()
         path = self.folder / name
-        if path.exists() and path.stat().st_size == len(data):
+        if self.get(name) is not None:
             return name
         self.folder.mkdir(parents=True, exist_ok=True)
         handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".")

@@ -161,9 +161,7 @@ def _within(x: Array, tolerance: float) -> npt.NDArray[np.bool_]:
     Accuracies are fractions k / images: 0.9015 − 0.9 exceeds 0.0015 by rounding alone. The margin of 1e-9 of
     the tolerance is far above rounding, far below one image, and vanishes with the tolerance.
     """
-    with np.errstate(
-        invalid="ignore", over="ignore"
-    ):  # two failures, -inf minus -inf: their sign is 0 anyway
+    with np.errstate(invalid="ignore", over="ignore"):  # two failures, -inf minus -inf: their sign is 0 anyway
         close: npt.NDArray[np.bool_] = np.abs(x[:, None] - x) <= tolerance * (1 + 1e-9)
     return close
 

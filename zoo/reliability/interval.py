@@ -4,8 +4,7 @@ Which interval, and why. The networks are the sample: a resample draws n of them
 their scores. Correlations use Fisher's scale, z = artanh ρ, where their distribution is close to normal with
 a spread that hardly depends on ρ, also in small zoos:
 
-    tanh(z ± q · s), q a normal quantile, s the bootstrap standard error: half the width of the central 68.27
-    % of z*.
+    tanh(z ± q · s), q a normal quantile, s half the width of the central 68.27 % of the resampled z*.
 
 The spread comes from quantiles, not from the standard deviation, because a resample of few networks may order
 them perfectly (z* = ∞). In simulation (normal, heavy-tailed and outlier-laden zoos, ties, n from 16 to 100, ρ
@@ -16,8 +15,8 @@ from 0 to 0.95; `benchmarks/coverage.py`) its 95 % intervals cover 93–97 %. Co
   heavy tails;
 - bootstrap-t: down to 86 % at n = 16; the standard deviation of z* with a t quantile: 98–99 %.
 
-The tolerant measure fares like Spearman's, Kendall's is covered in 93–99 %. Top-k overlap moves in steps of 1 / k;
-its percentile interval errs on the wide side (98–100 %).
+The tolerant measure fares like Spearman's; Kendall's tau is covered in 93–99 %. Top-k overlap moves in steps
+of 1 / k; its percentile interval errs on the wide side (98–100 %).
 """
 
 from dataclasses import dataclass
@@ -95,14 +94,10 @@ def resampled_estimate(
     return from_draws(value, draws, networks, level, scale)
 
 
-def from_draws(
-    value: float, draws: Array, networks: int, level: float = 0.95, scale: Scale = "fisher"
-) -> Estimate:
+def from_draws(value: float, draws: Array, networks: int, level: float = 0.95, scale: Scale = "fisher") -> Estimate:
     """The interval around `value`, given its resamples (resamples,), of which some may be undefined (NaN)."""
     if networks < FEWEST:
-        return Estimate(
-            value, np.nan, np.nan, f"no interval from {networks} networks: at least {FEWEST} are needed"
-        )
+        return Estimate(value, np.nan, np.nan, f"no interval from {networks} networks: at least {FEWEST} are needed")
     defined = draws[~np.isnan(draws)]
     if 2 * len(defined) < len(draws):
         return Estimate(value, np.nan, np.nan, "no interval: the measure is undefined in most resamples")

@@ -14,10 +14,11 @@ qualify:
 
 s is the larger of the bootstrap and the normal-theory standard error: looking for the best picks settings
 whose spread came out too small by chance, and with the bootstrap's alone 6–9 % of simulated zoos recommended
-wrongly. Compared and rejected, for 36 settings and 24 networks: the quantile of the resamples' own maximum
-(the tail of z* is far too long at this size: 27–30 % of usable zoos got a recommendation, against 83 %); one
-route alone (simultaneous 57–67 %; sequence 91 %, but slower settings, and one weak setting ends it);
-step-down (as single-step: the fastest is hardly ever the one it adds). See `benchmarks/coverage.py`.
+wrongly. Compared and rejected, on simulated zoos of 24 networks and 36 settings whose ρ rises as they get
+slower, where this rule finds a setting in 83 %: the quantile of the resamples' own maximum (25–34 %: the
+tail of z* is far too long at this size); the simultaneous route alone (57 %); the sequence alone (91 %, but
+slower settings, and one weak slow setting ends it); step-down (58 %: it hardly ever adds the fastest). Rates
+of wrong and right recommendations: `benchmarks/coverage.py`.
 """
 
 from collections.abc import Sequence
@@ -123,9 +124,7 @@ def score(
     ]
 
 
-def ceiling(
-    reference: npt.ArrayLike, rng: np.random.Generator, resamples: int = 2000, level: float = 0.95
-) -> Estimate:
+def ceiling(reference: npt.ArrayLike, rng: np.random.Generator, resamples: int = 2000, level: float = 0.95) -> Estimate:
     """How well the reference ranks like itself: Spearman between two repeats, mean over all pairs of repeats.
 
     reference (networks,) or (networks, repeats), NaN = failed; a pair is compared over the networks that have
@@ -298,15 +297,11 @@ def _columns(reference: npt.ArrayLike) -> Array:
     """The reference as (networks, repeats)."""
     values = np.asarray(reference, dtype=np.float64)
     if values.ndim not in (1, 2):
-        raise ValueError(
-            f"expected a reference of shape (networks,) or (networks, repeats), got shape {values.shape}"
-        )
+        raise ValueError(f"expected a reference of shape (networks,) or (networks, repeats), got shape {values.shape}")
     return values[:, None] if values.ndim == 1 else values
 
 
-def _matched(
-    scores: npt.ArrayLike, reference: npt.ArrayLike, names: Sequence[str]
-) -> tuple[Array, Array, int]:
+def _matched(scores: npt.ArrayLike, reference: npt.ArrayLike, names: Sequence[str]) -> tuple[Array, Array, int]:
     """Scores (settings, networks) and mean reference (networks,) from `pair`; how many were left out."""
     x, values = np.asarray(scores, dtype=np.float64), _columns(reference)
     if x.ndim != 2 or x.shape != (len(names), len(values)) or len(names) == 0:

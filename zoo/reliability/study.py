@@ -1,6 +1,7 @@
 """The study: a zoo of random networks trained at a reference setting and at every setting of a grid."""
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import GenotypeSequence
@@ -46,7 +47,7 @@ class Study:
             raise ValueError("a study needs at least one proxy setting")
         if repeats < 1:
             raise ValueError(f"repeats must be at least 1, got {repeats}")
-        if not growth or growth[0] < 1 or any(a >= b for a, b in zip(growth, growth[1:], strict=False)):
+        if not growth or growth[0] < 1 or any(a >= b for a, b in pairwise(growth)):
             raise ValueError(f"the numbers of networks must be positive and ascend, got {list(growth)}")
         self._space, self._settings, self._reference = space, tuple(settings), reference
         self._repeats, self._growth, self._batch = repeats, tuple(growth), batch
@@ -97,10 +98,8 @@ class Study:
 
     def _plan(self) -> Iterator[list[tuple[int, ProxySetting, str]]]:
         """Groups of (network, setting, role), each of one setting."""
-        asked = [(self._reference, REFERENCE)] * self._repeats + [
-            (setting, PROXY) for setting in self._settings
-        ]
-        for size, following in zip((0, *self._growth), self._growth, strict=False):
+        asked = [(self._reference, REFERENCE)] * self._repeats + [(setting, PROXY) for setting in self._settings]
+        for size, following in pairwise((0, *self._growth)):
             for block in range(size, following, self._batch):
                 networks = range(block, min(block + self._batch, following))
                 for setting, role in asked:

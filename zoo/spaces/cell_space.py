@@ -39,7 +39,8 @@ class CellSpace:
     def mutate(self, genotype: CellGenotype, rng: Draw) -> CellGenotype:
         """A neighbour of ``genotype``: with probability 1/2 one input rewired, else one operation swapped.
 
-        The result builds another graph than ``genotype``, which is left as it is.
+        The result builds another graph than ``genotype``, which is left as it is. A draw that changes nothing is
+        repeated as a whole: the first node of a cell with distinct sources has nothing to rewire to.
 
         Raises:
             ValueError: if the genotype is not of this space.
@@ -95,7 +96,7 @@ class CellSpace:
     def _node_choices(self, index: int) -> int:
         sources = INPUTS + index
         if self.distinct:
-            return comb(sources, self.edges) * len(self.operations) ** self.edges
+            return comb(sources, self.edges) * int(len(self.operations) ** self.edges)
         return comb(sources * len(self.operations) + self.edges - 1, self.edges)
 
     def _sample_cell(self, rng: Draw) -> Cell:
@@ -103,9 +104,7 @@ class CellSpace:
         for i in range(self.nodes):
             sources = rng.choice(INPUTS + i, size=self.edges, replace=not self.distinct)
             ops = rng.integers(len(self.operations), size=self.edges)
-            nodes.append(
-                tuple(Edge(self.operations[o], int(s)) for o, s in zip(ops, sources, strict=True))
-            )
+            nodes.append(tuple(Edge(self.operations[o], int(s)) for o, s in zip(ops, sources, strict=True)))
         return self._close(tuple(nodes))
 
     def _mutate_cell(self, cell: Cell, rng: Draw) -> Cell:
@@ -119,6 +118,8 @@ class CellSpace:
             edge = Edge(edge.op, int(rng.choice(free)))
         else:
             others = [op for op in self.operations if op != edge.op]
+            if not others:
+                return cell
             edge = Edge(others[int(rng.integers(len(others)))], edge.source)
         edges = tuple(edge if i == slot else old for i, old in enumerate(cell.nodes[node]))
         return self._close(tuple(edges if i == node else old for i, old in enumerate(cell.nodes)))

@@ -80,9 +80,7 @@ def _stem(skeleton: Skeleton) -> Cost:
     if skeleton.form == "cifar":
         return _conv3(skeleton.in_channels, skeleton.stem_channels, skeleton.resolution)
     c, r = skeleton.channels, skeleton.resolution
-    return (
-        _conv3(skeleton.in_channels, c // 2, r // 2) + _conv3(c // 2, c, r // 4) + _conv3(c, c, r // 8)
-    )
+    return _conv3(skeleton.in_channels, c // 2, r // 2) + _conv3(c // 2, c, r // 4) + _conv3(c, c, r // 8)
 
 
 def _conv3(inputs: int, outputs: int, resolution: int) -> Cost:

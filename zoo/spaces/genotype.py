@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from reprlib import repr as short  # a hostile file must not make a hostile message
 from typing import Any
 
 from zoo.spaces.operations import OPERATIONS
@@ -68,7 +69,7 @@ class Cell:
 
 def _check_edge(node: int, edge: Edge, last: int) -> None:
     if edge.op not in OPERATIONS:
-        raise ValueError(f"node {node}: unknown operation {edge.op!r}, expected one of {', '.join(OPERATIONS)}")
+        raise ValueError(f"node {node}: unknown operation {short(edge.op)}, expected one of {', '.join(OPERATIONS)}")
     if not 0 <= edge.source <= last:
         raise ValueError(f"node {node} reads node {edge.source}, which is missing: the cell has nodes 0 to {last}")
     if edge.source >= node:
@@ -123,9 +124,9 @@ def _cell_from_dict(name: str, data: Any) -> Cell:
     for number, edges in enumerate(nodes, start=INPUTS):
         for edge in edges:
             if not (isinstance(edge, list) and len(edge) == 2 and isinstance(edge[0], str) and type(edge[1]) is int):
-                raise ValueError(f"the {name} cell, node {number}: expected [operation, source], got {edge!r}")
+                raise ValueError(f"the {name} cell, node {number}: expected [operation, source], got {short(edge)}")
     if not isinstance(concat, list) or not all(type(node) is int for node in concat):
-        raise ValueError(f"the {name} cell's concat must be a list of node numbers, got {concat!r}")
+        raise ValueError(f"the {name} cell's concat must be a list of node numbers, got {short(concat)}")
     try:
         return Cell(tuple(tuple(Edge(op, source) for op, source in edges) for edges in nodes), tuple(concat))
     except ValueError as error:
@@ -140,15 +141,14 @@ def genotype_from_dict(data: Any) -> Genotype:
     """
     if not isinstance(data, Mapping):
         raise ValueError(f"a genotype must be a JSON object, got {type(data).__name__}")
-    if data.get("schema") != SCHEMA:
-        raise ValueError(f"genotype schema {data.get('schema')!r} is not known, expected {SCHEMA}")
+    schema = data.get("schema")
+    if type(schema) is not int or schema != SCHEMA:  # true and 1.0 equal 1, but are not the number 1
+        raise ValueError(f"genotype schema {short(schema)} is not known, expected {SCHEMA}")
     if data.get("kind") != "cell":
-        raise ValueError(f"genotype kind {data.get('kind')!r} is not known, expected 'cell'")
+        raise ValueError(f"genotype kind {short(data.get('kind'))} is not known, expected 'cell'")
     if set(data) != {"schema", "kind", "normal", "reduction"}:
-        raise ValueError(f"a cell genotype has fields schema, kind, normal, reduction; got {', '.join(map(str, data))}")
-    return CellGenotype(
-        _cell_from_dict("normal", data["normal"]), _cell_from_dict("reduction", data["reduction"])
-    )
+        raise ValueError(f"a cell genotype has fields schema, kind, normal, reduction; got {short(list(data))}")
+    return CellGenotype(_cell_from_dict("normal", data["normal"]), _cell_from_dict("reduction", data["reduction"]))
 
 
 def genotype_from_json(text: str) -> Genotype:
@@ -159,7 +159,7 @@ def genotype_from_json(text: str) -> Genotype:
     """
     try:
         data = json.loads(text)
-    except (json.JSONDecodeError, RecursionError) as error:
+    except (ValueError, RecursionError) as error:  # ValueError: also a number with thousands of digits
         raise ValueError(f"a genotype must be JSON: {error}") from None
     return genotype_from_dict(data)
 
@@ -174,7 +174,7 @@ def canonical(cell: Cell) -> tuple[NodeCode, ...]:
 
     Returns one entry per live node: its sorted (source label, operation) pairs and whether it is concatenated.
     """
-    nodes = {i: edges for i, edges in enumerate(cell.nodes, start=INPUTS)}
+    nodes = dict(enumerate(cell.nodes, start=INPUTS))
     return canonical_graph(nodes, frozenset(cell.concat))
 
 

@@ -59,7 +59,9 @@ class Skeleton:
         if self.form not in DIVISOR:
             raise ValueError(f"form must be one of {', '.join(DIVISOR)}, got {self.form!r}")
         if self.form == "imagenet" and self.channels < 2:
-            raise ValueError(f"the imagenet form halves its channels in the stem and needs at least 2, got {self.channels}")
+            raise ValueError(
+                f"the imagenet form halves its channels in the stem and needs at least 2, got {self.channels}"
+            )
         if self.resolution % DIVISOR[self.form]:
             raise ValueError(
                 f"the {self.form} form needs a resolution that is a multiple of {DIVISOR[self.form]}, got {self.resolution}"

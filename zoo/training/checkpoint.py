@@ -31,15 +31,21 @@ def load_checkpoint(data: bytes, network: nn.Module, optimizer: torch.optim.Opti
     state = read_tensors(io.BytesIO(data), "checkpoint")
     if state.get("schema") != SCHEMA:
         raise ValueError(f"checkpoint schema {state.get('schema')!r} is not known, expected {SCHEMA}")
-    try:
-        network.load_state_dict(state["network"])
-    except RuntimeError as error:
-        raise ValueError(f"the checkpoint is of another network: {str(error).splitlines()[0]}") from None
+    weights, buffers, epoch = (state.get(name) for name in ("network", "momentum", "epoch"))
+    if not isinstance(weights, dict) or not isinstance(buffers, list) or not isinstance(epoch, int):
+        raise ValueError("the checkpoint must hold a network, its momentum and the epochs done")
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    for parameter, momentum in zip(parameters, state["momentum"], strict=True):
+    shapes = [None if buffer is None else buffer.shape for buffer in buffers]
+    if len(shapes) != len(parameters) or any(s not in (None, p.shape) for s, p in zip(shapes, parameters, strict=True)):
+        raise ValueError("the checkpoint is of another network: its momentum has other shapes")
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:
+        detail = " ".join(line.strip() for line in str(error).splitlines()[1:2])
+        raise ValueError(f"the checkpoint is of another network: {detail[:200]}") from None
+    for parameter, momentum in zip(parameters, buffers, strict=True):
         if momentum is not None:
             optimizer.state[parameter]["momentum_buffer"] = momentum.to(parameter)
-    epoch: int = state["epoch"]
     return epoch
 
 

@@ -18,7 +18,16 @@ from zoo.population.trial import Job, Outcome, Record, Trial
 from zoo.spaces.cost import cost
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
-from zoo.training.trainer import Diverged, Examples, Precision, Recipe, Stage, evaluate, make_optimizer, train_stage
+from zoo.training.trainer import (
+    Diverged,
+    Examples,
+    Precision,
+    Recipe,
+    Stage,
+    evaluate,
+    make_optimizer,
+    train_stage,
+)
 
 # Purposes of the random streams; every use of randomness has a number of its own.
 WEIGHTS, SAMPLE = 304, 305
@@ -181,4 +190,8 @@ def sample(labels: np.ndarray[Any, np.dtype[np.int64]], level: int, seed: int) -
 
 def _out_of_memory(error: Exception) -> bool:
     text = str(error).lower()
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "out of memory" in text or "can't allocate memory" in text
+    return (
+        isinstance(error, torch.OutOfMemoryError | MemoryError)
+        or "out of memory" in text
+        or "can't allocate memory" in text
+    )

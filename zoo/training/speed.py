@@ -27,7 +27,8 @@ class Speed:
 def seconds_per_image(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: CellGenotype) -> Speed:
     """Time a few training steps and one validation batch of ``genotype`` at ``setting``, after a warm-up step.
 
-    Sample share and epochs do not matter and settings that differ in them only are timed once.
+    Sample share and epochs do not matter and settings that differ in them only are timed once. The learning
+    rate is 0 here, so that a recipe that diverges can still be timed.
     """
     return _timed(setup, images, replace(setting, s=0, e=1), genotype)
 
@@ -36,13 +37,21 @@ def seconds_per_image(setup: TrainingSetup, images: ImageSet, setting: ProxySett
 def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: CellGenotype) -> Speed:
     torch.set_num_threads(setup.threads)
     device, skeleton = setup.precision.device, setting.skeleton(setup.skeleton)
+    recipe = replace(setup.recipe, lr=0.0, lr_min=0.0)
     network = build_network(
-        genotype, skeleton, torch.Generator().manual_seed(0), device=device, dtype=setup.precision.storage
+        genotype,
+        skeleton,
+        torch.Generator().manual_seed(0),
+        auxiliary=recipe.auxiliary > 0,
+        device=device,
+        dtype=setup.precision.storage,
     )
-    optimizer = make_optimizer(network, setup.recipe)
+    if setup.precision.channels_last:
+        network = network.to(memory_format=torch.channels_last)
+    optimizer = make_optimizer(network, recipe)
 
     def step(count: int) -> float:
-        part = slice(0, count * setup.recipe.batch)
+        part = slice(0, count * recipe.batch)
         examples = Examples(
             images=torch.tensor(images.train.images[part], device=device),
             labels=torch.tensor(images.train.labels[part], device=device),
@@ -53,7 +62,7 @@ def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genoty
         )
         began = time.perf_counter()
         stage = Stage(start=0, stop=1, epochs=1, seed=0, root=0)
-        train_stage(network, optimizer, examples, setup.recipe, setup.precision, stage)
+        train_stage(network, optimizer, examples, recipe, setup.precision, stage)
         return (time.perf_counter() - began) / len(examples.labels)
 
     step(1)

@@ -62,8 +62,11 @@ class Recipe:
         for name in ("momentum", "cutout", "path_dropout"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
-        if self.weight_decay < 0 or self.auxiliary < 0 or self.clip <= 0:
-            raise ValueError("weight_decay and auxiliary must not be negative, clip must be positive")
+        for name in ("weight_decay", "auxiliary"):
+            if not getattr(self, name) >= 0:
+                raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
+        if not self.clip > 0:
+            raise ValueError(f"clip must be positive, got {self.clip}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +95,9 @@ class Precision:
 
     def place(self, images: Tensor) -> Tensor:
         """Images (B, C, H, W) in this dtype and memory format."""
-        return images.to(self.storage, memory_format=torch.channels_last if self.channels_last else torch.contiguous_format)
+        return images.to(
+            self.storage, memory_format=torch.channels_last if self.channels_last else torch.contiguous_format
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -161,6 +166,7 @@ def train_stage(
         base, resolution, flip=examples.flip, cutout=math.floor(recipe.cutout * resolution + 0.5)
     )
     starts = [i for i in range(0, count, recipe.batch) if count - i > 1]
+    seen = min(count, starts[-1] + recipe.batch)  # images of an epoch
     parameters = [p for p in network.parameters() if p.requires_grad]
     network.train()
     mean_loss = math.nan
@@ -170,7 +176,7 @@ def train_stage(
         draws = draw(augmentation, _stream(stage, AUGMENT, epoch), count, base, base, resolution).to(device)
         paths = _paths(stage, epoch, device) if recipe.path_dropout else None
         drop = recipe.path_dropout * epoch / stage.epochs
-        total = torch.zeros((), device=device)
+        total = torch.zeros((), device=device, dtype=precision.storage)
         for number, first in enumerate(starts):
             batch = indices[first : first + recipe.batch]
             pixels = augment(
@@ -191,7 +197,7 @@ def train_stage(
             nn.utils.clip_grad_norm_(parameters, recipe.clip)
             optimizer.step()
             total += loss.detach() * len(batch)
-        mean_loss = total.item() / count
+        mean_loss = total.item() / seen
         if not math.isfinite(mean_loss):
             raise Diverged(f"diverged: the training loss is {mean_loss} in epoch {epoch + 1}")
     return mean_loss
@@ -221,7 +227,9 @@ def _paths(stage: Stage, epoch: int, device: torch.device) -> torch.Generator:
 
 
 @torch.no_grad()
-def evaluate(network: nn.Module, images: Tensor, labels: Tensor, classes: int, precision: Precision) -> dict[str, float]:
+def evaluate(
+    network: nn.Module, images: Tensor, labels: Tensor, classes: int, precision: Precision
+) -> dict[str, float]:
     """Accuracy, balanced accuracy (mean recall of the classes present) and mean loss on prepared images.
 
     Args:

@@ -1,0 +1,229 @@
+"""The architecture as a table: which part may import which. The rest of this file reads the sources and compares."""
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[1]
+
+# A part may import itself and what its row names. `zoo` itself (the version) is free to all.
+MAY_IMPORT = {
+    "spaces": "",
+    "data": "",
+    "population": "spaces",
+    "figures": "spaces",
+    "reliability": "spaces population figures",
+    "networks": "spaces",
+    "training": "spaces population networks data",
+    "export": "spaces population networks data training",
+    "launch": "spaces population reliability networks data training export",
+    "commands": "spaces population reliability figures networks data training export launch",
+    "cli": "spaces population reliability figures networks data training export launch commands",
+    # The searches stand on all of zoo but its command line, and never on each other.
+    "econas": "spaces population reliability figures networks data training export launch commands",
+    "scarlet": "spaces population reliability figures networks data training export launch commands",
+    "darts": "spaces population reliability figures networks data training export launch commands",
+}
+SEARCHES = ("econas", "scarlet", "darts")
+WITHOUT_TORCH = ("spaces", "population", "reliability", "figures")
+FILES_IMPORTING = {"ray": 1, "pymoo": 2, "matplotlib": 1}  # at most so many
+NAMELESS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
+FILE_LINES, FUNCTION_LINES = 400, 60  # fewer than these
+
+
+def sources(root: Path) -> list[Path]:
+    return [path for folder in ("zoo", *SEARCHES) for path in sorted((root / folder).rglob("*.py"))]
+
+
+def part_of(module: str) -> str | None:
+    """The row of a module: spaces for zoo.spaces.cost, econas for econas.evolution; None outside the house."""
+    names = module.split(".")
+    if names[0] == "zoo":
+        return names[1] if len(names) > 1 else None
+    return names[0] if names[0] in SEARCHES else None
+
+
+def module_of(path: Path, root: Path) -> str:
+    return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imports(path: Path, root: Path) -> Iterator[str]:
+    """Every module a file imports, anywhere in it; `from a import b` yields a.b, which may be a module."""
+    package = module_of(path, root).split(".")
+    if path.name != "__init__.py":
+        package = package[:-1]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            near = package[: len(package) - node.level + 1] if node.level else []
+            origin = ".".join([*near, *([node.module] if node.module else [])])
+            yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def broken_edges(root: Path) -> list[str]:
+    problems = []
+    for path in sources(root):
+        here = part_of(module_of(path, root))
+        names = sorted(set(imports(path, root)))
+        if here is None:  # zoo/__init__.py: below everything
+            problems += [f"{path.name} imports {name}" for name in names if part_of(name) is not None]
+            continue
+        if here not in MAY_IMPORT:
+            problems.append(f"{path.relative_to(root)} belongs to no part of the table")
+            continue
+        allowed = {here, *MAY_IMPORT[here].split()}
+        for name in names:
+            there = part_of(name)
+            if there in MAY_IMPORT and there not in allowed:
+                problems.append(f"{path.relative_to(root)} imports {name}")
+            if here in WITHOUT_TORCH and name.split(".")[0] in ("torch", "torchvision"):
+                problems.append(f"{path.relative_to(root)} imports {name}")
+    return problems
+
+
+def spread(root: Path) -> list[str]:
+    problems = []
+    for library, limit in FILES_IMPORTING.items():
+        users = [p.name for p in sources(root) if any(n.split(".")[0] == library for n in imports(p, root))]
+        if len(users) > limit:
+            problems.append(f"{library} is imported by {users}, at most {limit} may")
+    return problems
+
+
+def sizes_and_names(root: Path) -> list[str]:
+    problems = []
+    for path in sources(root):
+        text = path.read_text(encoding="utf-8")
+        lines = len(text.splitlines())
+        if lines >= FILE_LINES:
+            problems.append(f"{path.relative_to(root)} has {lines} lines")
+        if NAMELESS & set(path.relative_to(root).with_suffix("").parts):
+            problems.append(f"{path.relative_to(root)} does not say what it is")
+        for node in ast.walk(ast.parse(text)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef) and body_lines(node) >= FUNCTION_LINES:
+                problems.append(f"{path.relative_to(root)}: {node.name} has {body_lines(node)} lines")
+    return problems
+
+
+def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
+    """Lines of a function, its docstring left out."""
+    length = (function.end_lineno or function.lineno) - function.lineno + 1
+    first = function.body[0]
+    if ast.get_docstring(function, clean=False) is not None:
+        length -= (first.end_lineno or first.lineno) - first.lineno + 1
+    return length
+
+
+# ---------------------------------------------------------------- the house
+
+
+def test_every_import_is_an_edge_of_the_table() -> None:
+    assert broken_edges(ROOT) == []
+
+
+def test_ray_pymoo_and_matplotlib_each_have_one_place() -> None:
+    assert spread(ROOT) == []
+
+
+def test_files_and_functions_are_short_and_named_for_what_they_do() -> None:
+    assert sizes_and_names(ROOT) == []
+
+
+def test_the_table_has_no_cycle_and_no_part_that_is_missing() -> None:
+    placed: set[str] = set()
+    while len(placed) < len(MAY_IMPORT):
+        ready = {part for part, below in MAY_IMPORT.items() if set(below.split()) <= placed} - placed
+        assert ready, f"a cycle among {set(MAY_IMPORT) - placed}"
+        placed |= ready
+    existing = {part_of(module_of(path, ROOT)) for path in sources(ROOT)} - {None}
+    assert existing <= set(MAY_IMPORT)
+
+
+def test_spaces_population_and_reliability_are_imported_without_torch_and_ray() -> None:
+    """In a fresh interpreter, every module of the three, but the one file that is Ray's."""
+    modules = [
+        module_of(path, ROOT)
+        for part in ("spaces", "population", "reliability")
+        for path in sorted((ROOT / "zoo" / part).rglob("*.py"))
+        if path.name != "ray_executor.py"
+    ]
+    assert len(modules) > 15
+    code = f"import sys, {', '.join(modules)}\nprint(sorted({{'torch', 'torchvision', 'ray'}} & set(sys.modules)))"
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
+    assert result.stdout.strip() == "[]"
+
+
+# ---------------------------------------------------------------- the checker itself
+
+
+def plant(root: Path, files: dict[str, str]) -> Path:
+    for name, text in files.items():
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text, encoding="utf-8")
+    return root
+
+
+@pytest.mark.parametrize(
+    ("file", "line"),
+    [
+        ("zoo/spaces/cost.py", "import torch"),
+        ("zoo/reliability/study.py", "def f():\n    from torch.nn import Linear"),
+        ("zoo/spaces/cost.py", "from zoo.networks import build_network"),
+        ("zoo/data/image_set.py", "import zoo.spaces.cost"),
+        ("zoo/networks/profile.py", "from zoo import training"),
+        ("zoo/training/trainer.py", "from zoo.export.model import save"),
+        ("zoo/training/trainer.py", "from ..commands import options"),
+        ("zoo/figures/chart.py", "from zoo.population.trial import Trial"),
+        ("zoo/launch.py", "from zoo.commands.options import Data"),
+        ("zoo/export/model.py", "from zoo.launch import run"),
+        ("zoo/commands/study.py", "from zoo.cli import app"),
+        ("zoo/commands/study.py", "from econas.evolution import Evolution"),
+        ("econas/evolution.py", "import scarlet.search"),
+        ("darts/__init__.py", "from zoo.cli import main"),
+        ("zoo/__init__.py", "from zoo.spaces import CellSpace"),
+        ("zoo/novelty/thing.py", "import math"),
+    ],
+)
+def test_a_planted_edge_is_found(tmp_path: Path, file: str, line: str) -> None:
+    assert len(broken_edges(plant(tmp_path, {file: line}))) == 1
+
+
+def test_allowed_edges_pass(tmp_path: Path) -> None:
+    files = {
+        "zoo/__init__.py": "",
+        "zoo/spaces/cost.py": "import math\nfrom . import genotype\nfrom zoo import __version__",
+        "zoo/spaces/genotype.py": "",
+        "zoo/training/trainer.py": "import torch\nfrom zoo.networks import build_network\nfrom ..data import load",
+        "zoo/cli.py": "from zoo.commands import study\nfrom zoo.launch import run",
+        "econas/evolution.py": "from zoo.training import Recipe\nfrom econas.stages import Stage",
+    }
+    assert broken_edges(plant(tmp_path, files)) == []
+
+
+def test_a_second_file_that_imports_ray_is_found(tmp_path: Path) -> None:
+    plant(tmp_path, {"zoo/population/ray_executor.py": "import ray", "zoo/spaces/rayon.py": "import rayon"})
+    assert spread(tmp_path) == []
+    plant(tmp_path, {"zoo/launch.py": "def f():\n    from ray.util import queue"})
+    assert len(spread(tmp_path)) == 1
+
+
+def test_long_files_long_functions_and_empty_names_are_found(tmp_path: Path) -> None:
+    body = "    x = 1\n" * (FUNCTION_LINES - 2)
+    plant(tmp_path, {"zoo/spaces/fine.py": f'def f():\n    """{"a" * 9}\n\n    b"""\n{body}' + "# c\n" * 300})
+    assert sizes_and_names(tmp_path) == []
+    plant(
+        tmp_path,
+        {
+            "zoo/spaces/long.py": "# c\n" * FILE_LINES,
+            "zoo/spaces/deep.py": f"class A:\n    def f(self):\n{body.replace('    x', '        x')}        y = 2\n",
+            "zoo/spaces/utils.py": "",
+            "zoo/common/thing.py": "",
+        },
+    )
+    assert len(sizes_and_names(tmp_path)) == 4

@@ -1,0 +1,175 @@
+"""`thriftnas zoo build`: train a zoo of random networks at one setting and keep the best one as a model."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import torch
+import typer
+from rich.console import Console
+
+from zoo.commands import options as opt
+from zoo.commands.zoo import spread
+from zoo.data.augmentation import prepare
+from zoo.export.model import NAME, Model, save_model
+from zoo.launch import WEIGHTS, locked, open_run, run, write_json, write_text
+from zoo.networks.cell_network import build_network
+from zoo.population.journal import Journal
+from zoo.population.proxy import ProxySetting
+from zoo.population.strategy import RandomSearch
+from zoo.population.weights import WeightStore
+from zoo.spaces.cell_space import cell_space
+from zoo.training import Recipe
+from zoo.training.checkpoint import load_checkpoint
+from zoo.training.trainer import evaluate, make_optimizer
+
+VERSION = 1
+
+
+def build(
+    ctx: typer.Context,
+    data: opt.Data = "digits",
+    models: Annotated[int, typer.Option(help="Random networks; raise it later to extend the zoo.")] = 8,
+    setting: Annotated[str, typer.Option(help="How each is trained, e.g. c0r0s0e12.")] = "c0r0s0e12",
+    space: opt.Space = "econas-zoo",
+    channels: opt.Channels = 8,
+    cells: opt.Cells = 5,
+    resolution: opt.Resolution = None,
+    train: opt.Train = None,
+    validation: opt.Validation = None,
+    batch: opt.Batch = 32,
+    cutout: opt.Cutout = True,
+    seed: opt.Seed = 0,
+    workers: opt.Workers = 1,
+    threads: opt.Threads = 1,
+    group: opt.Group = 1,
+    device: opt.Device = "auto",
+    dtype: opt.Dtype = "float32",
+    channels_last: opt.ChannelsLast = True,
+    gpus: opt.Gpus = 0.0,
+    address: opt.Address = None,
+    out: opt.Out = Path("runs/zoo"),
+    time: opt.Time = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Train random networks at one setting; write their table and the best of them as a model file.
+
+    The best is chosen on validation images; the test images are read once, for that network, at the end.
+    """
+    console = Console(stderr=as_json)
+    if models < 1 or group < 1:
+        raise ValueError(f"models and group must be at least 1, got {models} and {group}")
+    schedule, seconds = ProxySetting.parse(setting), opt.parse_time(time)
+    precision = opt.choose_precision(device, dtype, channels_last)
+    placement = opt.choose_placement(workers, gpus, address)
+    strategy = RandomSearch(cell_space(space), schedule, models, seed)
+    bench = opt.prepare_bench(
+        data=data,
+        train=train,
+        validation=validation,
+        channels=channels,
+        cells=cells,
+        resolution=resolution,
+        recipe=Recipe(batch=batch, cutout=0.5 if cutout else 0.0),
+        precision=precision,
+        seed=seed,
+        threads=threads,
+        console=console,
+    )
+    identity = {
+        "strategy": {
+            "name": "zoo",
+            "version": VERSION,
+            "space": space,
+            "setting": str(schedule),
+            "seed": seed,
+        },
+        "data": bench.images.fingerprint,
+        "setup": bench.setup.identity(),
+        "group": group,
+    }
+    with locked(out):
+        journal = open_run(out, identity, ctx.obj)
+        images = bench.images_at([schedule])
+        total = sum(
+            bench.price(trial, images)
+            for trial in RandomSearch(cell_space(space), schedule, models, seed).ask(models, 0)
+        )
+        finished = run(
+            out,
+            journal,
+            strategy,
+            lambda: placement.executor(bench.setup, bench.images),
+            group=group,
+            total=total,
+            price=lambda trial: bench.price(trial, images),
+            console=console,
+            seconds=seconds,
+        )
+        if not finished:
+            console.print(f"Stopped after {time}; run the same command again to continue.")
+            return
+        _finish(out, journal, bench, console, as_json)
+
+
+def _finish(out: Path, journal: Journal, bench: opt.Bench, console: Console, as_json: bool) -> None:
+    frame = journal.frame()
+    write_text(out / "zoo.csv", frame.to_csv(index=False, lineterminator="\n"))
+    good = frame[frame["ok"].astype(bool)]
+    if good.empty:
+        raise ValueError(f"all {len(frame)} networks failed; the first: {frame['reason'].iloc[0]}")
+    best = int(good.sort_values(["accuracy", "index"], ascending=[False, True])["index"].iloc[0])
+    model = _model(out, journal, best, bench)
+    save_model(model, out / NAME)
+    summary: dict[str, Any] = {"model": str(out / NAME), **model.notes}
+    write_json(out / "best.json", {**summary, "genotype": model.genotype.to_dict()})
+    if as_json:
+        import json
+
+        print(json.dumps(summary))
+        return
+    console.print(f"validation accuracy of {len(good)} networks: {spread(good['accuracy'].tolist())}")
+    console.print(
+        f"best: trial {best}, validation {model.notes['accuracy']:.4f}, test {model.notes['test_accuracy']:.4f}"
+    )
+    console.print(f"Model: {out / NAME} (use: thriftnas predict {out / NAME} IMAGE)", soft_wrap=True)
+
+
+def _model(out: Path, journal: Journal, index: int, bench: opt.Bench) -> Model:
+    """The trained network of a trial, measured once on the test images."""
+    trial, record = journal.trials()[index], journal.records()[index]
+    weights = WeightStore(out / WEIGHTS).get(record.checkpoint) if record.checkpoint else None
+    if weights is None or trial.setting is None:
+        raise ValueError(f"the weights of trial {index} are missing or damaged in {out / WEIGHTS}")
+    setup, images = bench.setup, bench.images
+    skeleton = trial.setting.skeleton(setup.skeleton)
+    device = setup.precision.device
+    network = build_network(
+        trial.genotype,
+        skeleton,
+        torch.Generator().manual_seed(0),
+        device=device,
+        dtype=setup.precision.storage,
+    )
+    load_checkpoint(weights, network, make_optimizer(network, setup.recipe))
+    pixels = prepare(torch.tensor(images.test.images, device=device), skeleton.resolution, images.mean, images.std)
+    labels = torch.tensor(images.test.labels, device=device)
+    tested = evaluate(network, pixels, labels, skeleton.classes, setup.precision)
+    return Model(
+        network=network,
+        genotype=trial.genotype,
+        skeleton=skeleton,
+        classes=images.classes,
+        mean=images.mean,
+        std=images.std,
+        notes={
+            "trial": index,
+            "accuracy": record.metrics["accuracy"],
+            "balanced_accuracy": record.metrics["balanced_accuracy"],
+            "test_accuracy": tested["accuracy"],
+            "test_balanced_accuracy": tested["balanced_accuracy"],
+            "params": int(record.metrics["params"]),
+            "macs": int(record.metrics["macs"]),
+            "data": images.name.partition(":")[0],
+            "seed": setup.seed,
+        },
+    )

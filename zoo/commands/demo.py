@@ -1,0 +1,48 @@
+"""`thriftnas demo`: the main job on the embedded digits, in a few minutes."""
+
+import os
+from pathlib import Path
+
+import typer
+from rich.console import Console
+
+from zoo.commands import options as opt
+from zoo.commands.study import study
+
+WORKERS = min(2, os.cpu_count() or 1)
+
+
+def demo(
+    ctx: typer.Context,
+    workers: opt.Workers = WORKERS,
+    seed: opt.Seed = 0,
+    out: opt.Out = Path("runs/demo"),
+    as_json: opt.Json = False,
+) -> None:
+    """Study proxies on handwritten digits: 16 random networks, 8 reduced settings, one report.
+
+    The same as `thriftnas zoo study` with small sizes; see its --help for your own images.
+    """
+    Console(stderr=as_json).print(
+        "Which cheap setting ranks networks as a full training does? 16 random networks on digits, "
+        "each trained twice at the reference and once at 8 reduced settings.",
+        style="dim",
+    )
+    study(
+        ctx,
+        data="digits",
+        models=16,
+        settings="c{0,4}r{0,2}s0e{2,4}",
+        reference="c0r0s0e8",
+        repeats=2,
+        target=0.5,
+        channels=8,
+        cells=5,
+        train=800,
+        validation=400,
+        batch=32,
+        seed=seed,
+        workers=workers,
+        out=out,
+        as_json=as_json,
+    )

@@ -1,0 +1,95 @@
+"""`thriftnas run`: look at a run, continue it, write its report, take its digest."""
+
+import json
+import os
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from zoo.commands import options as opt
+from zoo.commands.report import report_study
+from zoo.population.journal import Journal
+from zoo.reliability.findings import Metric
+
+Run = Annotated[Path, typer.Argument(help="Run folder.")]
+
+
+def status(run: Run, as_json: opt.Json = False) -> None:
+    """How many trials are done, failed and pending, and which is the best so far."""
+    journal = Journal.open(run, readonly=True)
+    state: dict[str, Any] = {**journal.counts(), "best": _best(journal)}
+    name = journal.identity["strategy"]["name"]
+    journal.close()
+    if as_json:
+        print(json.dumps(state))
+        return
+    table = Table("what", "value", title=f"{name} in {run}")
+    for what in ("trials", "done", "failed", "pending"):
+        table.add_row(what, str(state[what]))
+    best = state["best"]
+    table.add_row(
+        "best",
+        "none yet" if best is None else f"{best['accuracy']:.4f} (trial {best['index']}, {best['setting']})",
+    )
+    Console().print(table)
+
+
+def _best(journal: Journal) -> dict[str, Any] | None:
+    """The trial with the highest accuracy; the first one where several share it."""
+    trials = journal.trials()
+    measured = [(-r.metrics["accuracy"], r.index) for r in journal.records().values() if "accuracy" in r.metrics]
+    if not measured:
+        return None
+    accuracy, index = min(measured)
+    trial = trials[index]
+    return {"index": index, "accuracy": -accuracy, "setting": str(trial.setting), "key": trial.genotype.key}
+
+
+def resume(
+    ctx: typer.Context,
+    run: Run,
+    workers: Annotated[int | None, typer.Option(help="Another number of workers.")] = None,
+    address: Annotated[str | None, typer.Option(help="Another Ray cluster.")] = None,
+    time: opt.Time = None,
+) -> None:
+    """Continue a run with the command that started it, workers and cluster as they are now."""
+    journal = Journal.open(run, readonly=True)
+    command: list[str] = journal.get("command")
+    directory = journal.get("directory")
+    journal.close()
+    more = ["--out", str(run.resolve())]
+    for name, value in (("--workers", workers), ("--address", address), ("--time", time)):
+        more += [] if value is None else [name, str(value)]
+    if Path(directory).is_dir():
+        os.chdir(directory)  # relative data folders mean what they meant
+    arguments = [*command, *more]
+    root = cast(Any, ctx.find_root().command)
+    root(args=arguments, obj=arguments, standalone_mode=False, prog_name="thriftnas")
+
+
+def report(
+    run: Run,
+    target: Annotated[
+        float | None, typer.Option(help="Spearman correlation to reach; the run's own by default.")
+    ] = None,
+    metric: Annotated[str, typer.Option(help="accuracy, or balanced_accuracy for unequal classes.")] = "accuracy",
+    as_json: opt.Json = False,
+) -> None:
+    """Write the report of a study as far as it is: tables, recommendation.json and report.html."""
+    if metric not in ("accuracy", "balanced_accuracy"):
+        raise ValueError(f"metric must be accuracy or balanced_accuracy, got {metric!r}")
+    journal = Journal.open(run, readonly=True)
+    wanted = journal.get("target") if target is None else target
+    journal.close()
+    report_study(run, 0.8 if wanted is None else wanted, cast(Metric, metric), Console(stderr=as_json), as_json)
+
+
+def digest(run: Run, as_json: opt.Json = False) -> None:
+    """A hash of trials and records: equal for equal runs, whatever their workers, kills and timing."""
+    journal = Journal.open(run, readonly=True)
+    value = journal.digest()
+    journal.close()
+    print(json.dumps({"digest": value}) if as_json else value)

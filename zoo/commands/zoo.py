@@ -1,0 +1,97 @@
+"""`thriftnas zoo sample` and `zoo cost`: random genotypes, and what a genotype costs."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from zoo.commands import options as opt
+from zoo.launch import write_text
+from zoo.population.proxy import ProxySetting
+from zoo.population.strategy import GenotypeSequence
+from zoo.spaces.cell_space import cell_space
+from zoo.spaces.cost import cost as closed_form
+from zoo.spaces.genotype import Genotype, genotype_from_json
+from zoo.spaces.literature import PUBLISHED
+from zoo.spaces.skeleton import Skeleton
+
+
+def read_genotype(source: str) -> Genotype:
+    """A genotype by public name or from a JSON file.
+
+    Raises:
+        ValueError: if it is neither, or the file holds no genotype; names the source.
+    """
+    if source in PUBLISHED:
+        return PUBLISHED[source]
+    path = Path(source)
+    if not path.is_file():
+        raise ValueError(f"{source!r} is neither a file nor a public name ({', '.join(PUBLISHED)})")
+    try:
+        return genotype_from_json(path.read_text(encoding="utf-8"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise ValueError(f"{source}: {error}") from None
+
+
+def sample(
+    space: opt.Space = "econas-zoo",
+    count: Annotated[int, typer.Option(help="Genotypes to draw, no two of the same function.")] = 1,
+    seed: opt.Seed = 0,
+    out: Annotated[Path | None, typer.Option(help="Folder to write genotype-NNNN.json files to.")] = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Draw random genotypes and print them, one line of JSON each."""
+    if count < 1 or seed < 0:
+        raise ValueError(f"count must be at least 1 and seed at least 0, got {count} and {seed}")
+    sequence = GenotypeSequence(cell_space(space), seed)
+    genotypes = [sequence[i] for i in range(count)]
+    if out is not None:
+        out.mkdir(parents=True, exist_ok=True)
+        for i, genotype in enumerate(genotypes):
+            write_text(out / f"genotype-{i:04d}.json", genotype.to_json() + "\n")
+    if as_json:
+        print(json.dumps([genotype.to_dict() for genotype in genotypes]))
+    elif out is None:
+        for genotype in genotypes:
+            print(genotype.to_json())
+    else:
+        print(f"{count} genotypes in {out}")
+
+
+def cost(
+    genotype: Annotated[
+        str, typer.Argument(help="A JSON file, or DARTS_V1, DARTS_V2, PC_DARTS, NASNET_A, AMOEBANET_A.")
+    ],
+    channels: opt.Channels = 36,
+    cells: opt.Cells = 20,
+    resolution: Annotated[int, typer.Option(help="Pixels a side.")] = 32,
+    in_channels: Annotated[int, typer.Option(help="Colours of an image: 3, or 1 for grey.")] = 3,
+    classes: Annotated[int, typer.Option(help="Outputs of the classifier.")] = 10,
+    form: Annotated[str, typer.Option(help="cifar, or imagenet (use 14 cells, 224 px, 1000 classes).")] = "cifar",
+    setting: Annotated[str | None, typer.Option(help="Reduce by a proxy setting, e.g. c4r4s0e60.")] = None,
+    as_json: opt.Json = False,
+) -> None:
+    """Parameters and MACs per image of a genotype, in closed form: no network is built."""
+    skeleton = Skeleton(
+        channels=channels, cells=cells, resolution=resolution, in_channels=in_channels, classes=classes, form=form,  # type: ignore[arg-type]
+    )  # fmt: skip
+    if setting is not None:
+        skeleton = ProxySetting.parse(setting).skeleton(skeleton)
+    price = closed_form(read_genotype(genotype), skeleton)
+    if as_json:
+        print(json.dumps({"params": price.params, "macs": price.macs}))
+        return
+    table = Table("what", "value", title=genotype)
+    table.add_row("parameters", f"{price.params:,}")
+    table.add_row("MACs per image", f"{price.macs:,}")
+    table.add_row("channels, cells, resolution", f"{skeleton.channels}, {cells}, {skeleton.resolution} px")
+    Console().print(table)
+
+
+def spread(values: list[float]) -> str:
+    """Lowest, median and highest of some values, for a line of text."""
+    return f"{min(values):.3f} to {max(values):.3f}, median {float(np.median(values)):.3f}"

@@ -1,0 +1,121 @@
+"""A trained network as one file: genotype, skeleton, class names, statistics and weights, read without running code."""
+
+import dataclasses
+import io
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from zoo.data.augmentation import prepare
+from zoo.networks.cell_network import CellNetwork, build_network
+from zoo.spaces.genotype import CellGenotype, genotype_from_dict
+from zoo.spaces.skeleton import Skeleton
+from zoo.training.checkpoint import read_tensors
+
+SCHEMA = 1
+NAME = "model.pt"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Model:
+    """A network ready to classify images.
+
+    Attributes:
+        network: in evaluation mode.
+        genotype: its cells.
+        skeleton: what surrounds them; gives resolution and channels of its input.
+        classes: names, in the order of the logits.
+        mean: per channel, of pixels in [0, 1].
+        std: per channel.
+        notes: what is known about it: accuracies, seed, data.
+    """
+
+    network: CellNetwork
+    genotype: CellGenotype
+    skeleton: Skeleton
+    classes: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    notes: dict[str, Any]
+
+    @torch.no_grad()
+    def predict(self, images: Tensor) -> Tensor:
+        """Class probabilities (N, classes) of uint8 images (N, C, H, W), resized to the network's resolution.
+
+        Raises:
+            ValueError: for images of another type or number of channels.
+        """
+        if images.dtype != torch.uint8 or images.ndim != 4 or images.shape[1] != self.skeleton.in_channels:
+            raise ValueError(
+                f"expected uint8 images (N, {self.skeleton.in_channels}, H, W), "
+                f"got {images.dtype} {tuple(images.shape)}"
+            )
+        pixels = prepare(images, self.skeleton.resolution, self.mean, self.std)
+        weight = next(self.network.parameters())
+        probabilities: Tensor = self.network(pixels.to(weight)).softmax(dim=1)
+        return probabilities
+
+
+def save_model(model: Model, path: Path) -> None:
+    """Write the model to one file, whole or not at all."""
+    facts = {
+        "genotype": model.genotype.to_dict(),
+        "skeleton": dataclasses.asdict(model.skeleton),
+        "classes": list(model.classes),
+        "mean": list(model.mean),
+        "std": list(model.std),
+        "notes": model.notes,
+    }
+    weights = {
+        name: tensor.detach().cpu()
+        for name, tensor in model.network.state_dict().items()
+        if not name.startswith("auxiliary.")
+    }
+    buffer = io.BytesIO()
+    torch.save({"schema": SCHEMA, "facts": json.dumps(facts), "weights": weights}, buffer)
+    temporary = path.with_name(f".{path.name}.new")
+    temporary.write_bytes(buffer.getvalue())
+    temporary.replace(path)
+
+
+def load_model(path: Path, device: str = "cpu") -> Model:
+    """Read a model file; nothing in it can run code.
+
+    Raises:
+        ValueError: if the file is no model, damaged, or of another schema.
+        OSError: if it cannot be read.
+    """
+    state = read_tensors(path, f"model {path}")
+    if state.get("schema") != SCHEMA or "facts" not in state:
+        raise ValueError(f"{path} is not a model file of schema {SCHEMA}")
+    try:
+        facts = json.loads(state["facts"])
+        genotype, skeleton = genotype_from_dict(facts["genotype"]), Skeleton(**facts["skeleton"])
+        network = build_network(genotype, skeleton, torch.Generator().manual_seed(0))
+        network.load_state_dict(state["weights"])
+    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        raise ValueError(f"{path} is a damaged model file: {str(error).splitlines()[0]}") from None
+    network.eval().to(device)
+    return Model(
+        network=network,
+        genotype=genotype,
+        skeleton=skeleton,
+        classes=tuple(facts["classes"]),
+        mean=tuple(facts["mean"]),
+        std=tuple(facts["std"]),
+        notes=facts["notes"],
+    )
+
+
+def likeliest(probabilities: Tensor, classes: Sequence[str], top: int) -> list[list[tuple[str, float]]]:
+    """For every row of probabilities (N, classes) its ``top`` classes with their probabilities, likeliest first."""
+    values, indices = probabilities.topk(min(top, len(classes)), dim=1)
+    return [
+        [(classes[i], float(p)) for i, p in zip(row, chances, strict=True)]
+        for row, chances in zip(indices.tolist(), values.tolist(), strict=True)
+    ]

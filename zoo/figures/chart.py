@@ -1,0 +1,370 @@
+"""Charts of measurements as SVG text: a trade-off, scatters, and lines along factors. The only place that plots.
+
+Every chart is one `<svg>` element on a white card, to be put into a page as it is: its ids carry the chart's
+name, so several can share a page, and equal input gives equal text. Letters stay letters (small, searchable);
+DejaVu Sans measured them, and Verdana, the second choice, is as wide. Any number may be NaN: it is not drawn.
+"""
+
+import io
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+import matplotlib as mpl
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+
+# Okabe and Ito's colours: apart for every kind of colour blindness.
+_BLUE, _ORANGE, _GREEN, _PURPLE, _GREY = "#0072b2", "#d55e00", "#007a5a", "#a8528a", "#777777"
+_STYLE: Any = {  # each version of matplotlib types its settings in its own way
+    "svg.fonttype": "none",
+    "svg.hashsalt": "thriftnas",
+    "font.family": ["DejaVu Sans"],
+    "font.size": 9.0,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.edgecolor": "#555555",
+    "axes.titlesize": 9.5,
+    "axes.titlelocation": "left",
+    "axes.unicode_minus": True,
+    "axes.formatter.use_mathtext": False,
+    "text.parse_math": False,
+    "text.usetex": False,
+    "path.simplify": False,
+}
+_LABELLED = 16
+"""Lines of one panel that still have room for a label each."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Point:
+    """A measured value with its interval; NaN bounds where there is none. `note` shows when pointed at."""
+
+    label: str
+    x: float
+    y: float
+    low: float = math.nan
+    high: float = math.nan
+    note: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Level:
+    """A horizontal line with its band; NaN where undefined."""
+
+    label: str
+    value: float
+    low: float = math.nan
+    high: float = math.nan
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Panel:
+    """One scatter: `points` have the value measured cheaply as y, the one that counts as x, its spread as low and high.
+
+    A point whose y is NaN failed there; it is drawn at the lower edge.
+    """
+
+    title: str
+    xlabel: str
+    ylabel: str
+    points: Sequence[Point]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trace:
+    """Values along one factor: `ticks[i]` is the factor's level at `values[i]`; `trend` in [-1, 1] colours it."""
+
+    label: str
+    ticks: Sequence[str]
+    values: Sequence[float]
+    trend: float = math.nan
+
+
+def acceleration_svg(
+    points: Sequence[Point],
+    *,
+    name: str,
+    description: str,
+    marked: int | None,
+    target: float,
+    ceiling: Level,
+    baselines: Sequence[Level],
+) -> str:
+    """ρ (y) against acceleration (x, logarithmic) with intervals, target, ceiling and free baselines.
+
+    Labels name the `marked` point and those that no other beats in both respects. `name` starts every id,
+    `description` is read to those who do not see.
+    """
+    with _figure(8.6, 4.7) as figure:
+        axes = figure.add_subplot()
+        drawn = [i for i, point in enumerate(points) if _finite(point.x, point.y) and point.x > 0]
+        places = dict(zip(drawn, _side_by_side([points[i].x for i in drawn]), strict=True))
+        notes = {}
+        for i, x in places.items():
+            point, chosen = points[i], i == marked
+            colour = _ORANGE if chosen else _BLUE
+            if _finite(point.low, point.high):
+                axes.plot([x, x], [point.low, point.high], color=colour, lw=2 if chosen else 0.9, zorder=3)
+            notes[f"point-{i}"] = point.note or point.label
+            axes.plot(
+                [x], [point.y], marker="*" if chosen else "o", ms=15 if chosen else 5, color=colour,
+                mec="white", mew=0.6, ls="none", zorder=6 if chosen else 5, gid=f"point-{i}",
+            )  # fmt: skip
+        _multiples(axes, list(places.values()))
+        everything = [v for p in points for v in (p.y, p.low, p.high)] + [target, ceiling.low, ceiling.value]
+        everything += [level.value for level in baselines]
+        lowest = min(v for v in [*everything, 0.5] if _finite(v))
+        axes.set_ylim(max(-1.05, lowest - 0.07), 1.04)
+        axes.set_ylabel("rank correlation ρ with the reference")
+        axes.set_xlabel("times cheaper than the reference (counted MACs)")
+        axes.grid(axis="y", color="#e5e5e5", lw=0.6)
+        axes.set_axisbelow(True)
+        _levels(axes, target, ceiling, baselines)
+        for i in _unbeaten(points, places):
+            if i != marked:
+                _name_point(axes, places[i], points[i], _BLUE, 6.0)
+        if marked is not None and marked in places:
+            _name_point(axes, places[marked], points[marked], _ORANGE, 9.0)
+        return _svg(figure, name, description, notes)
+
+
+def scatter_svg(panels: Sequence[Panel], *, name: str, description: str) -> str:
+    """Scatters side by side, each with its own axes; spreads are horizontal bars, failures crosses at the bottom."""
+    with _figure(4.3 * max(1, len(panels)), 3.9) as figure:
+        notes: dict[str, str] = {}
+        for number, panel in enumerate(panels):
+            axes = figure.add_subplot(1, len(panels), number + 1)
+            axes.set_title(panel.title)
+            axes.set_xlabel(panel.xlabel)
+            axes.set_ylabel(panel.ylabel)
+            axes.grid(color="#e5e5e5", lw=0.6)
+            axes.set_axisbelow(True)
+            _scatter(axes, number, panel.points, notes)
+        return _svg(figure, name, description, notes)
+
+
+def factor_svg(title: str, traces: Sequence[Trace], *, xlabel: str, name: str, description: str) -> str:
+    """ρ along one factor: a line per combination of the others, and their mean in black.
+
+    Colours tell rising, falling and mixed lines apart; up to 16 lines have their label at the right end.
+    """
+    with _figure(4.3, 3.1) as figure:
+        axes = figure.add_subplot()
+        ticks = list(dict.fromkeys(tick for trace in traces for tick in trace.ticks))
+        notes = {}
+        ends: list[tuple[float, str, str]] = []
+        columns: dict[str, list[float]] = {tick: [] for tick in ticks}
+        for number, trace in enumerate(traces):
+            for tick, value in zip(trace.ticks, trace.values, strict=True):
+                columns[tick].append(value)
+            x = [float(ticks.index(tick)) for tick in trace.ticks]
+            colour = _trend_colour(trace.trend)
+            notes[f"trace-{number}"] = f"{trace.label}: {', '.join(map(_short, trace.values))}"
+            axes.plot(x, list(trace.values), "o-", color=colour, lw=1, ms=3, alpha=0.75, gid=f"trace-{number}")
+            last = [v for v in trace.values if _finite(v)][-1:]
+            ends += [(v, trace.label, colour) for v in last]
+        means = [_mean(columns[tick]) for tick in ticks]
+        if len(traces) > 1:
+            axes.plot(range(len(ticks)), means, "s-", color="black", lw=2.2, ms=5, zorder=5)
+        axes.set_title(title)
+        axes.set_xlabel(xlabel)
+        axes.set_ylabel("ρ with the reference")
+        axes.set_xticks(range(len(ticks)), ticks)
+        axes.set_xlim(-0.2, max(0.0, len(ticks) - 1) + 0.2)
+        _fit_height(axes, [v for trace in traces for v in trace.values])
+        axes.grid(axis="y", color="#e5e5e5", lw=0.6)
+        if len(ends) <= _LABELLED:
+            _label_ends(axes, ends)
+        return _svg(figure, name, description, notes)
+
+
+def _finite(*values: float) -> bool:
+    return all(map(math.isfinite, values))
+
+
+def _mean(values: Sequence[float]) -> float:
+    finite = [value for value in values if _finite(value)]
+    return math.fsum(finite) / len(finite) if finite else math.nan
+
+
+def _short(value: float) -> str:
+    return f"{value:.2f}" if _finite(value) else "–"
+
+
+@contextmanager
+def _figure(width: float, height: float) -> Iterator[Figure]:
+    """A figure (inches) in the house's style; the process's own style is left as it is."""
+    with mpl.rc_context(_STYLE):
+        yield Figure(figsize=(width, height), layout="constrained")
+
+
+def _svg(figure: Figure, name: str, description: str, notes: Mapping[str, str]) -> str:
+    """The figure as one element: no prolog, metadata, or page-wide style; ids prefixed; notes as tooltips."""
+    stream = io.BytesIO()
+    figure.savefig(stream, format="svg", metadata={"Date": None})
+    text = stream.getvalue().decode()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)  # a bare *{…} would reach the page
+    for gid, note in notes.items():
+        text = text.replace(f'<g id="{gid}">', f'<g id="{gid}"><title>{escape(note)}</title>', 1)
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = text.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
+    shown = f'<svg role="img" aria-label="{escape(description)}" stroke-linejoin="round" stroke-linecap="butt"'
+    return re.sub(r"\s*\n\s*", "\n", text.replace("<svg", shown, 1)).strip()
+
+
+def _side_by_side(values: Sequence[float]) -> list[float]:
+    """Positions on a logarithmic axis with those that would hide each other moved apart a little.
+
+    Equal costs are common (channels and resolution save alike); a group spreads by ±3 % of the axis at most.
+    """
+    if not values:
+        return []
+    logs = [math.log(value) for value in values]
+    span = max(max(logs) - min(logs), 0.7)
+    order = sorted(range(len(logs)), key=lambda i: (logs[i], i))
+    groups: list[list[int]] = []
+    for i in order:
+        if groups and logs[i] - logs[groups[-1][0]] < 0.012 * span:
+            groups[-1].append(i)
+        else:
+            groups.append([i])
+    places = list(values)
+    for group in groups:
+        middle = sum(logs[i] for i in group) / len(group)
+        step = min(0.012 * span, 0.06 * span / len(group))
+        if len(group) > 1:
+            for rank, i in enumerate(group):
+                places[i] = math.exp(middle + (rank - (len(group) - 1) / 2) * step)
+    return places
+
+
+def _multiples(axes: Axes, values: Sequence[float]) -> None:
+    """A logarithmic x axis with round multiples (2×, 5×, 10×) as ticks."""
+    axes.set_xscale("log")
+    low, high = (min(values), max(values)) if values else (1.0, 10.0)
+    margin = 1.12 if high / low < 4 else (high / low) ** 0.05
+    low, high = low / margin, high * margin**1.6
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    ticks = [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
+    if len(ticks) < 2:
+        ticks = sorted({low * 1.05, *ticks, high / 1.05})
+    axes.xaxis.set_major_locator(FixedLocator(ticks))
+    axes.xaxis.set_minor_locator(NullLocator())
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xticks(ticks, [f"{tick:.3g}×" for tick in ticks])
+    axes.set_xlim(low, high)
+
+
+def _levels(axes: Axes, target: float, ceiling: Level, baselines: Sequence[Level]) -> None:
+    """Horizontal lines over the whole width, with a legend under the chart."""
+    if _finite(ceiling.value):
+        if _finite(ceiling.low, ceiling.high):
+            axes.axhspan(ceiling.low, min(1.0, ceiling.high), color=_GREEN, alpha=0.10, lw=0, zorder=0)
+        axes.axhline(ceiling.value, color=_GREEN, lw=1.4, label=ceiling.label)
+    if _finite(target):
+        axes.axhline(target, color="black", lw=1.2, ls=(0, (6, 3)), label=f"target {target:.2f}")
+    for level, style in zip(baselines, [(0, (1, 1.5)), (0, (5, 1.5, 1, 1.5))] * len(baselines), strict=False):
+        if _finite(level.value):
+            axes.axhline(level.value, color=_PURPLE, lw=1.4, ls=style, label=level.label)
+    if axes.get_legend_handles_labels()[0]:
+        axes.figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
+
+
+def _unbeaten(points: Sequence[Point], places: Mapping[int, float]) -> list[int]:
+    """Points that no other one beats in x and y; of equals the first."""
+    found = []
+    best = -math.inf
+    for i in sorted(places, key=lambda i: (-points[i].x, -points[i].y, i)):
+        if points[i].y > best:
+            best = points[i].y
+            found.append(i)
+    return found
+
+
+def _name_point(axes: Axes, x: float, point: Point, colour: str, offset: float) -> None:
+    axes.annotate(
+        point.label,
+        (x, point.y),
+        xytext=(offset, 3),
+        textcoords="offset points",
+        fontsize=9 if colour == _ORANGE else 7.5,
+        fontweight="bold" if colour == _ORANGE else "normal",
+        color=colour,
+        zorder=8,
+        bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8},
+    )
+
+
+def _scatter(axes: Axes, number: int, points: Sequence[Point], notes: dict[str, str]) -> None:
+    heights = [p.y for p in points if _finite(p.x, p.y)]
+    _fit_height(axes, heights)
+    floor = axes.get_ylim()[0]
+    for i, point in enumerate(points):
+        if not _finite(point.x):
+            continue
+        gid = f"panel-{number}-{i}"
+        notes[gid] = point.note or point.label
+        failed = not _finite(point.y)
+        y = floor if failed else point.y
+        if _finite(point.low, point.high) and not failed:
+            axes.plot([point.low, point.high], [y, y], color=_GREY, lw=0.9, zorder=3)
+        axes.plot(
+            [point.x], [y], marker="X" if failed else "o", ms=7 if failed else 5.5, ls="none", mec="white",
+            mew=0.6, color=_ORANGE if failed else _BLUE, clip_on=False, zorder=4, gid=gid,
+        )  # fmt: skip
+    ends = [v for p in points for v in (p.x, p.low, p.high) if _finite(v)]
+    if ends:
+        pad = 0.04 * (max(ends) - min(ends)) or 0.01
+        axes.set_xlim(min(ends) - pad, max(ends) + pad)
+    if not ends:
+        axes.text(0.5, 0.5, "nothing to compare", transform=axes.transAxes, ha="center", color=_GREY)
+
+
+def _fit_height(axes: Axes, values: Sequence[float]) -> None:
+    finite = [value for value in values if _finite(value)]
+    if finite:
+        pad = 0.07 * (max(finite) - min(finite)) or 0.01
+        axes.set_ylim(min(finite) - pad, max(finite) + pad)
+
+
+def _trend_colour(trend: float) -> str:
+    if not _finite(trend) or abs(trend) < 0.75:
+        return _GREY
+    return _BLUE if trend > 0 else _ORANGE
+
+
+def _label_ends(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
+    """Every line's label right of the chart, at its end's height or as near as the others allow."""
+    low, high = axes.get_ylim()
+    pitch = (high - low) / (_LABELLED + 1)
+    order = sorted(ends, key=lambda end: (end[0], end[1]))
+    heights: list[float] = []
+    for value, _, _ in order:
+        heights.append(max(value, heights[-1] + pitch) if heights else value)
+    surplus = max(0.0, heights[-1] - high) if heights else 0.0
+    ceiling = high
+    for i in reversed(range(len(heights))):  # what was pushed beyond the top moves back down
+        if surplus:
+            heights[i] = min(heights[i], ceiling)
+            ceiling = heights[i] - pitch
+    for (value, label, colour), height in zip(order, heights, strict=True):
+        axes.annotate(
+            label,
+            (1.0, value),
+            xycoords=("axes fraction", "data"),
+            xytext=(1.05, height),
+            textcoords=("axes fraction", "data"),
+            fontsize=7,
+            color=colour,
+            va="center",
+            arrowprops={"arrowstyle": "-", "color": "#bbbbbb", "lw": 0.5, "shrinkA": 0, "shrinkB": 0},
+            annotation_clip=False,
+        )
