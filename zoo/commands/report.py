@@ -50,24 +50,15 @@ def report_study(folder: Path, target: float, metric: Metric, console: Console, 
 
 def _show(findings: Findings, folder: Path, console: Console) -> None:
     answer = findings.recommendation
-    table = Table(title=f"{len(findings.genotypes)} networks against {findings.reference} × {findings.repeats}")
-    for column in (
-        "setting",
-        "faster",
-        "rho [95 %]",
-        "bound",
-        "tolerant",
-        "Kendall",
-        "top-k",
-        "accuracy",
-        "seconds",
-    ):
+    title = f"{len(findings.genotypes)} networks against {findings.reference} × {findings.repeats}"
+    table = Table(title=title, box=None, padding=(0, 2, 0, 0))
+    for column in ("setting", "faster", "rho [95 %]", "bound", "toler.", "Kend.", "top-k", "acc.", "sec."):
         table.add_column(column, justify="left" if column == "setting" else "right", no_wrap=True)
     for i, found in enumerate(findings.settings):
         measured = found.score
         table.add_row(
             str(found.setting),
-            f"{found.acceleration:.1f}×",
+            f"{found.acceleration:.3g}×" if found.acceleration < 1000 else f"{found.acceleration:.0f}×",
             _interval(measured.spearman),
             _number(found.bound),
             _number(measured.tolerant.value),

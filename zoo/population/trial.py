@@ -44,7 +44,8 @@ class Trial:
             raise ValueError(f"a stage must lie within 0 to {last} epochs, got {self.start} to {self.stop}")
         if (self.start > 0) != (self.resumes is not None):
             raise ValueError(
-                f"a stage resumes a trial exactly when it starts after 0, got start {self.start}, resumes {self.resumes}"
+                f"a stage resumes a trial if it starts after 0 and only then, got start {self.start}, "
+                f"resumes {self.resumes}"
             )
         if self.resumes is not None and not 0 <= self.resumes < self.index:
             raise ValueError(f"trial {self.index} cannot resume trial {self.resumes}: it must come before")

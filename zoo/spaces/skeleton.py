@@ -64,7 +64,8 @@ class Skeleton:
             )
         if self.resolution % DIVISOR[self.form]:
             raise ValueError(
-                f"the {self.form} form needs a resolution that is a multiple of {DIVISOR[self.form]}, got {self.resolution}"
+                f"the {self.form} form needs a resolution that is a multiple of {DIVISOR[self.form]}, "
+                f"got {self.resolution}"
             )
 
     @property
