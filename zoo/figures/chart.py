@@ -37,7 +37,7 @@ _STYLE: Any = {  # each version of matplotlib types its settings in its own way
     "text.usetex": False,
     "path.simplify": False,
 }
-_LABELLED = 16
+_LABELLED = 20
 """Lines of one panel that still have room for a label each."""
 
 
@@ -149,14 +149,17 @@ def scatter_svg(panels: Sequence[Panel], *, name: str, description: str) -> str:
         return _svg(figure, name, description, notes)
 
 
-def factor_svg(title: str, traces: Sequence[Trace], *, xlabel: str, name: str, description: str) -> str:
+def factor_svg(
+    title: str, traces: Sequence[Trace], *, ticks: Sequence[str], xlabel: str, name: str, description: str
+) -> str:
     """ρ along one factor: a line per combination of the others, and their mean in black.
 
-    Colours tell rising, falling and mixed lines apart; up to 16 lines have their label at the right end.
+    `ticks` are the factor's levels from left to right, those of every trace among them.
+
+    Colours tell rising, falling and mixed lines apart; up to 20 lines have their label at the right end.
     """
-    with _figure(4.3, 3.1) as figure:
+    with _figure(4.6, 3.6) as figure:
         axes = figure.add_subplot()
-        ticks = list(dict.fromkeys(tick for trace in traces for tick in trace.ticks))
         notes = {}
         ends: list[tuple[float, str, str]] = []
         columns: dict[str, list[float]] = {tick: [] for tick in ticks}
