@@ -44,13 +44,11 @@ class Placement:
         workers: processes; 1 without an address trains in this process, without Ray.
         gpus: GPUs per worker, may be a fraction.
         address: of a running Ray cluster; None starts Ray on this machine where it is needed.
-        serial: train in this process whatever the number of workers.
     """
 
     workers: int = 1
     gpus: float = 0.0
     address: str | None = None
-    serial: bool = False
 
     def executor(self, setup: TrainingSetup, images: ImageSet) -> Executor:
         """The executor of training runs.
@@ -60,7 +58,7 @@ class Placement:
         """
         if self.workers < 1:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
-        if self.serial or (self.workers == 1 and self.address is None):
+        if self.workers == 1 and self.address is None:
             return SerialExecutor(make_evaluator(setup, images))
         from zoo.population.ray_executor import (
             RayExecutor,

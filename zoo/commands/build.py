@@ -1,5 +1,6 @@
 """`thriftnas zoo build`: train a zoo of random networks at one setting and keep the best one as a model."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -59,7 +60,7 @@ def build(
     if models < 1 or group < 1:
         raise ValueError(f"models and group must be at least 1, got {models} and {group}")
     schedule, seconds = ProxySetting.parse(setting), opt.parse_time(time)
-    precision = opt.choose_precision(device, dtype, channels_last)
+    precision = opt.choose_precision(device, dtype, channels_last, gpus=gpus, address=address)
     placement = opt.choose_placement(workers, gpus, address)
     strategy = RandomSearch(cell_space(space), schedule, models, seed)
     bench = opt.prepare_bench(
@@ -142,7 +143,7 @@ def _model(out: Path, journal: Journal, index: int, bench: opt.Bench) -> Model:
         raise ValueError(f"the weights of trial {index} are missing or damaged in {out / WEIGHTS}")
     setup, images = bench.setup, bench.images
     skeleton = trial.setting.skeleton(setup.skeleton)
-    device = setup.precision.device
+    device = opt.local_device(setup.precision)
     network = build_network(
         trial.genotype,
         skeleton,
@@ -153,7 +154,8 @@ def _model(out: Path, journal: Journal, index: int, bench: opt.Bench) -> Model:
     load_checkpoint(weights, network, make_optimizer(network, setup.recipe))
     pixels = prepare(torch.tensor(images.test.images, device=device), skeleton.resolution, images.mean, images.std)
     labels = torch.tensor(images.test.labels, device=device)
-    tested = evaluate(network, pixels, labels, skeleton.classes, setup.precision)
+    here = dataclasses.replace(setup.precision, device=device)
+    tested = evaluate(network, pixels, labels, skeleton.classes, here)
     return Model(
         network=network,
         genotype=trial.genotype,

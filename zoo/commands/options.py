@@ -138,25 +138,37 @@ def prepare_bench(
     return Bench(images=images, setup=setup)
 
 
-def choose_precision(device: str, dtype: str, channels_last: bool) -> Precision:
+def choose_precision(device: str, dtype: str, channels_last: bool, *, gpus: float, address: str | None) -> Precision:
     """The precision asked for, "auto" being the best device at hand.
+
+    On a cluster the device is the workers', which this machine cannot check; "auto" is then cuda where
+    workers get GPUs, and the CPU otherwise.
 
     Raises:
         ValueError: for a device this machine does not have or a dtype it cannot compute with.
     """
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    kind = device.split(":")[0]
-    if kind not in ("cpu", "cuda", "mps") or not re.fullmatch(r"[a-z]+(:\d+)?", device):
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
         raise ValueError(f"unknown device {device!r}, expected auto, cpu, cuda, cuda:N or mps")
-    if (
-        kind == "cuda"
-        and (not torch.cuda.is_available() or torch.device(device).index or 0) >= torch.cuda.device_count()
-    ):
-        raise ValueError(f"device {device!r} is not available: {torch.cuda.device_count()} CUDA devices here")
-    if kind == "mps" and (not torch.backends.mps.is_available() or dtype == "float64"):
-        raise ValueError(f"device 'mps' is not available here or cannot compute in {dtype}")
+    if device == "auto" and address is not None:
+        device = "cuda" if gpus else "cpu"
+    elif device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
+    elif address is None and not _has(device):
+        raise ValueError(f"device {device!r} is not available here, expected auto or cpu")
+    if device == "mps" and dtype == "float64":
+        raise ValueError("device 'mps' cannot compute in float64, expected float32 or bfloat16")
     return Precision(device=device, dtype=dtype, channels_last=channels_last)
+
+
+def local_device(precision: Precision) -> str:
+    """The device of ``precision`` where this machine has it, else the CPU."""
+    return precision.device if _has(precision.device) else "cpu"
+
+
+def _has(device: str) -> bool:
+    if device.startswith("cuda"):
+        return torch.cuda.is_available() and (torch.device(device).index or 0) < torch.cuda.device_count()
+    return device == "cpu" or torch.backends.mps.is_available()
 
 
 def choose_placement(workers: int, gpus: float, address: str | None) -> Placement:

@@ -25,9 +25,7 @@ def predict(
         raise ValueError(f"top must be at least 1, got {top}")
     trained = load_model(model)
     shape = trained.skeleton
-    pixels = torch.stack(
-        [torch.from_numpy(decode_picture(path, shape.resolution, shape.in_channels)) for path in images]
-    )
+    pixels = torch.stack([torch.tensor(decode_picture(path, shape.resolution, shape.in_channels)) for path in images])
     rows = likeliest(trained.predict(pixels), trained.classes, top)
     if as_json:
         print(json.dumps([

@@ -79,7 +79,7 @@ def study(
     if not 0 < target < 1:
         raise ValueError(f"the target must lie between 0 and 1, got {target:g}")
     grid, goal, seconds = parse_grid(settings), ProxySetting.parse(reference), opt.parse_time(time)
-    precision = opt.choose_precision(device, dtype, channels_last)
+    precision = opt.choose_precision(device, dtype, channels_last, gpus=gpus, address=address)
     placement = opt.choose_placement(workers, gpus, address)
     bench = opt.prepare_bench(
         data=data,

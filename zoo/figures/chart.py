@@ -262,7 +262,7 @@ def _multiples(axes: Axes, values: Sequence[float]) -> None:
     axes.xaxis.set_major_locator(FixedLocator(ticks))
     axes.xaxis.set_minor_locator(NullLocator())
     axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xticks(ticks, [f"{tick:.3g}×" for tick in ticks])
+    axes.set_xticks(ticks, [f"{float(f'{tick:.2g}'):,.12g}×" for tick in ticks])
     axes.set_xlim(low, high)
 
 

@@ -5,6 +5,7 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -122,12 +123,13 @@ def _ends(ranked: Sequence[_Network]) -> list[_Network]:
 
 
 def _best(settings: Sequence[SettingFinding]) -> int | None:
-    """The setting with the highest ρ, the cheapest of equals; None where ρ is defined at none."""
+    """The setting with the highest ρ, the first of equals; None where ρ is defined at none."""
     known = [i for i, found in enumerate(settings) if math.isfinite(found.score.spearman.value)]
-    return max(known, key=lambda i: (settings[i].score.spearman.value, i), default=None)
+    return max(known, key=lambda i: (settings[i].score.spearman.value, -i), default=None)
 
 
 def _worst(settings: Sequence[SettingFinding]) -> int | None:
+    """The setting with the lowest ρ, the first of equals: where all are equal it is the best one."""
     known = [i for i, found in enumerate(settings) if math.isfinite(found.score.spearman.value)]
     return min(known, key=lambda i: (settings[i].score.spearman.value, i), default=None)
 
@@ -142,10 +144,10 @@ def _notes(findings: Findings, subject: SettingFinding | None) -> Iterator[str]:
         if subject and one.spearman.value >= subject.score.spearman.value  # False for NaN
     ]
     if subject and rivals:
-        kind = "the recommended" if findings.recommendation.index is not None else "the best"
-        verb = "ranks" if len(rivals) == 1 else "rank"
+        kind = "recommended" if findings.recommendation.index is not None else "best"
+        verb, start = ("ranks" if len(rivals) == 1 else "rank"), " and ".join(rivals)
         yield (
-            f"{' and '.join(rivals).capitalize()} {verb} these networks as well as or better than {kind} setting "
+            f"{start[0].upper()}{start[1:]} {verb} these networks as well as or better than the {kind} setting "
             f"{subject.setting} (ρ {number(subject.score.spearman.value)}), and that takes no training at all."
         )
     needed = findings.recommendation.needed_networks
@@ -159,7 +161,8 @@ def _notes(findings: Findings, subject: SettingFinding | None) -> Iterator[str]:
 def _planned(findings: Findings) -> int | None:
     """How many networks the command asked for, if fewer have been measured."""
     command = [str(word) for word in findings.about.get("command") or []]
-    for option, value in zip(command, command[1:], strict=False):
+    words = [part for word in command for part in word.split("=", 1)]
+    for option, value in pairwise(words):
         if option == "--models" and value.isdecimal() and int(value) > len(findings.genotypes):
             return int(value)
     return None
@@ -202,10 +205,12 @@ def _acceleration(findings: Findings) -> str:
 
 def _scatter(findings: Findings, networks: Sequence[_Network], index: int | None) -> str:
     """Accuracy at the recommended (else best) setting and at the worst one against the reference."""
-    kind = "recommended" if findings.recommendation.index is not None else "best"
+    kind = "recommended" if findings.recommendation.index is not None else "highest ρ"
     worst = _worst(findings.settings)
     titles = {
-        i: f"{name}: {findings.settings[i].setting}" for i, name in ((worst, "worst"), (index, kind)) if i is not None
+        i: f"{name}: {findings.settings[i].setting}"
+        for i, name in ((worst, "lowest ρ"), (index, kind))
+        if i is not None
     }
     if not titles and findings.settings:
         titles = {0: str(findings.settings[0].setting)}
@@ -226,7 +231,7 @@ def _scatter(findings: Findings, networks: Sequence[_Network], index: int | None
         ]
         panels.append(
             Panel(
-                title=f"{titles[i]}, ρ {number(found.score.spearman.value)}",
+                title=f"{titles[i]} (ρ {number(found.score.spearman.value)})",
                 xlabel=f"{_metric(findings)} at the reference {findings.reference}",
                 ylabel=f"{_metric(findings)} at {found.setting}",
                 points=points,
@@ -253,7 +258,7 @@ def _factor(findings: Findings, factor: str) -> str:
         FACTORS[factor],
         [
             Trace(
-                label=f"{line.fixed}  ρₑ {number(line.entropy.value)}",
+                label=f"{line.fixed}: {number(line.entropy.value)}",
                 ticks=[f"{factor}{getattr(setting, factor)}" for setting in line.settings],
                 values=line.spearman,
                 trend=line.entropy.value,
