@@ -1,5 +1,6 @@
 """The command line `thriftnas`: which commands there are, and how an error looks: one line, exit code 2."""
 
+import os
 import sqlite3
 import sys
 from collections.abc import Sequence
@@ -63,10 +64,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         result = app(args=given, obj=given, standalone_mode=False, prog_name="thriftnas")
+        sys.stdout.flush()
         return result if isinstance(result, int) else 0
-    except KeyboardInterrupt:
-        print("stopped; nothing measured is lost, the same command continues", file=sys.stderr)
+    except (KeyboardInterrupt, typer.Abort):  # typer makes the one the other
+        print("stopped; what a run has measured is kept, the same command continues it", file=sys.stderr)
         return 130
+    except BrokenPipeError:  # the reader of our output has seen enough, as in `thriftnas ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except OSError as error:
         message = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
     except (ValueError, sqlite3.Error) as error:
@@ -75,10 +80,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # typer's own usage errors; their class has changed its home between versions
         describe = getattr(error, "format_message", None)
         if describe is None:
-            if type(error).__name__ == "Abort":
-                return 130
             raise
         message = describe()
+        if not message:  # a group of commands called without one has shown its help
+            return 2
+        where = getattr(getattr(error, "ctx", None), "command_path", "thriftnas")
+        message = f"{message.rstrip('.')} (see {where} --help)"
     print("error: " + " ".join(message.split()), file=sys.stderr)
     return 2
 

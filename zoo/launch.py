@@ -5,10 +5,10 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -25,7 +25,7 @@ from rich.progress import (
 
 from zoo.data.image_set import ImageSet
 from zoo.population.executor import Executor, SerialExecutor
-from zoo.population.journal import Journal, run_lock
+from zoo.population.journal import FILE, Journal, run_lock
 from zoo.population.manager import Manager
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Record, Trial
@@ -33,6 +33,9 @@ from zoo.population.weights import WeightStore
 from zoo.training.evaluator import TrainingSetup, make_evaluator
 
 WEIGHTS = "checkpoints"
+LEFTOVERS = (".lock", ".new")
+"""How the names begin of what a start that was killed leaves behind."""
+
 PACKAGES = ("thriftnas", "torch", "torchvision", "numpy", "scipy", "pandas", "ray")
 
 
@@ -81,17 +84,58 @@ class Placement:
             find_cluster(self.address)
 
 
-def open_run(folder: Path, identity: Mapping[str, Any], command: list[str]) -> Journal:
-    """The journal of a new or continued run, with what was called and on what.
+def check_folder(folder: Path) -> None:
+    """Find out early, and without touching it, whether ``folder`` is a run folder or can become one.
 
     Raises:
-        ValueError: if the folder holds something else or another run.
+        ValueError: if it is a file or below one, cannot be written, or holds something else than a run.
+    """
+    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not existing.is_dir():
+        raise ValueError(f"{existing} is a file, expected a folder{'' if existing == folder else f' for {folder}'}")
+    if not os.access(existing, os.W_OK | os.X_OK):
+        raise ValueError(f"{existing} cannot be written, expected a folder for a run")
+    if existing == folder and not (folder / FILE).exists():
+        for path in folder.iterdir():
+            if not path.name.startswith(LEFTOVERS):
+                raise ValueError(
+                    f"{folder} holds {path.name!r} and no run, expected a run folder, a new or an empty one"
+                )
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Hold a run folder for this process; one that cannot be a run's is left as it is.
+
+    Raises:
+        ValueError: as :func:`check_folder`, or if another process holds it.
+    """
+    check_folder(folder)
+    with run_lock(folder):
+        yield
+
+
+def open_run(folder: Path, identity: Mapping[str, Any], command: list[str], models: int) -> Journal:
+    """The journal of a new or continued run, with what was called, where and on what.
+
+    Its value "growth" lists the numbers of networks that were asked for so far, ``models`` being the last.
+
+    Raises:
+        ValueError: if the folder holds something else, another run, or more networks; it is unchanged then.
     """
     journal = Journal.create(folder, identity)
-    journal.set("command", command)
-    journal.set("directory", os.getcwd())
-    if journal.get("about") is None:
-        journal.set("about", about())
+    try:
+        growth: list[int] = journal.get("growth") or []
+        if growth and models < growth[-1]:
+            raise ValueError(f"{folder} has {growth[-1]} models; it can grow, not shrink to {models}")
+        journal.set("growth", growth if growth[-1:] == [models] else [*growth, models])
+        journal.set("command", command)
+        journal.set("directory", os.getcwd())
+        if journal.get("about") is None:
+            journal.set("about", about())
+    except BaseException:
+        journal.close()
+        raise
     return journal
 
 
@@ -99,7 +143,7 @@ def about() -> dict[str, Any]:
     """Versions and hardware, for whoever reads the numbers later."""
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
-        "versions": {name: version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "versions": {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "hardware": {
             "processor": _processor(),
             "cores": os.cpu_count(),
@@ -107,6 +151,13 @@ def about() -> dict[str, Any]:
             "system": platform.platform(),
         },
     }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
 
 
 def _processor() -> str:
@@ -170,16 +221,15 @@ def run(
             def listen(trial: Trial, record: Record) -> None:
                 bar.update(task, advance=price(trial), done=len(manager.records))
                 if not record.ok:
-                    bar.console.print(f"[yellow]trial {trial.index} ({trial.setting}) failed: {record.reason}")
+                    bar.console.print(
+                        f"trial {trial.index} ({trial.setting}) failed: {record.reason}", style="yellow", markup=False
+                    )
 
             return manager.run(
                 workers, listen=listen, stop=lambda: deadline is not None and time.monotonic() >= deadline
             )
     finally:
         workers.close()
-
-
-locked = run_lock
 
 
 @contextmanager
@@ -202,7 +252,8 @@ def decoding_bar(console: Console) -> Iterator[Callable[[int, int], None]]:
     try:
         yield progress
     finally:
-        bar.stop()
+        if bar.live.is_started:  # stopping prints an empty line even where nothing was drawn
+            bar.stop()
 
 
 def write_json(path: Path, data: Any) -> None:
@@ -211,7 +262,12 @@ def write_json(path: Path, data: Any) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all."""
+    """Write a text file whole or not at all; where that fails, nothing is left and nothing is replaced."""
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    try:
+        temporary.write_text(text, encoding="utf-8")
+        os.replace(temporary, path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.networks.cell_network import CellNetwork
+from zoo.networks.cell_network import build_network
 from zoo.networks.profile import measured_cost
 from zoo.spaces import CELL_SPACES, OPERATIONS, PUBLISHED, Cell, CellGenotype, Cost, Edge, Skeleton, cost
 from zoo.spaces.cost import operation_cost
@@ -59,21 +59,18 @@ def test_published_pc_darts_count() -> None:
     assert round(cost(PUBLISHED["PC_DARTS"], Skeleton()).params / 1e6, 2) == 3.63
 
 
-def test_published_imagenet_counts() -> None:
-    """DARTS_V2 at 48 channels, 14 cells, 224 px: 574 M MACs, 4.7 M parameters (Table 3, Liu et al. 2019)."""
-    counted = cost(
-        PUBLISHED["DARTS_V2"], Skeleton(channels=48, cells=14, resolution=224, classes=1000, form="imagenet")
-    )
-    assert counted.macs == pytest.approx(574e6, rel=0.005)
-    assert counted.params == pytest.approx(4.7e6, rel=0.015)
+def test_published_imagenet_count() -> None:
+    """4.7 M in Table 3 of Liu et al. 2019; 4.718752 M counted by the authors' code at 48 channels, 14 cells."""
+    skeleton = Skeleton(channels=48, cells=14, resolution=224, classes=1000, form="imagenet")
+    assert cost(PUBLISHED["DARTS_V2"], skeleton).params == 4_718_752
 
 
 def random_skeleton(rng: np.random.Generator) -> Skeleton:
     imagenet = rng.random() < 0.3
     return Skeleton(
         channels=int(rng.integers(2 if imagenet else 1, 10)),
-        cells=int(rng.integers(1, 5)),
-        resolution=int(rng.choice([32, 64] if imagenet else [4, 8, 12, 28])),
+        cells=int(rng.integers(1, 4)),
+        resolution=int(rng.choice([32, 64] if imagenet else [4, 8, 12, 20])),
         in_channels=int(rng.choice([1, 3])),
         classes=int(rng.integers(2, 12)),
         form="imagenet" if imagenet else "cifar",
@@ -82,13 +79,11 @@ def random_skeleton(rng: np.random.Generator) -> Skeleton:
 
 
 def counted(genotype: CellGenotype, skeleton: Skeleton) -> Cost:
-    """By torch's flop counter on the built network, which needs shapes but no memory."""
-    with torch.device("meta"):
-        network = CellNetwork(genotype, skeleton)
+    """By torch's flop counter on the built network."""
+    network = build_network(genotype, skeleton, torch.Generator().manual_seed(0))
     return measured_cost(network, skeleton.in_channels, skeleton.resolution)
 
 
-@pytest.mark.filterwarnings("ignore:Initializing zero-element tensors")  # one channel: half of a reduce is empty
 def test_equals_counting_on_200_built_networks() -> None:
     spaces = list(CELL_SPACES.values())
     for seed in range(200):
@@ -105,6 +100,5 @@ def test_equals_counting_on_published_cells(name: str) -> None:
 
 def test_the_auxiliary_head_is_not_counted() -> None:
     skeleton = Skeleton(channels=2, cells=3, resolution=8)
-    with torch.device("meta"):
-        network = CellNetwork(PUBLISHED["DARTS_V1"], skeleton, auxiliary=True)
+    network = build_network(PUBLISHED["DARTS_V1"], skeleton, torch.Generator().manual_seed(0), auxiliary=True)
     assert measured_cost(network, 3, 8) == cost(PUBLISHED["DARTS_V1"], skeleton)

@@ -1,6 +1,9 @@
 """`thriftnas zoo build`: train a zoo of random networks at one setting and keep the best one as a model."""
 
 import dataclasses
+import json
+from collections.abc import Sequence
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,11 +15,12 @@ from zoo.commands import options as opt
 from zoo.commands.zoo import spread
 from zoo.data.augmentation import prepare
 from zoo.export.model import NAME, Model, save_model
-from zoo.launch import WEIGHTS, locked, open_run, run, write_json, write_text
+from zoo.launch import WEIGHTS, check_folder, locked, open_run, run, write_json, write_text
 from zoo.networks.cell_network import build_network
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import RandomSearch
+from zoo.population.trial import Trial
 from zoo.population.weights import WeightStore
 from zoo.spaces.cell_space import cell_space
 from zoo.training import Recipe
@@ -59,10 +63,11 @@ def build(
     console = Console(stderr=as_json)
     if models < 1 or group < 1:
         raise ValueError(f"models and group must be at least 1, got {models} and {group}")
+    check_folder(out)
     schedule, seconds = ProxySetting.parse(setting), opt.parse_time(time)
     precision = opt.choose_precision(device, dtype, channels_last, gpus=gpus, address=address)
     placement = opt.choose_placement(workers, gpus, address)
-    strategy = RandomSearch(cell_space(space), schedule, models, seed)
+    cell_space(space)  # complains before the images load
     bench = opt.prepare_bench(
         data=data,
         train=train,
@@ -88,17 +93,14 @@ def build(
         "setup": bench.setup.identity(),
         "group": group,
     }
-    with locked(out):
-        journal = open_run(out, identity, ctx.obj)
+    with locked(out), closing(open_run(out, identity, ctx.obj, models)) as journal:
         images = bench.images_at([schedule])
-        total = sum(
-            bench.price(trial, images)
-            for trial in RandomSearch(cell_space(space), schedule, models, seed).ask(models, 0)
-        )
+        search = RandomSearch(cell_space(space), schedule, models, seed)
+        total = sum(bench.price(trial, images) for trial in search.ask(models, 0))
         finished = run(
             out,
             journal,
-            strategy,
+            _Growing(RandomSearch(cell_space(space), schedule, models, seed), journal.get("growth")),
             lambda: placement.executor(bench.setup, bench.images),
             group=group,
             total=total,
@@ -107,9 +109,22 @@ def build(
             seconds=seconds,
         )
         if not finished:
-            console.print(f"Stopped after {time}; run the same command again to continue.")
+            opt.say_stopped(out, time, console, as_json)
             return
         _finish(out, journal, bench, console, as_json)
+
+
+class _Growing:
+    """Random search that ends a batch wherever the zoo once ended, so that a grown one asks again what it asked."""
+
+    def __init__(self, search: RandomSearch, growth: Sequence[int]) -> None:
+        self._search, self._growth = search, growth
+        self.tell, self.resumable = search.tell, search.resumable
+
+    def ask(self, n: int, first: int) -> list[Trial]:
+        """The next networks, at most to the end of the size the zoo then had."""
+        end = next((size for size in self._growth if size > first), first)
+        return self._search.ask(min(n, end - first), first)
 
 
 def _finish(out: Path, journal: Journal, bench: opt.Bench, console: Console, as_json: bool) -> None:
@@ -124,15 +139,13 @@ def _finish(out: Path, journal: Journal, bench: opt.Bench, console: Console, as_
     summary: dict[str, Any] = {"model": str(out / NAME), **model.notes}
     write_json(out / "best.json", {**summary, "genotype": model.genotype.to_dict()})
     if as_json:
-        import json
-
         print(json.dumps(summary))
         return
     console.print(f"validation accuracy of {len(good)} networks: {spread(good['accuracy'].tolist())}")
     console.print(
         f"best: trial {best}, validation {model.notes['accuracy']:.4f}, test {model.notes['test_accuracy']:.4f}"
     )
-    console.print(f"Model: {out / NAME} (use: thriftnas predict {out / NAME} IMAGE)", soft_wrap=True)
+    console.print(f"Model: {out / NAME} (use: thriftnas predict {out / NAME} IMAGE)", soft_wrap=True, markup=False)
 
 
 def _model(out: Path, journal: Journal, index: int, bench: opt.Bench) -> Model:

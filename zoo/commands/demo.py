@@ -16,7 +16,9 @@ def demo(
     ctx: typer.Context,
     workers: opt.Workers = WORKERS,
     seed: opt.Seed = 0,
+    address: opt.Address = None,
     out: opt.Out = Path("runs/demo"),
+    time: opt.Time = None,
     as_json: opt.Json = False,
 ) -> None:
     """Study proxies on handwritten digits: 16 random networks, 8 reduced settings, one report.
@@ -43,6 +45,8 @@ def demo(
         batch=32,
         seed=seed,
         workers=workers,
+        address=address,
         out=out,
+        time=time,
         as_json=as_json,
     )

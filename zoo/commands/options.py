@@ -1,5 +1,6 @@
 """Options that commands share: their names, defaults and help, and what they build together."""
 
+import json
 import math
 import re
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from rich.console import Console
 
 from zoo.data import ImageSet, load
 from zoo.launch import Placement, decoding_bar
+from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Trial
 from zoo.spaces.cost import cost
@@ -177,11 +179,24 @@ def choose_placement(workers: int, gpus: float, address: str | None) -> Placemen
     Raises:
         ValueError: for counts out of range or a cluster that does not answer.
     """
-    if gpus < 0:
-        raise ValueError(f"GPUs per worker must not be negative, got {gpus:g}")
+    if not 0 <= gpus < math.inf:
+        raise ValueError(f"gpus must be a number from 0 up, got {gpus:g}")
     placement = Placement(workers=workers, gpus=gpus, address=address)
     placement.check()
     return placement
+
+
+def say_stopped(out: Path, time: str | None, console: Console, as_json: bool) -> None:
+    """Say that a run was stopped by its time limit, how far it is and how to continue."""
+    journal = Journal.open(out, readonly=True)
+    counts = journal.counts()
+    journal.close()
+    if as_json:
+        print(json.dumps({"finished": False, **counts}))
+    else:
+        console.print(
+            f"Stopped after {time} with {counts['done']} trials done; the same command continues.", markup=False
+        )
 
 
 def parse_time(text: str | None) -> float | None:

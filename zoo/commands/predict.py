@@ -7,6 +7,7 @@ from typing import Annotated
 import torch
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from zoo.commands import options as opt
@@ -36,5 +37,5 @@ def predict(
     table = Table("image", "class", "probability")
     for path, row in zip(images, rows, strict=True):
         for name, chance in row:
-            table.add_row(str(path), name, f"{chance:.3f}")
+            table.add_row(escape(str(path)), escape(name), f"{chance:.3f}")
     Console().print(table)

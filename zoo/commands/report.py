@@ -72,13 +72,13 @@ def _show(findings: Findings, folder: Path, console: Console) -> None:
         table.add_row(one.setting, "free", _interval(one.spearman), "", _number(one.tolerant.value),
                       _number(one.kendall.value), _number(one.top_k.value), "", "", style="dim")  # fmt: skip
     if answer.warning:
-        console.print(f"[yellow]{answer.warning}")
+        console.print(answer.warning, style="yellow", markup=False)
     console.print(table)
     ceiling = _interval(answer.ceiling) if math.isfinite(answer.ceiling.value) else answer.ceiling.reason
     console.print(f"Ceiling (two trainings of the reference agree): {ceiling}")
     if answer.warning == "" or answer.index is None:
-        console.print(f"[bold]{answer.sentence}")
-    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True)
+        console.print(answer.sentence, style="bold", markup=False)
+    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, markup=False)
 
 
 def _interval(estimate: Estimate) -> str:

@@ -7,6 +7,7 @@ from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table
 
 from zoo.commands import options as opt
@@ -21,12 +22,12 @@ def status(run: Run, as_json: opt.Json = False) -> None:
     """How many trials are done, failed and pending, and which is the best so far."""
     journal = Journal.open(run, readonly=True)
     state: dict[str, Any] = {**journal.counts(), "best": _best(journal)}
-    name = journal.identity["strategy"]["name"]
+    name = journal.identity.get("strategy", {}).get("name", "run")
     journal.close()
     if as_json:
         print(json.dumps(state))
         return
-    table = Table("what", "value", title=f"{name} in {run}")
+    table = Table("what", "value", title=escape(f"{name} in {run}"))
     for what in ("trials", "done", "failed", "pending"):
         table.add_row(what, str(state[what]))
     best = state["best"]
@@ -51,18 +52,25 @@ def _best(journal: Journal) -> dict[str, Any] | None:
 def resume(
     ctx: typer.Context,
     run: Run,
-    workers: Annotated[int | None, typer.Option(help="Another number of workers.")] = None,
-    address: Annotated[str | None, typer.Option(help="Another Ray cluster.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Another number of workers.", rich_help_panel="Workers")] = None,
+    address: Annotated[
+        str | None,
+        typer.Option(help="Another Ray cluster: auto, host:port or ray://host:port.", rich_help_panel="Workers"),
+    ] = None,
     time: opt.Time = None,
 ) -> None:
-    """Continue a run with the command that started it, workers and cluster as they are now."""
+    """Continue a run with the command it was last started with, from the directory it was started in.
+
+    Workers, cluster and time limit are that command's, too, unless given here.
+    """
     journal = Journal.open(run, readonly=True)
-    command: list[str] = journal.get("command")
-    directory = journal.get("directory")
+    command, directory = journal.get("command"), journal.get("directory")
     journal.close()
-    more = ["--out", str(run.resolve())]
-    for name, value in (("--workers", workers), ("--address", address), ("--time", time)):
-        more += [] if value is None else [name, str(value)]
+    if command is None or directory is None:
+        raise ValueError(f"{run} does not say which command started it, expected a run started by thriftnas")
+    changes = {"--workers": workers, "--address": address, "--time": time, "--out": run.resolve()}
+    more = [f"{name}={value}" for name, value in changes.items() if value is not None]
+    command = [word for word in command if not word.startswith("--out=")]  # of an earlier resume
     if Path(directory).is_dir():
         os.chdir(directory)  # relative data folders mean what they meant
     arguments = [*command, *more]
@@ -81,6 +89,8 @@ def report(
     """Write the report of a study as far as it is: tables, recommendation.json and report.html."""
     if metric not in ("accuracy", "balanced_accuracy"):
         raise ValueError(f"metric must be accuracy or balanced_accuracy, got {metric!r}")
+    if target is not None and not 0 < target < 1:
+        raise ValueError(f"the target must lie between 0 and 1, got {target:g}")
     journal = Journal.open(run, readonly=True)
     wanted = journal.get("target") if target is None else target
     journal.close()

@@ -1,5 +1,7 @@
 """`thriftnas zoo study`: which reduced setting ranks networks as the reference does, and what it saves."""
 
+import json
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -8,8 +10,7 @@ from rich.console import Console
 
 from zoo.commands import options as opt
 from zoo.commands.report import report_study
-from zoo.launch import Placement, locked, open_run, run
-from zoo.population.journal import FILE, Journal
+from zoo.launch import Placement, check_folder, locked, open_run, run
 from zoo.population.proxy import ProxySetting, merge_coinciding, parse_grid
 from zoo.population.strategy import GenotypeSequence
 from zoo.reliability.study import VERSION, Study
@@ -78,9 +79,11 @@ def study(
         raise ValueError(f"models and group must be at least 1, got {models} and {group}")
     if not 0 < target < 1:
         raise ValueError(f"the target must lie between 0 and 1, got {target:g}")
+    check_folder(out)
     grid, goal, seconds = parse_grid(settings), ProxySetting.parse(reference), opt.parse_time(time)
     precision = opt.choose_precision(device, dtype, channels_last, gpus=gpus, address=address)
     placement = opt.choose_placement(workers, gpus, address)
+    _Plan(space, grid, goal, repeats, models, group, seed)  # complains before the images load
     bench = opt.prepare_bench(
         data=data,
         train=train,
@@ -96,15 +99,14 @@ def study(
     )
     grid, notices = merge_coinciding(grid, bench.setup.skeleton)
     for notice in notices:
-        console.print(f"[dim]{notice}")
+        console.print(notice, style="dim", markup=False)
     plan = _Plan(space, grid, goal, repeats, models, group, seed)
     if dry_run:
-        _estimate(console, bench, plan, placement)
-        return
-    if _train(out, ctx.obj, bench, plan, placement, target, seconds, console):
+        _say(_estimate(bench, plan, placement), plan, placement, as_json)
+    elif _train(out, ctx.obj, bench, plan, placement, target, seconds, console):
         report_study(out, target, "accuracy", console, as_json)
     else:
-        console.print(f"Stopped after {time}; run the same command again to continue.")
+        opt.say_stopped(out, time, console, as_json)
 
 
 class _Plan:
@@ -168,15 +170,13 @@ def _train(
     seconds: float | None,
     console: Console,
 ) -> bool:
-    with locked(out):
-        journal = open_run(out, plan.identity(bench), command)
+    with locked(out), closing(open_run(out, plan.identity(bench), command, plan.models)) as journal:
         journal.set("target", target)
-        growth = _grow(journal, plan.models)
         images = bench.images_at(plan.settings_each())
         journal.set("data", _describe(bench, images))
-        strategy = plan.strategy(growth)
+        strategy = plan.strategy(journal.get("growth"))
         total = sum(bench.price(trial, images) for trial in strategy.everything())
-        finished = run(
+        return run(
             out,
             journal,
             strategy,
@@ -187,19 +187,6 @@ def _train(
             console=console,
             seconds=seconds,
         )
-        journal.close()
-    return finished
-
-
-def _grow(journal: Journal, models: int) -> list[int]:
-    """The study's sizes so far, with ``models`` at the end if it is more than before."""
-    growth: list[int] = journal.get("growth") or []
-    if not growth or models > growth[-1]:
-        growth.append(models)
-        journal.set("growth", growth)
-    elif models < growth[-1]:
-        raise ValueError(f"the study in {FILE} has {growth[-1]} models already; it can grow, not shrink to {models}")
-    return growth
 
 
 def _describe(bench: opt.Bench, images: dict[int, int]) -> dict[str, Any]:
@@ -215,8 +202,8 @@ def _describe(bench: opt.Bench, images: dict[int, int]) -> dict[str, Any]:
     }
 
 
-def _estimate(console: Console, bench: opt.Bench, plan: _Plan, placement: Placement) -> None:
-    """Print networks, epochs, hours and disk, from timing a few steps of one network at every size."""
+def _estimate(bench: opt.Bench, plan: _Plan, placement: Placement) -> dict[str, float]:
+    """Networks, trainings, epochs, hours and megabytes, from timing a few steps of one network at every size."""
     genotype = GenotypeSequence(plan.space, plan.seed)[0]
     each = plan.settings_each()
     images = bench.images_at(each)
@@ -224,13 +211,29 @@ def _estimate(console: Console, bench: opt.Bench, plan: _Plan, placement: Placem
     for setting in each:
         speed = seconds_per_image(bench.setup, bench.images, setting, genotype)
         seconds += speed.training * images[setting.s] * setting.e + speed.validation * len(bench.images.validation)
-    hours = seconds * plan.models / 3600 / placement.workers
     trainings = plan.models * len(each)
+    return {
+        "networks": plan.models,
+        "trainings": trainings,
+        "epochs": plan.models * sum(setting.e for setting in each),
+        "hours": seconds * plan.models / 3600 / placement.workers,
+        "disk_mb": (trainings * JOURNAL_BYTES + REPORT_BYTES) / 1e6,
+    }
+
+
+def _say(price: dict[str, float], plan: _Plan, placement: Placement, as_json: bool) -> None:
+    if as_json:
+        print(json.dumps(price))
+        return
+    hours, workers = price["hours"], f"{placement.workers} worker{'' if placement.workers == 1 else 's'}"
     for name, value in (
         ("networks", f"{plan.models}: {plan.repeats} × {plan.reference} and {len(plan.grid)} settings each"),
-        ("trainings", f"{trainings}"),
-        ("epochs", f"{plan.models * sum(setting.e for setting in each)}"),
-        ("hours", f"{hours:.2f} with {placement.workers} workers, timed here on the first network"),
-        ("disk", f"{(trainings * JOURNAL_BYTES + REPORT_BYTES) / 1e6:.1f} MB; a study keeps no weights"),
+        ("trainings", f"{price['trainings']}"),
+        ("epochs", f"{price['epochs']}"),
+        (
+            "hours",
+            (f"{hours:.2f}" if hours >= 0.1 else f"{hours:.2g}") + f" with {workers}, timed here on the first network",
+        ),
+        ("disk", f"{price['disk_mb']:.1f} MB; a study keeps no weights"),
     ):
-        console.print(f"{name:<10} {value}")
+        print(f"{name:<10} {value}")

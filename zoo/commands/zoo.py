@@ -33,7 +33,9 @@ def read_genotype(source: str) -> Genotype:
         raise ValueError(f"{source!r} is neither a file nor a public name ({', '.join(PUBLISHED)})")
     try:
         return genotype_from_json(path.read_text(encoding="utf-8"))
-    except (ValueError, UnicodeDecodeError) as error:
+    except UnicodeDecodeError:
+        raise ValueError(f"{source}: a genotype must be JSON, got a binary file") from None
+    except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
 
 

@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -62,7 +63,11 @@ class Model:
 
 
 def save_model(model: Model, path: Path) -> None:
-    """Write the model to one file, whole or not at all."""
+    """Write the model to one file, whole or not at all.
+
+    Raises:
+        OSError: if it cannot be written; nothing is left behind then.
+    """
     facts = {
         "genotype": model.genotype.to_dict(),
         "skeleton": dataclasses.asdict(model.skeleton),
@@ -79,8 +84,13 @@ def save_model(model: Model, path: Path) -> None:
     buffer = io.BytesIO()
     torch.save({"schema": SCHEMA, "facts": json.dumps(facts), "weights": weights}, buffer)
     temporary = path.with_name(f".{path.name}.new")
-    temporary.write_bytes(buffer.getvalue())
-    temporary.replace(path)
+    try:
+        temporary.write_bytes(buffer.getvalue())
+        temporary.replace(path)
+    except BaseException:
+        with suppress(OSError):
+            temporary.unlink()
+        raise
 
 
 def load_model(path: Path, device: str = "cpu") -> Model:
@@ -94,21 +104,32 @@ def load_model(path: Path, device: str = "cpu") -> Model:
     if state.get("schema") != SCHEMA or "facts" not in state:
         raise ValueError(f"{path} is not a model file of schema {SCHEMA}")
     try:
-        facts = json.loads(state["facts"])
-        genotype, skeleton = genotype_from_dict(facts["genotype"]), Skeleton(**facts["skeleton"])
-        network = build_network(genotype, skeleton, torch.Generator().manual_seed(0))
-        network.load_state_dict(state["weights"])
-    except (KeyError, TypeError, RuntimeError, ValueError) as error:
+        model = _restore(json.loads(state["facts"]), state["weights"])
+    except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is a damaged model file: {str(error).splitlines()[0]}") from None
-    network.eval().to(device)
+    model.network.to(device)
+    return model
+
+
+def _restore(facts: dict[str, Any], weights: dict[str, Tensor]) -> Model:
+    """The model a file describes; raises whatever is wrong with it."""
+    genotype, skeleton = genotype_from_dict(facts["genotype"]), Skeleton(**facts["skeleton"])
+    classes, mean, std = (tuple(facts[name]) for name in ("classes", "mean", "std"))
+    if (len(classes), len(mean), len(std)) != (skeleton.classes, skeleton.in_channels, skeleton.in_channels):
+        raise ValueError("its class names or statistics do not fit its network")
+    double = any(tensor.dtype == torch.float64 for tensor in weights.values())
+    network = build_network(
+        genotype, skeleton, torch.Generator().manual_seed(0), dtype=torch.float64 if double else torch.float32
+    )
+    network.load_state_dict(weights)
     return Model(
-        network=network,
+        network=network.eval(),
         genotype=genotype,
         skeleton=skeleton,
-        classes=tuple(facts["classes"]),
-        mean=tuple(facts["mean"]),
-        std=tuple(facts["std"]),
-        notes=facts["notes"],
+        classes=classes,
+        mean=mean,
+        std=std,
+        notes=dict(facts["notes"]),
     )
 
 

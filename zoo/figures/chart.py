@@ -98,8 +98,8 @@ def acceleration_svg(
 ) -> str:
     """ρ (y) against acceleration (x, logarithmic) with intervals, target, ceiling and free baselines.
 
-    Labels name the `marked` point and those that no other beats in both respects. `name` starts every id,
-    `description` is read to those who do not see.
+    Labels name the `marked` point and, where there is room, those that no other beats in both respects.
+    `name` starts every id, `description` is read to those who do not see.
     """
     with _figure(8.6, 4.7) as figure:
         axes = figure.add_subplot()
@@ -126,11 +126,12 @@ def acceleration_svg(
         axes.grid(axis="y", color="#e5e5e5", lw=0.6)
         axes.set_axisbelow(True)
         _levels(axes, target, ceiling, baselines)
-        for i in _unbeaten(points, places):
-            if i != marked:
+        first = [marked] if marked in places else []
+        for i in _apart(axes, points, places, first + _unbeaten(points, places)):
+            if i == marked:
+                _name_point(axes, places[i], points[i], _ORANGE, 9.0)
+            else:
                 _name_point(axes, places[i], points[i], _BLUE, 6.0)
-        if marked is not None and marked in places:
-            _name_point(axes, places[marked], points[marked], _ORANGE, 9.0)
         return _svg(figure, name, description, notes)
 
 
@@ -292,6 +293,18 @@ def _unbeaten(points: Sequence[Point], places: Mapping[int, float]) -> list[int]
     return found
 
 
+def _apart(axes: Axes, points: Sequence[Point], places: Mapping[int, float], wanted: Sequence[int]) -> list[int]:
+    """Those of the wanted points, in order, whose labels have room beside the labels before them."""
+    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
+    kept: dict[int, tuple[float, float]] = {}
+    for i in wanted:
+        x = math.log(places[i] / left) / math.log(right / left)
+        y = (points[i].y - bottom) / (top - bottom)
+        if i not in kept and all(abs(x - a) > 0.11 or abs(y - b) > 0.045 for a, b in kept.values()):
+            kept[i] = (x, y)
+    return list(kept)
+
+
 def _name_point(axes: Axes, x: float, point: Point, colour: str, offset: float) -> None:
     axes.annotate(
         point.label,
@@ -327,7 +340,7 @@ def _scatter(axes: Axes, number: int, points: Sequence[Point], notes: dict[str, 
     if ends:
         pad = 0.04 * (max(ends) - min(ends)) or 0.01
         axes.set_xlim(min(ends) - pad, max(ends) + pad)
-    if not ends:
+    else:
         axes.text(0.5, 0.5, "nothing to compare", transform=axes.transAxes, ha="center", color=_GREY)
 
 

@@ -287,6 +287,8 @@ def _none_qualifies(evidence: _Evidence, names: Sequence[str]) -> tuple[str, int
     if np.isinf(needed).all():
         best = int(np.nanargmax(rho))
         estimate = f"the best, {names[best]}, is estimated at {rho[best]:.2f}"
+        if rho[best] >= evidence.target:  # in perfect or nearly perfect order, which chance gives a few networks
+            return f"{start}: {estimate}, but so few networks cannot show it; measure more.", None
         return f"{start}: {estimate}, so on this evidence no number of networks would do.", None
     best = int(np.argmin(needed))
     number = int(np.ceil(needed[best]))

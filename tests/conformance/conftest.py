@@ -1,0 +1,128 @@
+"""Every plug-in there is, one line each: what is listed here goes through the whole suite of its kind."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pytest
+
+from zoo.population import Executor, FixedList, ProxySetting, RandomSearch, SerialExecutor, Strategy, Trial
+from zoo.reliability.study import Study
+from zoo.spaces import CELL_SPACES, DARTS, ECONAS_SEARCH, ECONAS_ZOO, CellSpace
+
+FULL = ProxySetting.parse("c0r0s0e3")
+GRID = [ProxySetting.parse(text) for text in ("c4r4s0e1", "c2r0s1e2")]
+
+
+def stages(count: int) -> FixedList:
+    """Networks at two settings, every second one trained in three stages."""
+    rng = np.random.default_rng(0)
+    genotypes = [DARTS.sample(rng) for _ in range(count)]
+    first = [
+        Trial(index=i, genotype=g, setting=FULL, start=0, stop=1 + 2 * (i % 2), keep=i % 2 == 0)
+        for i, g in enumerate(genotypes)
+    ]
+    trials = sorted(first, key=lambda trial: trial.stop)
+    trials = [Trial(**{**_fields(trial), "index": i}) for i, trial in enumerate(trials)]
+    for start in (1, 2):
+        sources = [trial for trial in trials if trial.stop == start]
+        trials += [
+            Trial(
+                **{**_fields(t), "index": len(trials) + i, "start": start, "stop": start + 1, "resumes": t.index},
+            )
+            for i, t in enumerate(sources)
+        ]
+    return FixedList(trials)
+
+
+def _fields(trial: Trial) -> dict[str, Any]:
+    return {name: getattr(trial, name) for name in trial.__slots__}
+
+
+@dataclass(frozen=True)
+class StrategyCase:
+    """A fresh strategy on demand, the space it draws from, and a way to run it with more to do."""
+
+    name: str
+    make: Callable[[], Strategy]
+    space: CellSpace
+
+
+SPACES: list[CellSpace] = list(CELL_SPACES.values())
+
+STRATEGIES = [
+    StrategyCase("fixed list", lambda: stages(7), DARTS),
+    StrategyCase("random search", lambda: RandomSearch(DARTS, FULL, 11, seed=3), DARTS),
+    StrategyCase("random search, no weights", lambda: RandomSearch(ECONAS_SEARCH, GRID[0], 5, 0, False), ECONAS_SEARCH),
+    StrategyCase("study", lambda: Study(ECONAS_ZOO, GRID, FULL, repeats=2, growth=[5], batch=2), ECONAS_ZOO),
+    StrategyCase("grown study", lambda: Study(DARTS, GRID, FULL, repeats=1, growth=[2, 5], batch=3, seed=1), DARTS),
+]
+
+
+def ray_executor(factory: Any, payload: Any) -> Executor:
+    from zoo.population.ray_executor import RayExecutor
+
+    return RayExecutor(factory, payload, workers=2)
+
+
+EXECUTORS: dict[str, Callable[[Any, Any], Executor]] = {
+    "serial": lambda factory, payload: SerialExecutor(factory(payload)),
+    "ray": ray_executor,
+}
+
+IN_RAY = {"ray"}  # those that need a Ray instance, which all of them share
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    for name, values, ids in (
+        ("space", SPACES, [space.name for space in SPACES]),
+        ("strategy", STRATEGIES, [case.name for case in STRATEGIES]),
+        ("executor_name", EXECUTORS, list(EXECUTORS)),
+    ):
+        if name in metafunc.fixturenames:
+            metafunc.parametrize(name, list(values), ids=ids, scope="module")
+
+
+@pytest.fixture(scope="module")
+def start(executor_name, request):
+    """Makes an executor of one kind from a factory and a payload."""
+    if executor_name in IN_RAY:
+        request.getfixturevalue("local_ray")
+    return EXECUTORS[executor_name]
+
+
+@pytest.fixture(scope="module")
+def local_ray():
+    """A small Ray instance of this module's own, whatever else runs on the machine."""
+    import zoo.population.ray_executor as module
+
+    module.ray.init(
+        address="local",
+        num_cpus=2,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=100_000_000,
+    )
+    yield
+    module.ray.shutdown()
+
+
+@pytest.fixture
+def batches():
+    """Asks a strategy until it has nothing more to say without being told something."""
+
+    def ask(strategy, n, first=0):
+        found = []
+        while trials := strategy.ask(n, first + sum(map(len, found))):
+            found.append(trials)
+        return found
+
+    return ask
+
+
+@pytest.fixture
+def flat():
+    return lambda lists: list(itertools.chain(*lists))
