@@ -54,7 +54,6 @@ def _cell(value: object) -> str:
 
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmark that ``arguments`` name and return the exit code."""
-    console = Console()
     if not arguments:
         for name in names():
             print(f"{name:10} {summary(name)}")
@@ -63,10 +62,10 @@ def main(arguments: Sequence[str]) -> int:
     if not name.startswith("-") and name not in names():
         print(f"error: unknown benchmark {name!r}, expected one of {', '.join(names())}", file=sys.stderr)
         return 2
-    parser = argparse.ArgumentParser(prog="python -m benchmarks")
     if name.startswith("-"):
+        parser = argparse.ArgumentParser(prog="python -m benchmarks")
         parser.add_argument("name", choices=names(), help="without a name, the benchmarks are listed")
-        parser.parse_args(arguments)
+        parser.parse_args(arguments)  # prints the help or an error, and exits
     module = importlib.import_module(f"benchmarks.{name}")
     parser = argparse.ArgumentParser(prog=f"python -m benchmarks {name}", description=module.__doc__)
     parser.add_argument("--json", type=Path, metavar="OUT", help="write the result, versions and hardware here")
@@ -75,6 +74,7 @@ def main(arguments: Sequence[str]) -> int:
     if args.json is not None and not args.json.absolute().parent.is_dir():
         parser.error(f"the folder of {args.json} does not exist")  # found out before the work, not after
     result = module.run(args)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     for table in tables(result["rows"]):
         console.print(table)
     for key, value in result.items():

@@ -58,10 +58,7 @@ def test_a_mutant_differs_in_one_edge(space):
         child = space.mutate(parent, generator(seed, 1))
         pairs = [(parent.normal, child.normal), (parent.reduction, child.reduction)]
         changed = [
-            (old, new)
-            for a, b in pairs
-            for (_, old), (_, new) in zip(a.edges(), b.edges(), strict=True)
-            if old != new
+            (old, new) for a, b in pairs for (_, old), (_, new) in zip(a.edges(), b.edges(), strict=True) if old != new
         ]
         ((old, new),) = changed
         assert (old.op == new.op) != (old.source == new.source)
@@ -84,7 +81,9 @@ def test_the_same_graph_computes_the_same_function(space):
     by_key = {}
     for seed in SEEDS:
         genotype = space.sample(generator(seed))
-        turned = CellGenotype(*(Cell(tuple(n[::-1] for n in c.nodes), c.concat) for c in (genotype.normal, genotype.reduction)))
+        turned = CellGenotype(
+            *(Cell(tuple(n[::-1] for n in c.nodes), c.concat) for c in (genotype.normal, genotype.reduction))
+        )
         assert turned.key == genotype.key
         assert space.function_key(turned) == space.function_key(genotype)
         by_key[genotype.key] = space.function_key(genotype)

@@ -58,7 +58,12 @@ def test_who_interrupts_is_obeyed(interrupt):
 
 @pytest.mark.parametrize(
     "wrong",
-    [lambda batch: [], lambda batch: answer(batch)[:1], lambda batch: answer(batch) * 2, lambda batch: answer(jobs(0, 1))],
+    [
+        lambda batch: [],
+        lambda batch: answer(batch)[:1],
+        lambda batch: answer(batch) * 2,
+        lambda batch: answer(jobs(0, 1)),
+    ],
 )
 def test_an_evaluator_that_skips_or_invents_jobs_fails_them(wrong):
     outcomes = evaluate(wrong, jobs(4, 5))

@@ -15,7 +15,14 @@ GENOTYPES = [DARTS.sample(np.random.default_rng(i)) for i in range(8)]
 
 
 def trial(index, **changes):
-    fields = {"index": index, "genotype": GENOTYPES[index % 8], "setting": SETTING, "start": 0, "stop": 1, "role": "zoo"}
+    fields = {
+        "index": index,
+        "genotype": GENOTYPES[index % 8],
+        "setting": SETTING,
+        "start": 0,
+        "stop": 1,
+        "role": "zoo",
+    }
     return Trial(**(fields | changes))
 
 
@@ -186,7 +193,9 @@ TRIAL_CHANGES = [
 ]
 
 
-@pytest.mark.parametrize(("of", "changes"), [*(("record", c) for c in RECORD_CHANGES), *(("trial", c) for c in TRIAL_CHANGES)])
+@pytest.mark.parametrize(
+    ("of", "changes"), [*(("record", c) for c in RECORD_CHANGES), *(("trial", c) for c in TRIAL_CHANGES)]
+)
 def test_the_digest_changes_with_anything_else(of, changes):
     digests = set()
     for change in ({}, changes):

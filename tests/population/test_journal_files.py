@@ -24,9 +24,7 @@ def trial(index):
 
 def tree(folder):
     """Everything below a folder, with its bytes."""
-    return {
-        str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")
-    }
+    return {str(path.relative_to(folder)): path.read_bytes() if path.is_file() else None for path in folder.rglob("*")}
 
 
 def start(folder, identity=IDENTITY):
@@ -256,7 +254,16 @@ def test_a_folder_belongs_to_one_process_until_it_ends(tmp_path):
         pass
 
 
-HOSTILE = ["with space", "quote's \"double\"", "new\nline", "ünï ☃ 漢字", "100%25?mode=rw&x=#y", "-rf", "a;b|c$HOME`x`", "*?[x]"]
+HOSTILE = [
+    "with space",
+    'quote\'s "double"',
+    "new\nline",
+    "ünï ☃ 漢字",
+    "100%25?mode=rw&x=#y",
+    "-rf",
+    "a;b|c$HOME`x`",
+    "*?[x]",
+]
 
 
 @pytest.mark.parametrize("name", HOSTILE)

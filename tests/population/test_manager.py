@@ -46,7 +46,9 @@ def run(tmp_path):
     return start
 
 
-@pytest.mark.parametrize("make", [fixed, lambda: study(5), lambda: RandomSearch(DARTS, REFERENCE, 7, seed=1), "halving"])
+@pytest.mark.parametrize(
+    "make", [fixed, lambda: study(5), lambda: RandomSearch(DARTS, REFERENCE, 7, seed=1), "halving"]
+)
 @pytest.mark.parametrize("batch", [1, 3])
 def test_any_number_of_workers_in_any_order_gives_the_same_digest(make, batch, run, halving, shuffled, training):
     make = halving if make == "halving" else make
@@ -103,7 +105,9 @@ def test_a_trial_is_in_the_journal_before_it_is_sent_and_its_record_before_it_is
 
     manager = Manager(Strict(fixed(5)), journal)
     heard = []
-    assert manager.run(SerialExecutor(evaluator), listen=lambda trial, record: heard.append((trial.index, record.index)))
+    assert manager.run(
+        SerialExecutor(evaluator), listen=lambda trial, record: heard.append((trial.index, record.index))
+    )
     assert heard == [(i, i) for i in range(5)]
     assert [trial.index for trial in manager.trials] == [record.index for record in manager.records] == [0, 1, 2, 3, 4]
     assert [record.ok for record in manager.records] == [True] * 4 + [False]
@@ -167,7 +171,15 @@ def chain(keep=(True, True, True)):
     stages = enumerate(((0, 1), (1, 2), (2, 3)))
     return FixedList(
         [
-            Trial(index=i, genotype=genotype, setting=REFERENCE, start=a, stop=b, resumes=i - 1 if i else None, keep=keep[i])
+            Trial(
+                index=i,
+                genotype=genotype,
+                setting=REFERENCE,
+                start=a,
+                stop=b,
+                resumes=i - 1 if i else None,
+                keep=keep[i],
+            )
             for i, (a, b) in stages
         ]
     )
@@ -190,7 +202,7 @@ def test_stages_continue_from_the_weights_of_those_before(tmp_path, training):
     assert [job.checkpoint for job in jobs[1:]] == [store.get(journal.records()[i].checkpoint) for i in (0, 1)]
     assert jobs[0].checkpoint is None
     whole = Trial(index=0, genotype=jobs[0].trial.genotype, setting=REFERENCE, start=0, stop=3)
-    (record, _), = training([type(jobs[0])(whole, 0, None)])
+    ((record, _),) = training([type(jobs[0])(whole, 0, None)])
     assert accuracy(journal) == record.metrics["accuracy"]
 
 

@@ -169,7 +169,9 @@ def test_workers_are_counted_before_anything_starts(options, message):
         RayExecutor(make_odd(), None, workers=1, gpus=-0.5)
 
 
-@pytest.mark.parametrize("address", ["", "localhost", "localhost:", ":6379", "host:port", "ray://host", "1.2.3.4:63x", "local"])
+@pytest.mark.parametrize(
+    "address", ["", "localhost", "localhost:", ":6379", "host:port", "ray://host", "1.2.3.4:63x", "local"]
+)
 def test_a_malformed_address_is_named_with_what_is_expected(address):
     with pytest.raises(ValueError, match="is not a Ray address, expected auto, host:port or ray://host:port") as error:
         find_cluster(address)
@@ -192,10 +194,15 @@ def test_an_address_nobody_answers_at_is_an_error_and_no_wait(form, closed_port)
     assert address in str(error.value)
 
 
-@pytest.mark.parametrize("address", ["127.0.0.1:99999999", "no-such-host.invalid:6379"])
-def test_an_address_that_cannot_exist_is_an_error_too(address):
-    with pytest.raises(ValueError, match="no Ray cluster answers at"):
-        find_cluster(address)
+def test_an_address_that_cannot_exist_is_an_error_too(monkeypatch):
+    def unknown(*arguments, **options):
+        raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+
+    with pytest.raises(ValueError, match="no Ray cluster answers at 127.0.0.1:99999999"):
+        find_cluster("127.0.0.1:99999999")
+    monkeypatch.setattr(socket, "getaddrinfo", unknown)
+    with pytest.raises(ValueError, match="no Ray cluster answers at no-such-host:6379"):
+        find_cluster("no-such-host:6379")
 
 
 def test_an_address_somebody_answers_at_is_given_back():

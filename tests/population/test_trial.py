@@ -26,7 +26,15 @@ TRIALS = [
 RECORDS = [
     Record(index=3, ok=True),
     Record(index=0, ok=False, reason="loss is nan in epoch 2", epochs_paid=1.5, seconds=0.25),
-    Record(index=9, ok=True, metrics={"accuracy": 0.1 + 0.2, "macs": 10**18}, checkpoint="ab" * 32, batch=8, attempt=3, host="h"),
+    Record(
+        index=9,
+        ok=True,
+        metrics={"accuracy": 0.1 + 0.2, "macs": 10**18},
+        checkpoint="ab" * 32,
+        batch=8,
+        attempt=3,
+        host="h",
+    ),
 ]
 
 

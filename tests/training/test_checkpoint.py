@@ -124,7 +124,7 @@ def test_truncated_or_foreign_bytes_are_refused() -> None:
 def test_flipped_bytes_never_pass_unnoticed_as_an_exception_of_another_kind() -> None:
     """Damage inside the numbers cannot be seen here (the store checks the hash); any other must be a ValueError."""
     data = save_checkpoint(*trained(), 2)
-    for place in range(0, len(data), max(1, len(data) // 60)):
+    for place in range(0, len(data), max(1, len(data) // 25)):
         damaged = bytearray(data)
         damaged[place] ^= 0xFF
         try:

@@ -84,7 +84,7 @@ class Findings:
         metric: which accuracy ranks.
         failures: (trial, reason) of everything that failed.
         totals: trainings, failed, epochs, seconds summed over workers.
-        about: identity, data, versions, hardware, command, models.
+        about: identity, data, versions, hardware, command, models (measured) and planned (asked for).
     """
 
     reference: ProxySetting
@@ -159,6 +159,7 @@ def find(journal: Journal, target: float = 0.8, metric: Metric = "accuracy", res
             "data": journal.get("data"),
             "command": journal.get("command"),
             "models": len(zoo.genotypes),
+            "planned": journal.get("growth")[-1],
             **journal.get("about"),
         },
     )

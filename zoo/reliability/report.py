@@ -5,7 +5,6 @@ import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -159,13 +158,9 @@ def _notes(findings: Findings, subject: SettingFinding | None) -> Iterator[str]:
 
 
 def _planned(findings: Findings) -> int | None:
-    """How many networks the command asked for, if fewer have been measured."""
-    command = [str(word) for word in findings.about.get("command") or []]
-    words = [part for word in command for part in word.split("=", 1)]
-    for option, value in pairwise(words):
-        if option == "--models" and value.isdecimal() and int(value) > len(findings.genotypes):
-            return int(value)
-    return None
+    """How many networks the study is to have, if fewer have been measured."""
+    planned: int = findings.about["planned"]
+    return planned if planned > len(findings.genotypes) else None
 
 
 def _acceleration(findings: Findings) -> str:

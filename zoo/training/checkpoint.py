@@ -35,8 +35,11 @@ def load_checkpoint(data: bytes, network: nn.Module, optimizer: torch.optim.Opti
     if not isinstance(weights, dict) or not isinstance(buffers, list) or not isinstance(epoch, int):
         raise ValueError("the checkpoint must hold a network, its momentum and the epochs done")
     parameters = [p for group in optimizer.param_groups for p in group["params"]]
-    shapes = [None if buffer is None else buffer.shape for buffer in buffers]
-    if len(shapes) != len(parameters) or any(s not in (None, p.shape) for s, p in zip(shapes, parameters, strict=True)):
+    fits = len(buffers) == len(parameters) and all(
+        buffer is None or (isinstance(buffer, torch.Tensor) and buffer.shape == parameter.shape)
+        for buffer, parameter in zip(buffers, parameters, strict=True)
+    )
+    if not fits:  # before anything is loaded: half a state must not stay behind
         raise ValueError("the checkpoint is of another network: its momentum has other shapes")
     try:
         network.load_state_dict(weights)
@@ -60,7 +63,8 @@ def read_tensors(source: Any, what: str) -> dict[str, Any]:
     except OSError:
         raise
     except Exception as error:  # torch raises a different one for every kind of damage
-        raise ValueError(f"the {what} cannot be read safely: {str(error).splitlines()[0][:200]}") from None
+        detail = (str(error).splitlines() or [type(error).__name__])[0]
+        raise ValueError(f"the {what} cannot be read safely: {detail[:200]}") from None
     if not isinstance(state, dict):
         raise ValueError(f"the {what} holds {type(state).__name__}, expected named tensors")
     return state
