@@ -1,4 +1,4 @@
-"""What a trial costs beside its evaluation: manager, journal on disk and executor with an evaluator that returns at once."""
+"""What a trial costs beside its evaluation: manager, journal on disk and executor, with nothing to evaluate."""
 
 import argparse
 import statistics

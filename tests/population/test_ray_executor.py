@@ -165,7 +165,7 @@ def test_any_number_of_workers_gives_the_digest_of_none_and_a_death_does_not_sho
 def test_workers_are_counted_before_anything_starts(options, message):
     with pytest.raises(ValueError, match=message):
         RayExecutor(make_odd(), None, **options)
-    with pytest.raises(ValueError, match="must not be negative, got -0.5"):
+    with pytest.raises(ValueError, match=r"must not be negative, got -0\.5"):
         RayExecutor(make_odd(), None, workers=1, gpus=-0.5)
 
 
@@ -198,7 +198,7 @@ def test_an_address_that_cannot_exist_is_an_error_too(monkeypatch):
     def unknown(*arguments, **options):
         raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
 
-    with pytest.raises(ValueError, match="no Ray cluster answers at 127.0.0.1:99999999"):
+    with pytest.raises(ValueError, match=r"no Ray cluster answers at 127\.0\.0\.1:99999999"):
         find_cluster("127.0.0.1:99999999")
     monkeypatch.setattr(socket, "getaddrinfo", unknown)
     with pytest.raises(ValueError, match="no Ray cluster answers at no-such-host:6379"):

@@ -1,6 +1,7 @@
 """The Ray executor: workers are actors that hold the data once; this is the only file that knows Ray."""
 
 import dataclasses
+import logging
 import os
 import socket
 import time
@@ -150,13 +151,14 @@ def _failed(running: _Running, reason: str) -> list[Outcome]:
 
 
 def _connect(address: str | None, workers: int) -> None:
-    quiet = {"include_dashboard": False, "log_to_driver": False, "logging_level": "ERROR"}
+    quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
-        ray.init(address="local", num_cpus=workers, **quiet)  # by default Ray would join a cluster it finds
+        # By default Ray would join a cluster that it finds.
+        ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
         return
     address = find_cluster(address)
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError) as error:
         raise ValueError(f"the Ray cluster at {address} cannot be joined: {error}".splitlines()[0]) from None
 

@@ -159,7 +159,7 @@ def _notes(findings: Findings, subject: SettingFinding | None) -> Iterator[str]:
 
 def _planned(findings: Findings) -> int | None:
     """How many networks the study is to have, if fewer have been measured."""
-    planned: int = findings.about["planned"]
+    planned: int = findings.about.get("planned", 0)
     return planned if planned > len(findings.genotypes) else None
 
 
