@@ -104,12 +104,12 @@ def sizes_and_names(root: Path) -> list[str]:
             problems.append(f"{path.relative_to(root)} has {lines} lines")
         if NAMELESS & set(path.relative_to(root).with_suffix("").parts):
             problems.append(f"{path.relative_to(root)} does not say what it is")
-        for node in ast.walk(ast.parse(text)):
-            if (
-                isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
-                and body_lines(node) >= FUNCTION_LINES
-            ):
-                problems.append(f"{path.relative_to(root)}: {node.name} has {body_lines(node)} lines")
+        functions = [n for n in ast.walk(ast.parse(text)) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)]
+        problems += [
+            f"{path.relative_to(root)}: {function.name} has {body_lines(function)} lines"
+            for function in functions
+            if body_lines(function) >= FUNCTION_LINES
+        ]
     return problems
 
 
@@ -157,9 +157,7 @@ def test_spaces_population_and_reliability_are_imported_without_torch_and_ray() 
     ]
     assert len(modules) > 15
     code = f"import sys, {', '.join(modules)}\nprint(sorted({{'torch', 'torchvision', 'ray'}} & set(sys.modules)))"
-    result = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True
-    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=True)
     assert result.stdout.strip() == "[]"
 
 

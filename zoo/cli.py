@@ -21,6 +21,9 @@ from zoo.commands.zoo import cost, sample
 SEARCHES = "thriftnas.commands"
 """Entry-point group through which a search adds its typer app."""
 
+INTERRUPTED = 130
+"""Exit code after Ctrl-C, as shells have it."""
+
 app = typer.Typer(
     name="thriftnas",
     help="Neural architecture search that costs little and says how far to trust the cheap measurement.",
@@ -61,33 +64,35 @@ def _root(
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 after one line on standard error, 130 when interrupted."""
+    message = ""
     given = list(sys.argv[1:] if arguments is None else arguments)
     try:
         result = app(args=given, obj=given, standalone_mode=False, prog_name="thriftnas")
         sys.stdout.flush()
-        return result if isinstance(result, int) else 0
-    except (KeyboardInterrupt, typer.Abort):  # typer makes the one the other
-        print("stopped; what a run has measured is kept, the same command continues it", file=sys.stderr)
-        return 130
+        code = result if isinstance(result, int) else 0
+    except (KeyboardInterrupt, typer.Abort):  # which of the two, or a returned 130, depends on typer's version
+        code = INTERRUPTED
     except BrokenPipeError:  # the reader of our output has seen enough, as in `thriftnas ... | head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except OSError as error:
-        message = f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+        code, message = 2, f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
     except (ValueError, sqlite3.Error) as error:
-        message = str(error)
+        code, message = 2, str(error)
     except Exception as error:
         # typer's own usage errors; their class has changed its home between versions
         describe = getattr(error, "format_message", None)
         if describe is None:
             raise
-        message = describe()
-        if not message:  # a group of commands called without one has shown its help
-            return 2
-        where = getattr(getattr(error, "ctx", None), "command_path", "thriftnas")
-        message = f"{message.rstrip('.')} (see {where} --help)"
-    print("error: " + " ".join(message.split()), file=sys.stderr)
-    return 2
+        code, message = 2, describe()
+        if message:  # it is empty where a group of commands was called without one and has shown its help
+            where = getattr(getattr(error, "ctx", None), "command_path", "thriftnas")
+            message = f"{message.rstrip('.')} (see {where} --help)"
+    if code == INTERRUPTED:
+        print("stopped; what a run has measured is kept, the same command continues it", file=sys.stderr)
+    elif message:
+        print("error: " + " ".join(message.split()), file=sys.stderr)
+    return code
 
 
 if __name__ == "__main__":

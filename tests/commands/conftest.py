@@ -16,7 +16,7 @@ import zoo.launch
 from zoo.cli import main
 from zoo.population.journal import Journal
 
-SMALL = "--channels 4 --cells 3 --train 60 --val 40 --batch 20".split()
+SMALL = ["--channels", "4", "--cells", "3", "--train", "60", "--val", "40", "--batch", "20"]
 STUDY = ["zoo", "study", "--models", "3", "--settings", "c{0,4}r{0,4}s0e1", "--reference", "c0r0s0e1", *SMALL]
 BUILD = ["zoo", "build", "--models", "2", "--setting", "c0r0s0e1", *SMALL]
 

@@ -46,7 +46,7 @@ def test_help_lists_and_explains_every_option(thriftnas, path):
 def test_a_group_without_a_command_shows_its_help_and_no_error(thriftnas, path):
     answer = thriftnas(*path)
     assert (answer.code, answer.err) == (2, "")
-    assert answer.out == thriftnas(*path, "--help").out
+    assert answer.out.strip() == thriftnas(*path, "--help").out.strip()
 
 
 def test_version(thriftnas):

@@ -89,9 +89,7 @@ def test_without_a_head_its_logits_are_refused() -> None:
 
 def module_of(cell: Cell, reduction: bool = False) -> CellModule:
     """One cell of 3 channels whose inputs are used as they are."""
-    plan = CellPlan(
-        before_previous=3, previous=3, channels=3, resolution=4, reduction=reduction, after_reduction=False
-    )
+    plan = CellPlan(before_previous=3, previous=3, channels=3, resolution=4, reduction=reduction, after_reduction=False)
     module = CellModule(cell, plan)
     module.preprocess_0 = module.preprocess_1 = nn.Identity()
     return module
@@ -102,7 +100,10 @@ def edges(*pairs: tuple[str, int]) -> tuple[Edge, ...]:
 
 
 def test_a_node_is_the_sum_of_its_edges_and_the_output_their_concatenation() -> None:
-    cell = Cell((edges(("skip_connect", 0), ("skip_connect", 0)), edges(("skip_connect", 2), ("none", 0), ("skip_connect", 1))), (2, 3))
+    cell = Cell(
+        (edges(("skip_connect", 0), ("skip_connect", 0)), edges(("skip_connect", 2), ("none", 0), ("skip_connect", 1))),
+        (2, 3),
+    )
     a, b = images(2, 4), images(2, 4) + 1
     torch.testing.assert_close(module_of(cell)(a, b), torch.cat([2 * a, 2 * a + b], dim=1))
 

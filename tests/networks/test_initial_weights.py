@@ -38,10 +38,10 @@ def test_weights_depend_on_the_generator_only() -> None:
 
 
 def test_the_global_random_states_are_not_touched() -> None:
-    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()  # noqa: NPY002
+    torch_state, numpy_state = torch.get_rng_state(), np.random.get_state()[1].copy()
     built(0)
     assert torch.equal(torch.get_rng_state(), torch_state)
-    assert (np.random.get_state()[1] == numpy_state).all()  # noqa: NPY002
+    assert (np.random.get_state()[1] == numpy_state).all()
 
 
 def test_every_dtype_starts_from_the_same_weights() -> None:

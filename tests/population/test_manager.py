@@ -14,6 +14,7 @@ from zoo.population import (
     Trial,
     WeightStore,
 )
+from zoo.population.executor import evaluate
 from zoo.reliability.study import Study
 from zoo.spaces import DARTS, ECONAS_ZOO
 
@@ -91,6 +92,18 @@ def test_every_record_is_told_once_with_its_batch_and_sorted(run, shuffled):
     assert {event.numbers for event in events if event.kind == "ask"} == {tuple(batch) for batch in spy.told}
 
 
+def test_batches_that_end_together_are_told_in_order(training, shuffled):
+    class Lazy(shuffled):
+        """Waits for all of its workers."""
+
+        def collect(self):
+            return [outcome for _ in range(len(self.running)) for outcome in evaluate(training, self.running.pop())]
+
+    spy = Spy(fixed(8))
+    assert Manager(spy, Journal.memory({}), batch=1).run(Lazy(4))
+    assert spy.told == [[i] for i in range(8)]
+
+
 def test_a_trial_is_in_the_journal_before_it_is_sent_and_its_record_before_it_is_told(training):
     journal = Journal.memory({})
 
@@ -141,8 +154,15 @@ def test_stop_drains_what_runs_and_says_so(shuffled):
     heard = []
     manager = Manager(fixed(20), journal)
     executor = shuffled(3)
-    finished = manager.run(executor, listen=lambda trial, _: heard.append(trial.index), stop=lambda: len(heard) >= 5)
-    assert not finished
+    sent = []
+
+    def listen(trial, record):
+        heard.append(trial.index)
+        if len(heard) == 5:
+            sent.append(len(executor.sent))
+
+    assert not manager.run(executor, listen=listen, stop=lambda: len(heard) >= 5)
+    assert sent == [len(executor.sent)], "nothing new is sent after the stop"
     counts = journal.counts()
     assert counts["pending"] == 0
     assert 5 <= counts["done"] < 5 + 2 * 3

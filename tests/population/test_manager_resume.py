@@ -43,6 +43,24 @@ def test_killed_after_any_batch_a_run_ends_as_if_undisturbed(make, tmp_path, shu
         assert {record.attempt for record in torn.records().values()} == {1}
 
 
+def test_weights_that_pending_trials_resume_outlive_a_kill(tmp_path, shuffled, killed, training, halving):
+    """A promoted network is no longer resumable for the strategy, which knows it as running."""
+    jobs = []
+
+    def evaluator(batch):
+        jobs.extend(batch)
+        return training(batch)
+
+    for lives, seed in itertools.product(range(14), range(2)):
+        journal, store = Journal.memory({}), WeightStore(tmp_path / f"{lives} {seed}")
+        with pytest.raises(killed):
+            Manager(halving(), journal, store, 1).run(shuffled(4, seed, lives=lives))
+        assert Manager(halving(), journal, store, 1).run(shuffled(2, seed, training=evaluator))
+    resumed = [job for job in jobs if job.trial.start]
+    assert len(resumed) > 20
+    assert all(job.checkpoint is not None for job in resumed)
+
+
 class Torn:
     """A journal whose process dies at one of its appends: before it is there, or right after."""
 

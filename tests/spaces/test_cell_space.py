@@ -43,7 +43,7 @@ def test_the_spaces_are_those_of_the_papers() -> None:
 
 
 def test_an_unknown_space_is_named_with_those_that_exist() -> None:
-    with pytest.raises(ValueError, match="'nope'.*econas-zoo, econas-search, darts"):
+    with pytest.raises(ValueError, match=r"'nope'.*econas-zoo, econas-search, darts"):
         cell_space("nope")
 
 

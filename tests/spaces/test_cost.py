@@ -38,7 +38,7 @@ def test_operations_by_hand(place: tuple[str, int], expected: Cost) -> None:
 
 
 def test_a_network_by_hand() -> None:
-    """One reduction cell of one node on 4×4 grey pixels: stem 1 → 6, both inputs 6 → 4, conv 3×3 stride 2, 3 classes."""
+    """One reduction cell of one node on 4×4 grey pixels: stem 1 → 6, both inputs 6 → 4, conv 3×3 stride 2."""
     cell = Cell(((Edge("conv_3x3", 1),),), (2,))
     small = Skeleton(channels=2, cells=1, resolution=4, in_channels=1, classes=3)
     stem = Cost(9 * 6 * 16, 9 * 6 + 12)

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterator
+from copy import deepcopy
 from itertools import permutations, product
 
 import numpy as np
@@ -47,9 +48,7 @@ def randomised(network: nn.Module, seed: int) -> nn.Module:
 
 def built_cell(cell: Cell, reduction: bool, seed: int) -> CellModule:
     """A cell of 2 channels whose inputs are used as they are."""
-    plan = CellPlan(
-        before_previous=2, previous=2, channels=2, resolution=4, reduction=reduction, after_reduction=False
-    )
+    plan = CellPlan(before_previous=2, previous=2, channels=2, resolution=4, reduction=reduction, after_reduction=False)
     module = CellModule(cell, plan)
     module.preprocess_0 = module.preprocess_1 = nn.Identity()
     randomised(module, seed)
@@ -73,7 +72,8 @@ def shared_in_all_ways(first: CellModule, second: CellModule) -> Iterator[None]:
     for kind, operations in own.items():
         spare = [*other[kind], *operations[: max(0, len(operations) - len(other[kind]))]]
         choices.append([list(zip(operations, p, strict=True)) for p in permutations(spare, len(operations))])
-    kept = {id(op): {k: v.clone() for k, v in op.state_dict().items()} for m in (own, other) for o in m.values() for op in o}
+    everything = [operation for found in (own, other) for like in found.values() for operation in like]
+    kept = {id(operation): deepcopy(operation.state_dict()) for operation in everything}
     for assignment in product(*choices):
         for target, source in (pair for pairs in assignment for pair in pairs):
             target.load_state_dict(kept[id(source)])

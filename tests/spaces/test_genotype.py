@@ -122,13 +122,14 @@ def test_deep_nesting_is_a_short_value_error(depth: int) -> None:
     """Around the interpreter's recursion limit, too, and whether the parser or the validation meets it."""
     deep = "[" * depth + "]" * depth
     text = json.dumps(changed("normal", "nodes", 0, 0, to="HERE")).replace('"HERE"', deep)
-    with pytest.raises(ValueError, match="JSON|normal cell, node 2") as error:
+    with pytest.raises(ValueError, match=r"JSON|normal cell, node 2") as error:
         genotype_from_json(text)
     assert len(str(error.value)) < 300
 
 
 def test_a_huge_value_does_not_make_a_huge_message() -> None:
-    for data in (changed("normal", "nodes", 0, 0, 0, to="x" * 100_000), changed("normal", "concat", to=["y"] * 100_000)):
+    operation, concat = ("normal", "nodes", 0, 0, 0), ("normal", "concat")
+    for data in (changed(*operation, to="x" * 100_000), changed(*concat, to=["y"] * 100_000)):
         with pytest.raises(ValueError, match="normal cell") as error:
             genotype_from_dict(data)
         assert len(str(error.value)) < 600

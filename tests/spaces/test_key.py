@@ -59,9 +59,7 @@ def brute_force_form(cell: Cell) -> object:
     forms = []
     for order in permutations(sorted(live)):
         label = {0: 0, 1: 1} | {node: 2 + i for i, node in enumerate(order)}
-        forms.append(
-            tuple((tuple(sorted((label[e.source], e.op) for e in nodes[n])), n in cell.concat) for n in order)
-        )
+        forms.append(tuple((tuple(sorted((label[e.source], e.op) for e in nodes[n])), n in cell.concat) for n in order))
     return min(forms)
 
 

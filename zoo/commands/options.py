@@ -207,7 +207,7 @@ def parse_time(text: str | None) -> float | None:
     """
     if text is None:
         return None
-    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh])", text.strip())
+    match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?)([smh])", text.strip())
     seconds = float(match[1]) * {"s": 1, "m": 60, "h": 3600}[match[2]] if match else math.nan
     if not seconds > 0:
         raise ValueError(f"{text!r} is not a time, expected a form like 90s, 30m or 2h")

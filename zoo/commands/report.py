@@ -50,7 +50,8 @@ def report_study(folder: Path, target: float, metric: Metric, console: Console, 
 
 def _show(findings: Findings, folder: Path, console: Console) -> None:
     answer = findings.recommendation
-    title = f"{len(findings.genotypes)} networks against {findings.reference} × {findings.repeats}"
+    networks = f"{len(findings.genotypes)} network{'' if len(findings.genotypes) == 1 else 's'}"
+    title = f"{networks} against {findings.reference} × {findings.repeats}"
     table = Table(title=title, box=None, padding=(0, 2, 0, 0))
     for column in ("setting", "faster", "rho [95 %]", "bound", "toler.", "Kend.", "top-k", "acc.", "sec."):
         table.add_column(column, justify="left" if column == "setting" else "right", no_wrap=True)
@@ -78,6 +79,12 @@ def _show(findings: Findings, folder: Path, console: Console) -> None:
     console.print(f"Ceiling (two trainings of the reference agree): {ceiling}")
     if answer.warning == "" or answer.index is None:
         console.print(answer.sentence, style="bold", markup=False)
+    if findings.about["planned"] > len(findings.genotypes):
+        console.print(
+            f"Not finished: {len(findings.genotypes)} of {findings.about['planned']} networks are measured at every "
+            f"setting so far; thriftnas run resume {folder} continues.",
+            markup=False,
+        )
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, markup=False)
 
 

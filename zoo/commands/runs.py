@@ -75,7 +75,9 @@ def resume(
         os.chdir(directory)  # relative data folders mean what they meant
     arguments = [*command, *more]
     root = cast(Any, ctx.find_root().command)
-    root(args=arguments, obj=arguments, standalone_mode=False, prog_name="thriftnas")
+    code = root(args=arguments, obj=arguments, standalone_mode=False, prog_name="thriftnas")
+    if isinstance(code, int):  # not 0: interrupted
+        raise typer.Exit(code)
 
 
 def report(

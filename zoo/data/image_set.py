@@ -41,7 +41,7 @@ class ImageSet:
     """Three splits, of which a search sees train and validation and the final report sees test.
 
     mean, std: per channel, of the training images only, pixels in [0, 1]. flip: whether a mirrored image
-    keeps its class. fingerprint: SHA-256 of what training can see (pixels, labels, classes, flip), never of a
+    keeps its class. fingerprint: SHA-256 of the contents (pixels and labels of all splits, classes, flip), never of a
     name or a path; computed once, here.
     """
 

@@ -159,6 +159,7 @@ def train_stage(
 
     Raises:
         Diverged: naming the epoch, if the loss is not finite at its end.
+        ValueError: for fewer than two images.
     """
     count, device = len(examples.labels), examples.images.device
     base, resolution = examples.images.shape[-1], examples.resolution
@@ -166,6 +167,8 @@ def train_stage(
         base, resolution, flip=examples.flip, cutout=math.floor(recipe.cutout * resolution + 0.5)
     )
     starts = [i for i in range(0, count, recipe.batch) if count - i > 1]
+    if not starts:
+        raise ValueError(f"training needs at least 2 images, got {count}")
     seen = min(count, starts[-1] + recipe.batch)  # images of an epoch
     parameters = [p for p in network.parameters() if p.requires_grad]
     network.train()

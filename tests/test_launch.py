@@ -1,0 +1,229 @@
+"""Launching: run folders, their lock, what a journal says about its run, deadlines, and files written whole."""
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from zoo import launch
+from zoo.launch import Placement, check_folder, locked, open_run, write_json, write_text
+from zoo.population import ProxySetting, Record, Trial
+from zoo.population.executor import SerialExecutor
+from zoo.population.journal import Journal
+from zoo.population.strategy import FixedList
+from zoo.spaces.literature import DARTS_V1
+
+HOLD = """
+import sys
+from pathlib import Path
+from zoo.population.journal import run_lock
+with run_lock(Path(sys.argv[1])):
+    print("held", flush=True)
+    sys.stdin.read()
+"""
+
+
+@contextlib.contextmanager
+def another_process_holds(folder: Path):
+    process = subprocess.Popen(
+        [sys.executable, "-c", HOLD, str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    )
+    with process:
+        try:
+            assert process.stdout.readline() == "held\n"
+            yield process
+        finally:
+            process.kill()
+
+
+# ---------------------------------------------------------------- the folder and its lock
+
+
+def test_a_second_process_is_refused_in_one_line_until_the_first_has_gone(tmp_path):
+    with another_process_holds(tmp_path / "run") as process:
+        with pytest.raises(ValueError, match="another process is running in") as caught, locked(tmp_path / "run"):
+            pass
+        assert "\n" not in str(caught.value)
+        process.kill()  # however it ends
+        process.wait()
+        with locked(tmp_path / "run"):
+            pass
+
+
+def test_the_lock_is_free_again_after_an_error(tmp_path):
+    with pytest.raises(KeyError), locked(tmp_path / "run"):
+        raise KeyError
+    with locked(tmp_path / "run"):
+        pass
+
+
+def test_a_folder_with_other_content_is_neither_locked_nor_changed(tmp_path):
+    (tmp_path / "mine.txt").touch()
+    with pytest.raises(ValueError, match=r"holds 'mine\.txt' and no run"), locked(tmp_path):
+        pass
+    assert os.listdir(tmp_path) == ["mine.txt"]
+
+
+@pytest.mark.parametrize("name", ["new", "a/b/c", "empty", "begun", "run"])
+def test_a_run_folder_or_one_that_can_become_one_is_accepted_and_not_touched(tmp_path, name):
+    for folder in ("empty", "begun"):
+        (tmp_path / folder).mkdir()
+    (tmp_path / "begun" / ".lock").touch()
+    (tmp_path / "begun" / ".new-wal").touch()
+    Journal.create(tmp_path / "run", {}).close()
+    (tmp_path / "run" / "notes.txt").touch()
+    before = sorted(tmp_path.rglob("*"))
+    check_folder(tmp_path / name)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def test_relative_folders_are_checked_where_we_are(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    check_folder(Path("new/run"))
+    check_folder(Path("."))
+    Path("file").touch()
+    with pytest.raises(ValueError, match="file is a file, expected a folder"):
+        check_folder(Path("file/run"))
+
+
+# ---------------------------------------------------------------- the journal of a run
+
+
+def test_a_new_run_says_what_it_ran_on_and_where(tmp_path):
+    with contextlib.closing(open_run(tmp_path / "run", {"a": 1}, ["zoo", "study"], 5)) as journal:
+        about = journal.get("about")
+        assert {"thriftnas", "torch", "numpy", "ray", "python"} <= set(about["versions"])
+        assert set(about["hardware"]) == {"processor", "cores", "gpu", "system"}
+        assert about["hardware"]["cores"] == os.cpu_count()
+        assert journal.get("command") == ["zoo", "study"]
+        assert journal.get("directory") == os.getcwd()
+        assert journal.get("growth") == [5]
+
+
+def test_a_continued_run_keeps_its_facts_and_takes_the_new_command(tmp_path, monkeypatch):
+    open_run(tmp_path / "run", {"a": 1}, ["first"], 5).close()
+    monkeypatch.setattr(launch, "about", lambda: {"versions": "of today"})
+    for models, growth in ((5, [5]), (8, [5, 8]), (8, [5, 8]), (9, [5, 8, 9])):
+        with contextlib.closing(open_run(tmp_path / "run", {"a": 1}, ["second"], models)) as journal:
+            assert journal.get("about")["versions"] != "of today"
+            assert journal.get("command") == ["second"]
+            assert journal.get("growth") == growth
+
+
+@pytest.mark.parametrize(("identity", "models"), [({"a": 2}, 5), ({"a": 1}, 4)])
+def test_a_refused_command_leaves_no_trace_in_the_journal(tmp_path, identity, models):
+    open_run(tmp_path / "run", {"a": 1}, ["first"], 5).close()
+    with pytest.raises(ValueError, match=r"a is 1 there, got 2|5 models; it can grow, not shrink to 4"):
+        open_run(tmp_path / "run", identity, ["second"], models)
+    with contextlib.closing(Journal.open(tmp_path / "run", readonly=True)) as journal:
+        assert (journal.get("command"), journal.get("growth")) == (["first"], [5])
+
+
+# ---------------------------------------------------------------- running
+
+SETTING = ProxySetting.parse("c0r0s0e1")
+TRIALS = [Trial(index=i, genotype=DARTS_V1, setting=SETTING, start=0, stop=1) for i in range(4)]
+
+
+def measure(jobs):
+    return [(Record(index=job.trial.index, ok=True, metrics={"accuracy": 0.5}), None) for job in jobs]
+
+
+class Closing(SerialExecutor):
+    """Remembers that it was closed."""
+
+    closed = False
+
+    def close(self):
+        self.closed = True
+
+
+def launched(folder: Path, executor, *, seconds=None, console=None):
+    with contextlib.closing(Journal.create(folder, {})) as journal:
+        return launch.run(
+            folder,
+            journal,
+            FixedList(TRIALS),
+            executor,
+            group=1,
+            total=4.0,
+            price=lambda trial: 1.0,
+            console=console or Console(quiet=True),
+            seconds=seconds,
+        )
+
+
+def test_a_run_ends_and_closes_its_workers(tmp_path):
+    workers = Closing(measure)
+    assert launched(tmp_path / "run", lambda: workers)
+    assert workers.closed
+
+
+def test_a_finished_run_starts_no_workers(tmp_path):
+    assert launched(tmp_path / "run", lambda: SerialExecutor(measure))
+    assert launched(tmp_path / "run", lambda: pytest.fail("workers were started"))
+
+
+def test_after_its_time_a_run_starts_nothing_new_and_can_be_continued(tmp_path):
+    clock = iter(range(100))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(launch.time, "monotonic", lambda: next(clock))
+        assert not launched(tmp_path / "run", lambda: SerialExecutor(measure), seconds=3)
+    with contextlib.closing(Journal.open(tmp_path / "run", readonly=True)) as journal:
+        counts = journal.counts()
+    assert counts["pending"] == 0
+    assert 1 <= counts["done"] < 4
+    assert launched(tmp_path / "run", lambda: SerialExecutor(measure))
+
+
+def test_workers_are_closed_when_something_breaks(tmp_path):
+    def interrupt(jobs):
+        raise KeyboardInterrupt
+
+    workers = Closing(interrupt)
+    with pytest.raises(KeyboardInterrupt):
+        launched(tmp_path / "run", lambda: workers)
+    assert workers.closed
+
+
+def test_a_failed_trial_is_said_as_it_is(tmp_path, capsys):
+    def fail(jobs):
+        return [(Record(index=job.trial.index, ok=False, reason="[bold] is no tag"), None) for job in jobs]
+
+    assert launched(tmp_path / "run", lambda: SerialExecutor(fail), console=Console(width=100))
+    assert "trial 3 (c0r0s0e1) failed: [bold] is no tag" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("workers", [0, -1])
+def test_a_placement_needs_workers(workers):
+    with pytest.raises(ValueError, match=f"workers must be at least 1, got {workers}"):
+        Placement(workers=workers).check()
+
+
+# ---------------------------------------------------------------- files
+
+
+def test_a_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
+    write_text(tmp_path / "a.csv", "first")
+
+    def refuse(*_: object) -> None:
+        assert (tmp_path / "a.csv").read_text() == "first"  # a reader sees the old one until now
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(launch.os, "replace", refuse)
+    with pytest.raises(OSError, match="No space left"):
+        write_text(tmp_path / "a.csv", "second")
+    assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.csv": "first"}
+
+
+def test_json_that_no_reader_could_parse_is_not_written(tmp_path):
+    with pytest.raises(ValueError, match="JSON"):
+        write_json(tmp_path / "a.json", {"accuracy": float("nan")})
+    assert os.listdir(tmp_path) == []
+    write_json(tmp_path / "a.json", {"ρ": 0.5})
+    assert json.loads((tmp_path / "a.json").read_text(encoding="utf-8")) == {"ρ": 0.5}

@@ -1,0 +1,58 @@
+"""Speed: a positive number for every setting and recipe, measured once per setting. Nothing here is timed."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from zoo.data import ImageSet, load
+from zoo.population import ProxySetting
+from zoo.spaces import PUBLISHED, Skeleton
+from zoo.training import Precision, Recipe, TrainingSetup
+from zoo.training.speed import Speed, seconds_per_image
+
+SETUP = TrainingSetup(skeleton=Skeleton(channels=2, cells=2, resolution=16, in_channels=1), recipe=Recipe(batch=8))
+SETTING = ProxySetting(0, 2, 0, 4)
+
+
+@pytest.fixture(scope="module")
+def digits() -> ImageSet:
+    return load("digits", train=40, validation=20)
+
+
+def speed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting = SETTING) -> Speed:
+    return seconds_per_image(setup, images, setting, PUBLISHED["DARTS_V1"])
+
+
+def test_training_and_validating_take_time(digits: ImageSet) -> None:
+    found = speed(SETUP, digits)
+    assert 0 < found.training < 10
+    assert 0 < found.validation < 10
+
+
+def test_settings_that_differ_in_samples_and_epochs_are_timed_once(digits: ImageSet) -> None:
+    first = speed(SETUP, digits, ProxySetting(0, 2, 0, 4))
+    assert speed(SETUP, digits, ProxySetting(0, 2, 3, 60)) is first
+    assert speed(SETUP, digits, ProxySetting(1, 2, 0, 4)) is not first
+
+
+@pytest.mark.parametrize(
+    "recipe",
+    [Recipe(batch=8, auxiliary=0.4, path_dropout=0.2), Recipe(batch=8, lr=1e30, clip=1e30), Recipe(batch=64)],
+    ids=["auxiliary head", "divergent", "batch larger than the data"],
+)
+def test_any_recipe_can_be_timed(recipe: Recipe, digits: ImageSet) -> None:
+    assert speed(replace(SETUP, recipe=recipe), digits).training > 0
+
+
+@pytest.mark.parametrize("dtype", ["float64", "bfloat16"])
+def test_any_precision_can_be_timed(dtype: str, digits: ImageSet) -> None:
+    assert speed(replace(SETUP, precision=Precision(dtype=dtype)), digits).validation > 0
+
+
+def test_timing_leaves_images_and_random_states_alone(digits: ImageSet) -> None:
+    before, state = digits.train.images.copy(), torch.get_rng_state()
+    speed(replace(SETUP, seed=1), digits)
+    assert np.array_equal(digits.train.images, before)
+    assert torch.equal(torch.get_rng_state(), state)
