@@ -149,11 +149,12 @@ def test_an_exception_of_the_evaluator_is_a_record(run):
     assert "\n" not in records[5].reason
 
 
-def test_stop_drains_what_runs_and_says_so(shuffled):
+@pytest.mark.parametrize("seed", range(5))
+def test_stop_drains_what_runs_and_says_so(shuffled, seed):
     journal = Journal.memory({})
     heard = []
     manager = Manager(fixed(20), journal)
-    executor = shuffled(3)
+    executor = shuffled(3, seed)
     sent = []
 
     def listen(trial, record):
