@@ -1,5 +1,6 @@
 """Launching: one strategy in one run folder, with its lock, journal, workers, progress and deadline."""
 
+import itertools
 import json
 import os
 import platform
@@ -63,12 +64,13 @@ class Placement:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
         if self.workers == 1 and self.address is None:
             return SerialExecutor(make_evaluator(setup, images))
-        from zoo.population.ray_executor import (
-            RayExecutor,
-        )  # Ray takes seconds to import; serial runs do without
+        # Ray takes seconds to import; serial runs do without.
+        from zoo.population.ray_executor import RayExecutor
 
         factory = partial(make_evaluator, setup)
-        return RayExecutor(factory, images, workers=self.workers, gpus=self.gpus, address=self.address)
+        return RayExecutor(
+            factory, images, workers=self.workers, cpus=setup.threads, gpus=self.gpus, address=self.address
+        )
 
     def check(self) -> None:
         """Find out early whether the cluster answers.
@@ -214,12 +216,12 @@ def run(
     workers = executor()
     try:
         with bar:
+            count = itertools.count(len(manager.records) + 1)
             task = bar.add_task("training", total=total, done=len(manager.records))
-
             bar.update(task, completed=paid)
 
             def listen(trial: Trial, record: Record) -> None:
-                bar.update(task, advance=price(trial), done=len(manager.records))
+                bar.update(task, advance=price(trial), done=next(count))
                 if not record.ok:
                     bar.console.print(
                         f"trial {trial.index} ({trial.setting}) failed: {record.reason}", style="yellow", markup=False

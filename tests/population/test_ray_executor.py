@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from zoo.population import Job, Journal, Manager, ProxySetting, Record, SerialExecutor, Trial
-from zoo.population.ray_executor import ATTEMPTS, RayExecutor, find_cluster, ray
+from zoo.population.ray_executor import ATTEMPTS, RayExecutor, _fitting, find_cluster, ray
 from zoo.reliability.study import Study
 from zoo.spaces import DARTS
 
@@ -158,7 +158,46 @@ def test_any_number_of_workers_gives_the_digest_of_none_and_a_death_does_not_sho
         assert max(record.attempt for record in journal.records().values()) == 1 + deadly
 
 
+def make_broken():
+    def factory(payload):
+        raise ImportError("no module\nnamed payload")
+
+    return factory
+
+
+def test_a_worker_that_cannot_start_is_an_error_and_no_record(start):
+    """The cause is the machine's, so no trial may be written off for it."""
+    executor = start(make_broken())
+    executor.submit(jobs(0))
+    with pytest.raises(ValueError, match="the workers cannot start: ImportError: no module named payload"):
+        executor.collect()
+
+
 # ---------------------------------------------------------------- without Ray
+
+
+@pytest.mark.parametrize(
+    ("has", "asked", "room"),
+    [
+        ({"CPU": 8.0}, (4, 1, 0.0), 4),
+        ({"CPU": 8.0}, (16, 1, 0.0), 8),
+        ({"CPU": 8.0}, (8, 3, 0.0), 2),
+        ({"CPU": 64.0, "GPU": 2.0}, (64, 1, 0.25), 8),
+        ({"CPU": 64.0, "GPU": 2.0}, (64, 1, 0.3), 6),
+        ({"CPU": 64.0, "GPU": 4.0}, (64, 1, 2.0), 2),
+    ],
+)
+def test_a_small_cluster_gets_as_many_workers_as_fit(monkeypatch, caplog, has, asked, room):
+    monkeypatch.setattr(ray, "cluster_resources", lambda: has)
+    assert _fitting(*asked) == room
+    assert ("room for" in caplog.text) == (room < asked[0])
+
+
+@pytest.mark.parametrize("asked", [(1, 4, 0.0), (1, 1, 0.5)])
+def test_a_cluster_without_room_is_an_error(monkeypatch, asked):
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    with pytest.raises(ValueError, match="no room for a worker"):
+        _fitting(*asked)
 
 
 @pytest.mark.parametrize(("options", "message"), [({"workers": 0}, "at least 1, got 0"), ({"workers": -1}, "got -1")])

@@ -129,7 +129,6 @@ def test_the_reference_is_trained_at_least_once(repeats):
         study(2, repeats=repeats)
 
 
-@pytest.mark.xfail(strict=True, reason="the batch is not checked yet")
 @pytest.mark.parametrize("batch", [0, -1])
 def test_a_batch_holds_at_least_one_network(batch):
     with pytest.raises(ValueError, match=f"batch must be at least 1, got {batch}"):

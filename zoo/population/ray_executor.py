@@ -30,9 +30,16 @@ class _Worker:
     """The actor: builds the evaluator once from the shared payload, then runs batches."""
 
     def __init__(self, factory: Callable[[Any], Evaluator], payload: Any) -> None:
-        self._evaluator = factory(payload)
+        self._factory, self._payload = factory, payload
+        self._evaluator: Evaluator | None = None
 
-    def run(self, jobs: Sequence[Job], attempt: int) -> list[Outcome]:
+    def run(self, jobs: Sequence[Job], attempt: int) -> list[Outcome] | str:
+        """The outcomes, or why no batch can ever run here: not a fault of the trials, so it is no record."""
+        if self._evaluator is None:
+            try:
+                self._evaluator = self._factory(self._payload)
+            except Exception as error:
+                return " ".join(f"{type(error).__name__}: {error}".split())
         return evaluate(self._evaluator, jobs, attempt)
 
 
@@ -52,12 +59,14 @@ class RayExecutor:
     Args:
         factory: makes the evaluator in the worker, from the payload.
         payload: what the evaluator needs, such as the images.
-        workers: actors, one core each.
+        workers: actors; on a cluster that is too small for them, as many as fit.
+        cpus: cores per actor.
         gpus: GPUs per actor, may be a fraction.
         address: of a running cluster: "auto", "host:port" or "ray://host:port"; None starts Ray here.
 
     Raises:
-        ValueError: for a count that is not positive, or when nobody answers at the address.
+        ValueError: for a count that is not positive, when nobody answers at the address, or when the cluster
+            has no room for a single worker.
     """
 
     def __init__(
@@ -66,19 +75,21 @@ class RayExecutor:
         payload: Any,
         *,
         workers: int,
+        cpus: int = 1,
         gpus: float = 0.0,
         address: str | None = None,
     ) -> None:
-        if workers < 1:
-            raise ValueError(f"workers must be at least 1, got {workers}")
+        if workers < 1 or cpus < 1:
+            raise ValueError(f"workers and their cores must be at least 1, got {workers} and {cpus}")
         if gpus < 0:
             raise ValueError(f"GPUs per worker must not be negative, got {gpus:g}")
         self._owner = not ray.is_initialized()
         if self._owner:
-            _connect(address, workers)
+            _connect(address, workers * cpus)
+        workers = _fitting(workers, cpus, gpus)
         self._factory = ray.put(factory)
         self._payload = ray.put(payload)
-        self._actor = ray.remote(num_cpus=1, num_gpus=gpus, max_restarts=0)(_Worker)
+        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0)(_Worker)
         self._idle: deque[Any] = deque(self._start() for _ in range(workers))
         self._running: dict[Any, _Running] = {}
 
@@ -116,7 +127,7 @@ class RayExecutor:
     def _finish(self, reference: Any) -> list[Outcome]:
         running = self._running.pop(reference)
         try:
-            outcomes: list[Outcome] = ray.get(reference)
+            outcomes: list[Outcome] | str = ray.get(reference)
         except RayTaskError as error:  # outcomes that cannot be sent; another attempt would end the same way
             self._idle.append(running.worker)
             reason = f"{type(error.cause).__name__}: {error.cause}".splitlines()[0]
@@ -125,6 +136,8 @@ class RayExecutor:
             ray.kill(running.worker)
             return self._again(running)
         self._idle.append(running.worker)
+        if isinstance(outcomes, str):
+            raise ValueError(f"the workers cannot start: {outcomes}")
         return outcomes
 
     def _again(self, running: _Running) -> list[Outcome]:
@@ -150,11 +163,28 @@ def _failed(running: _Running, reason: str) -> list[Outcome]:
     ]
 
 
-def _connect(address: str | None, workers: int) -> None:
+def _fitting(workers: int, cpus: int, gpus: float) -> int:
+    """How many of the workers the cluster has room for; the others would wait for ever and hold batches back."""
+    has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    room = int(has.get("CPU", 0) // cpus)
+    if gpus:
+        devices = has.get("GPU", 0)
+        room = min(room, int(devices // gpus) if gpus >= 1 else int(devices) * int(1 / gpus + 1e-9))
+    if room < 1:
+        raise ValueError(
+            f"the Ray cluster has {has.get('CPU', 0):g} CPUs and {has.get('GPU', 0):g} GPUs, "
+            f"no room for a worker with {cpus} and {gpus:g}"
+        )
+    if room < workers:
+        logging.getLogger(__name__).warning("the Ray cluster has room for %d of %d workers", room, workers)
+    return min(room, workers)
+
+
+def _connect(address: str | None, cores: int) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         # By default Ray would join a cluster that it finds.
-        ray.init(address="local", num_cpus=workers, include_dashboard=False, **quiet)
+        ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
         return
     address = find_cluster(address)
     try:

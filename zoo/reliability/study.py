@@ -47,6 +47,8 @@ class Study:
             raise ValueError("a study needs at least one proxy setting")
         if repeats < 1:
             raise ValueError(f"repeats must be at least 1, got {repeats}")
+        if batch < 1:
+            raise ValueError(f"batch must be at least 1, got {batch}")
         if not growth or growth[0] < 1 or any(a >= b for a, b in pairwise(growth)):
             raise ValueError(f"the numbers of networks must be positive and ascend, got {list(growth)}")
         self._space, self._settings, self._reference = space, tuple(settings), reference
