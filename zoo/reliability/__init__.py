@@ -1,0 +1,1 @@
+"""How far a cheap setting can be trusted: the study, rank measures with intervals, the recommendation, the report."""
