@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from zoo.commands.options import choose_placement
 from zoo.spaces.literature import DARTS_V1
 
 CELL = DARTS_V1.to_dict()
@@ -258,3 +259,9 @@ def test_a_ray_address_nobody_answers(refused_study):
         address = f"127.0.0.1:{closed.getsockname()[1]}"
         for form in (address, f"ray://{address}"):
             assert f"no Ray cluster answers at {form}" in refused_study("--address", form)
+
+
+def test_gpus_this_machine_does_not_have_are_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+    with pytest.raises(ValueError, match="no CUDA device, got 1"):
+        choose_placement(2, 1.0, None)

@@ -177,10 +177,12 @@ def choose_placement(workers: int, gpus: float, address: str | None) -> Placemen
     """Where workers run, once it is known that they can.
 
     Raises:
-        ValueError: for counts out of range or a cluster that does not answer.
+        ValueError: for counts out of range, GPUs this machine does not have, or a cluster that does not answer.
     """
     if not 0 <= gpus < math.inf:
         raise ValueError(f"gpus must be a number from 0 up, got {gpus:g}")
+    if gpus and address is None and not torch.cuda.is_available():
+        raise ValueError(f"gpus must be 0 on this machine, which has no CUDA device, got {gpus:g}")
     placement = Placement(workers=workers, gpus=gpus, address=address)
     placement.check()
     return placement
