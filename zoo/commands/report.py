@@ -52,7 +52,7 @@ def _show(findings: Findings, folder: Path, console: Console) -> None:
     answer = findings.recommendation
     networks = f"{len(findings.genotypes)} network{'' if len(findings.genotypes) == 1 else 's'}"
     title = f"{networks} against {findings.reference} × {findings.repeats}"
-    table = Table(title=title, box=None, padding=(0, 2, 0, 0))
+    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
     for column in ("setting", "faster", "rho [95 %]", "bound", "toler.", "Kend.", "top-k", "acc.", "sec."):
         table.add_column(column, justify="left" if column == "setting" else "right", no_wrap=True)
     for i, found in enumerate(findings.settings):
