@@ -64,9 +64,7 @@ def test_padding_scales_with_the_base_and_cutout_with_the_resolution(base, resol
 
 
 def test_padding_and_cutout_can_be_given():
-    assert Augmentation.scaled(32, 32, flip=True, padding=0, cutout=0) == Augmentation(
-        padding=0, flip=True, cutout=0
-    )
+    assert Augmentation.scaled(32, 32, flip=True, padding=0, cutout=0) == Augmentation(padding=0, flip=True, cutout=0)
 
 
 @settings(max_examples=40, deadline=None)

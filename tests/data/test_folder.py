@@ -228,9 +228,7 @@ def test_a_damaged_cache_entry_is_decoded_again(pets, tmp_path, read, damage, ca
     good = entry.read_bytes()
     flipped = bytearray(good)
     flipped[-1] ^= 1
-    entry.write_bytes(
-        {"truncated": good[:-9], "empty": b"", "flipped": bytes(flipped), "text": b"hello"}[damage]
-    )
+    entry.write_bytes({"truncated": good[:-9], "empty": b"", "flipped": bytes(flipped), "text": b"hello"}[damage])
     assert read(pets).fingerprint == expected
     assert "damaged" in caplog.text
     assert entry.read_bytes() == good

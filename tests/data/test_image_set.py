@@ -53,9 +53,7 @@ def test_split_off_parts_are_disjoint_complete_and_balanced(sizes, seed, data):
     assert np.all(np.diff(kept) > 0)
     if count >= len(sizes):
         present = np.bincount(labels[taken], minlength=len(sizes))
-        assert all(present[c] > 0 for c, size in enumerate(sizes) if size > 1), (
-            "a class of two or more is missing"
-        )
+        assert all(present[c] > 0 for c, size in enumerate(sizes) if size > 1), "a class of two or more is missing"
 
 
 @given(st.integers(2, 12), st.integers(1, 40), SEEDS, st.data())
@@ -170,9 +168,7 @@ def test_fingerprint_is_pinned():
     one = image_set(0)
     text = repr((("cat", "dog"), True)).encode()
     for split in (one.train, one.validation, one.test):
-        text += (
-            repr(split.images.shape).encode() + split.images.tobytes() + split.labels.astype("<i8").tobytes()
-        )
+        text += repr(split.images.shape).encode() + split.images.tobytes() + split.labels.astype("<i8").tobytes()
     assert one.fingerprint == hashlib.sha256(text).hexdigest()
 
 

@@ -170,9 +170,7 @@ def test_splits_share_no_image_and_are_balanced():
     assert [len(part) for part in parts] == [500, 100, 359]
     assert len(parts[0] | parts[1] | parts[2]) == 959
     for part, count in ((digits.train, 50), (digits.validation, 10)):
-        assert np.bincount(part.labels).tolist() == pytest.approx(
-            [count] * 10, abs=2
-        )  # 174 to 183 images a class
+        assert np.bincount(part.labels).tolist() == pytest.approx([count] * 10, abs=2)  # 174 to 183 images a class
 
 
 def test_more_training_images_only_add_and_leave_validation_alone():
@@ -189,9 +187,7 @@ def test_statistics_are_those_of_the_training_images():
 
 
 def test_loading_is_reproducible():
-    assert (
-        load("digits", seed=4, resolution=8).fingerprint == load("digits", seed=4, resolution=8).fingerprint
-    )
+    assert load("digits", seed=4, resolution=8).fingerprint == load("digits", seed=4, resolution=8).fingerprint
 
 
 @pytest.mark.parametrize("resolution", [8, 20, 32])
@@ -236,8 +232,6 @@ def test_counts_out_of_range_name_the_value_and_the_range(options, message):
 
 def test_too_many_pixels_for_the_memory_are_refused_before_reading(monkeypatch):
     monkeypatch.setattr("zoo.data.pool.available_bytes", lambda: 400_000)
-    with pytest.raises(
-        ValueError, match=r"^digits: .*1797 images of 1 x 16 x 16\); lower --resolution or --train$"
-    ):
+    with pytest.raises(ValueError, match=r"^digits: .*1797 images of 1 x 16 x 16\); lower --resolution or --train$"):
         load("digits")
     assert len(load("digits", train=900).train) == 900
