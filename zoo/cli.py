@@ -16,6 +16,7 @@ from zoo.commands.doctor import doctor
 from zoo.commands.predict import predict
 from zoo.commands.runs import digest, report, resume, status
 from zoo.commands.study import study
+from zoo.commands.train import train
 from zoo.commands.zoo import cost, sample
 
 SEARCHES = "thriftnas.commands"
@@ -32,11 +33,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-zoo_app = typer.Typer(no_args_is_help=True, help="Random networks: sample, cost, build, study.")
+zoo_app = typer.Typer(no_args_is_help=True, help="Random networks: sample, cost, build, study, train.")
 run_app = typer.Typer(no_args_is_help=True, help="Runs: status, resume, report, digest.")
 for group, commands in (
     (app, (demo, predict, doctor)),
-    (zoo_app, (sample, cost, build, study)),
+    (zoo_app, (sample, cost, build, study, train)),
     (run_app, (status, resume, report, digest)),
 ):
     for command in commands:

@@ -8,11 +8,25 @@ from typing import Any
 import numpy as np
 import pytest
 
+from econas.parameters import Parameters
+from econas.search import HierarchicalSearch
 from zoo.population import Executor, FixedList, ProxySetting, RandomSearch, SerialExecutor, Strategy, Trial
 from zoo.reliability.study import Study
 from zoo.spaces import CELL_SPACES, DARTS, ECONAS_SEARCH, ECONAS_ZOO, CellSpace
+from zoo.training.retraining import Retraining
 
 FULL = ProxySetting.parse("c0r0s0e3")
+SMALL = Parameters(
+    start=6,
+    parents=(2, 1, 1),
+    promotions=(2, 1),
+    stages=(1, 2, 3),
+    ageing=2,
+    cycles=4,
+    setting=ProxySetting.parse("c4r4s0e3"),
+    final=FULL,
+    finalists=2,
+)
 GRID = [ProxySetting.parse(text) for text in ("c4r4s0e1", "c2r0s1e2")]
 
 
@@ -57,6 +71,10 @@ STRATEGIES = [
     StrategyCase("random search", lambda: RandomSearch(DARTS, FULL, 11, seed=3), DARTS),
     StrategyCase("random search, no weights", lambda: RandomSearch(ECONAS_SEARCH, GRID[0], 5, 0, False), ECONAS_SEARCH),
     StrategyCase("study", lambda: Study(ECONAS_ZOO, GRID, FULL, repeats=2, growth=[5], batch=2), ECONAS_ZOO),
+    StrategyCase("econas", lambda: HierarchicalSearch(ECONAS_SEARCH, SMALL, seed=0), ECONAS_SEARCH),
+    StrategyCase(
+        "retraining", lambda: Retraining([DARTS.sample(np.random.default_rng(i)) for i in range(4)], FULL), DARTS
+    ),
     StrategyCase("grown study", lambda: Study(DARTS, GRID, FULL, repeats=1, growth=[2, 5], batch=3, seed=1), DARTS),
 ]
 

@@ -1,22 +1,19 @@
 """`thriftnas zoo build`: train a zoo of random networks at one setting and keep the best one as a model."""
 
-import dataclasses
 import json
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 from rich.console import Console
 
 from zoo.commands import options as opt
 from zoo.commands.zoo import spread
-from zoo.data.augmentation import prepare
 from zoo.export.model import NAME, Model, save_model
+from zoo.export.trained import trained_model
 from zoo.launch import WEIGHTS, check_folder, locked, open_run, run, write_json, write_text
-from zoo.networks.cell_network import build_network
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import RandomSearch
@@ -24,8 +21,6 @@ from zoo.population.trial import Trial
 from zoo.population.weights import WeightStore
 from zoo.spaces.cell_space import cell_space
 from zoo.training import Recipe
-from zoo.training.checkpoint import load_checkpoint
-from zoo.training.trainer import evaluate, make_optimizer
 
 VERSION = 1
 
@@ -134,10 +129,10 @@ def _finish(out: Path, journal: Journal, bench: opt.Bench, console: Console, as_
     if good.empty:
         raise ValueError(f"all {len(frame)} networks failed; the first: {frame['reason'].iloc[0]}")
     best = int(good.sort_values(["accuracy", "index"], ascending=[False, True])["index"].iloc[0])
-    model = _model(out, journal, best, bench)
-    save_model(model, out / NAME)
-    summary: dict[str, Any] = {"model": str(out / NAME), **model.notes}
-    write_json(out / "best.json", {**summary, "genotype": model.genotype.to_dict()})
+    device = opt.local_device(bench.setup.precision)
+    store = WeightStore(out / WEIGHTS)
+    model = trained_model(journal.trials()[best], journal.records()[best], store, bench.setup, bench.images, device)
+    summary = keep_model(model, out)
     if as_json:
         print(json.dumps(summary))
         return
@@ -145,46 +140,17 @@ def _finish(out: Path, journal: Journal, bench: opt.Bench, console: Console, as_
     console.print(
         f"best: trial {best}, validation {model.notes['accuracy']:.4f}, test {model.notes['test_accuracy']:.4f}"
     )
+    say_how_to_use(out, console)
+
+
+def keep_model(model: Model, out: Path) -> dict[str, Any]:
+    """Write model.pt and best.json into a run folder, each whole or not at all; returns what is known of the model."""
+    save_model(model, out / NAME)
+    summary: dict[str, Any] = {"model": str(out / NAME), **model.notes}
+    write_json(out / "best.json", {**summary, "genotype": model.genotype.to_dict()})
+    return summary
+
+
+def say_how_to_use(out: Path, console: Console) -> None:
+    """The last line of a command that ends with a model."""
     console.print(f"Model: {out / NAME} (use: thriftnas predict {out / NAME} IMAGE)", soft_wrap=True, markup=False)
-
-
-def _model(out: Path, journal: Journal, index: int, bench: opt.Bench) -> Model:
-    """The trained network of a trial, measured once on the test images."""
-    trial, record = journal.trials()[index], journal.records()[index]
-    weights = WeightStore(out / WEIGHTS).get(record.checkpoint) if record.checkpoint else None
-    if weights is None or trial.setting is None:
-        raise ValueError(f"the weights of trial {index} are missing or damaged in {out / WEIGHTS}")
-    setup, images = bench.setup, bench.images
-    skeleton = trial.setting.skeleton(setup.skeleton)
-    device = opt.local_device(setup.precision)
-    network = build_network(
-        trial.genotype,
-        skeleton,
-        torch.Generator().manual_seed(0),
-        device=device,
-        dtype=setup.precision.storage,
-    )
-    load_checkpoint(weights, network, make_optimizer(network, setup.recipe))
-    pixels = prepare(torch.tensor(images.test.images, device=device), skeleton.resolution, images.mean, images.std)
-    labels = torch.tensor(images.test.labels, device=device)
-    here = dataclasses.replace(setup.precision, device=device)
-    tested = evaluate(network, pixels, labels, skeleton.classes, here)
-    return Model(
-        network=network,
-        genotype=trial.genotype,
-        skeleton=skeleton,
-        classes=images.classes,
-        mean=images.mean,
-        std=images.std,
-        notes={
-            "trial": index,
-            "accuracy": record.metrics["accuracy"],
-            "balanced_accuracy": record.metrics["balanced_accuracy"],
-            "test_accuracy": tested["accuracy"],
-            "test_balanced_accuracy": tested["balanced_accuracy"],
-            "params": int(record.metrics["params"]),
-            "macs": int(record.metrics["macs"]),
-            "data": images.name.partition(":")[0],
-            "seed": setup.seed,
-        },
-    )

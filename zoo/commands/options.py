@@ -18,6 +18,7 @@ from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Trial
 from zoo.spaces.cost import cost
+from zoo.spaces.genotype import require_cells
 from zoo.spaces.skeleton import Form, Skeleton
 from zoo.training import Precision, Recipe, TrainingSetup
 from zoo.training.evaluator import sample
@@ -97,7 +98,7 @@ class Bench:
         The floor of 100,000 MACs per image stands for what the smallest networks cost in dispatch alone.
         """
         assert trial.setting is not None
-        macs = cost(trial.genotype, trial.setting.skeleton(self.setup.skeleton)).macs
+        macs = cost(require_cells(trial.genotype), trial.setting.skeleton(self.setup.skeleton)).macs
         return float((macs + 100_000) * images[trial.setting.s] * (trial.stop - trial.start))
 
 

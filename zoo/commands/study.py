@@ -15,6 +15,7 @@ from zoo.population.proxy import ProxySetting, merge_coinciding, parse_grid
 from zoo.population.strategy import GenotypeSequence
 from zoo.reliability.study import VERSION, Study
 from zoo.spaces.cell_space import cell_space
+from zoo.spaces.genotype import require_cells
 from zoo.training import Recipe
 from zoo.training.speed import seconds_per_image
 
@@ -204,7 +205,7 @@ def _describe(bench: opt.Bench, images: dict[int, int]) -> dict[str, Any]:
 
 def _estimate(bench: opt.Bench, plan: _Plan, placement: Placement) -> dict[str, float]:
     """Networks, trainings, epochs, hours and megabytes, from timing a few steps of one network at every size."""
-    genotype = GenotypeSequence(plan.space, plan.seed)[0]
+    genotype = require_cells(GenotypeSequence(plan.space, plan.seed)[0])
     each = plan.settings_each()
     images = bench.images_at(each)
     seconds = 0.0

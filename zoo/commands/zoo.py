@@ -15,13 +15,13 @@ from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import GenotypeSequence
 from zoo.spaces.cell_space import cell_space
 from zoo.spaces.cost import cost as closed_form
-from zoo.spaces.genotype import Genotype, genotype_from_json
+from zoo.spaces.genotype import CellGenotype, genotype_from_json, require_cells
 from zoo.spaces.literature import PUBLISHED
 from zoo.spaces.skeleton import Skeleton
 
 
-def read_genotype(source: str) -> Genotype:
-    """A genotype by public name or from a JSON file.
+def read_genotype(source: str) -> CellGenotype:
+    """A genotype of cells by public name or from a JSON file.
 
     Raises:
         ValueError: if it is neither, or the file holds no genotype; names the source.
@@ -32,7 +32,7 @@ def read_genotype(source: str) -> Genotype:
     if not path.is_file():
         raise ValueError(f"{source!r} is neither a file nor a public name ({', '.join(PUBLISHED)})")
     try:
-        return genotype_from_json(path.read_text(encoding="utf-8"))
+        return require_cells(genotype_from_json(path.read_text(encoding="utf-8")))
     except UnicodeDecodeError:
         raise ValueError(f"{source}: a genotype must be JSON, got a binary file") from None
     except ValueError as error:

@@ -50,6 +50,7 @@ def open_folder(directory: Path, *, cache: Path, progress: Progress | None = Non
         channels=3,
         flip=True,
         read=read,
+        files=files,
     )
 
 

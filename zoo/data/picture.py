@@ -35,10 +35,25 @@ def decode_picture(path: str | Path, resolution: int, channels: int = 3) -> NDAr
             square = _centre_square(_opaque(image).convert("RGB" if channels == 3 else "L"), resolution)
             turn = _UPRIGHT.get(_orientation(image))
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error, ... on damaged files
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"{path}: expected a readable image, got {reason}") from error
+        raise ValueError(_unreadable(path, error)) from error
     pixels = np.asarray(square if turn is None else square.transpose(turn))  # (H, W, C) or (H, W)
     return np.ascontiguousarray(pixels.reshape(resolution, resolution, channels).transpose(2, 0, 1))
+
+
+def open_picture(path: str | Path) -> Image.Image:
+    """The whole picture of a file, RGB, upright, of its own size; modes and errors as :func:`decode_picture`."""
+    try:
+        with Image.open(path) as image:
+            image.load()
+            turn = _UPRIGHT.get(_orientation(image))
+            picture = _opaque(image).convert("RGB")
+    except Exception as error:
+        raise ValueError(_unreadable(path, error)) from error
+    return picture if turn is None else picture.transpose(turn)
+
+
+def _unreadable(path: str | Path, error: Exception) -> str:
+    return f"{path}: expected a readable image, got {' '.join(str(error).split()) or type(error).__name__}"
 
 
 def _centre_square(image: Image.Image, resolution: int) -> Image.Image:

@@ -1,7 +1,7 @@
 """A pool: every image a data set has, not read yet, and which of them may be trained on."""
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,8 @@ class Pool:
 
     labels: int64 (N,); train, validation, test: disjoint indices into them, validation None where the data
     set has no such split of its own. base: pixels a side unless the user wants others. read(indices,
-    resolution) gives a fresh uint8 array (len(indices), channels, resolution, resolution).
+    resolution) gives a fresh uint8 array (len(indices), channels, resolution, resolution). files: where every
+    image is a file, their paths below the data set's folder.
     """
 
     classes: tuple[str, ...]
@@ -29,6 +30,7 @@ class Pool:
     channels: int
     flip: bool
     read: Callable[[NDArray[np.int64], int], NDArray[np.uint8]]
+    files: Sequence[str] = ()
 
 
 def estimate_bytes(images: int, channels: int, resolution: int) -> int:

@@ -21,7 +21,7 @@ from zoo.data.pool import Pool, Progress, check_memory
 
 SOURCES = ("digits", "cifar10", "cifar100", "svhn", "fashion-mnist", "imagefolder:DIR")
 VALIDATION_SPLIT, TRAIN_CHOICE = 20211, 20212  # purposes of default_rng((seed, purpose))
-_FOLDER = "imagefolder:"
+FOLDER = "imagefolder:"
 _RESIZE_CHUNK = 2048  # images resized at once: bounds the temporary floats
 _DIGITS = tuple(str(digit) for digit in range(10))
 
@@ -57,7 +57,7 @@ def load(
         raise ValueError(f"seed: expected 0 or more, got {seed}")
     pool = _open(name, root=root, cache=cache, download=download, progress=progress)
     side = pool.base if resolution is None else resolution
-    train_indices, validation_indices = _divide(pool, train, validation, seed)
+    train_indices, validation_indices = divide(pool, train, validation, seed)
     chosen = (train_indices, validation_indices, pool.test)
     check_memory(name, sum(map(len, chosen)), pool.channels, side)
     images = np.ascontiguousarray(pool.read(np.concatenate(chosen), side))
@@ -101,16 +101,19 @@ def _open(name: str, *, root: Path | None, cache: Path | None, download: bool, p
         return _digits()
     if name in _ARCHIVES:
         return _archive(name, root or default_root(), download)
-    if name.startswith(_FOLDER) and name != _FOLDER:
-        directory = Path(name.removeprefix(_FOLDER)).expanduser()
+    if name.startswith(FOLDER) and name != FOLDER:
+        directory = Path(name.removeprefix(FOLDER)).expanduser()
         return open_folder(directory, cache=cache or default_cache(), progress=progress)
     raise ValueError(f"data set: expected {', '.join(SOURCES[:-1])} or {SOURCES[-1]}, got {name!r}")
 
 
-def _divide(
+def divide(
     pool: Pool, train: int | None, validation: int | None, seed: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Indices of the training and the validation images; the latter do not depend on the former's count."""
+    """Indices of the training and the validation images; the latter do not depend on the former's count.
+
+    Raises ValueError for a count out of range or one that leaves a class without a training image.
+    """
     rng = np.random.default_rng((seed, VALIDATION_SPLIT))
     if pool.validation is None:
         available = len(pool.train) - 1

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from zoo.data.augmentation import prepare
 from zoo.networks.cell_network import CellNetwork, build_network
-from zoo.spaces.genotype import CellGenotype, genotype_from_dict
+from zoo.spaces.genotype import CellGenotype, genotype_from_dict, require_cells
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.checkpoint import read_tensors
 
@@ -113,7 +113,7 @@ def load_model(path: Path, device: str = "cpu") -> Model:
 
 def _restore(facts: dict[str, Any], weights: dict[str, Tensor]) -> Model:
     """The model a file describes; raises whatever is wrong with it."""
-    genotype, skeleton = genotype_from_dict(facts["genotype"]), Skeleton(**facts["skeleton"])
+    genotype, skeleton = require_cells(genotype_from_dict(facts["genotype"])), Skeleton(**facts["skeleton"])
     classes, mean, std = (tuple(facts[name]) for name in ("classes", "mean", "std"))
     if (len(classes), len(mean), len(std)) != (skeleton.classes, skeleton.in_channels, skeleton.in_channels):
         raise ValueError("its class names or statistics do not fit its network")

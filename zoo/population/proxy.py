@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from zoo.spaces.cost import cost
-from zoo.spaces.genotype import Genotype
+from zoo.spaces.genotype import CellGenotype
 from zoo.spaces.skeleton import DIVISOR, Skeleton
 
 LEVELS = 5
@@ -129,7 +129,7 @@ def merge_coinciding(settings: Iterable[ProxySetting], original: Skeleton) -> tu
 
 
 def training_macs(
-    genotypes: Iterable[Genotype], original: Skeleton, setting: ProxySetting, images: Mapping[int, int]
+    genotypes: Iterable[CellGenotype], original: Skeleton, setting: ProxySetting, images: Mapping[int, int]
 ) -> int:
     """Forward MACs of training every genotype once at ``setting``: MACs per image · images per epoch · epochs.
 
@@ -140,7 +140,7 @@ def training_macs(
 
 
 def acceleration(
-    genotypes: Sequence[Genotype],
+    genotypes: Sequence[CellGenotype],
     original: Skeleton,
     reference: ProxySetting,
     setting: ProxySetting,

@@ -16,7 +16,7 @@ from zoo.reliability.interval import Estimate, bootstrap
 from zoo.reliability.recommendation import Recommendation, Score, recommend, score
 from zoo.reliability.study import REFERENCE
 from zoo.spaces.cost import cost
-from zoo.spaces.genotype import CellGenotype
+from zoo.spaces.genotype import CellGenotype, require_cells
 from zoo.spaces.skeleton import Skeleton
 
 INTERVALS = 501
@@ -180,7 +180,7 @@ class _Measured:
         genotypes: dict[str, CellGenotype] = {}
         for trial, record in self.pairs:
             key = trial.genotype.key
-            genotypes[key] = trial.genotype
+            genotypes[key] = require_cells(trial.genotype)
             if trial.role == REFERENCE:
                 references.setdefault(key, []).append(record)
             elif trial.setting is not None:

@@ -106,8 +106,52 @@ class CellGenotype:
         return json.dumps(self.to_dict(), separators=(",", ":"))
 
 
-Genotype = CellGenotype
+@dataclass(frozen=True, slots=True)
+class ChainGenotype:
+    """A network as one choice per position: what a position is and what a choice means, its space says.
+
+    Attributes:
+        space: name of the chain space.
+        choices: numbers of the options chosen, from 0.
+
+    Raises:
+        ValueError: for no choices or a negative one.
+    """
+
+    space: str
+    choices: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if not self.choices or min(self.choices) < 0:
+            raise ValueError(f"a chain needs choices of 0 or more, got {list(self.choices)}")
+
+    @property
+    def key(self) -> str:
+        """Equal exactly for the same choices in the same space."""
+        return graph_key(self.space, self.choices)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The genotype as JSON-ready data (schema 1)."""
+        return {"schema": SCHEMA, "kind": "chain", "space": self.space, "choices": list(self.choices)}
+
+    def to_json(self) -> str:
+        """The genotype as one line of JSON; :func:`genotype_from_json` reads it back."""
+        return json.dumps(self.to_dict(), separators=(",", ":"))
+
+
+Genotype = CellGenotype | ChainGenotype
 """Any architecture the house knows."""
+
+
+def require_cells(genotype: Genotype) -> CellGenotype:
+    """``genotype`` where cells are needed, as for building and costing a network of cells.
+
+    Raises:
+        ValueError: for a genotype of another kind.
+    """
+    if not isinstance(genotype, CellGenotype):
+        raise ValueError(f"expected a genotype of cells, got a chain of {genotype.space!r}")
+    return genotype
 
 
 def _cell_to_dict(cell: Cell) -> dict[str, Any]:
@@ -133,6 +177,15 @@ def _cell_from_dict(name: str, data: Any) -> Cell:
         raise ValueError(f"the {name} cell: {error}") from None
 
 
+def _chain_from_dict(data: Mapping[str, Any]) -> ChainGenotype:
+    if set(data) != {"schema", "kind", "space", "choices"}:
+        raise ValueError(f"a chain genotype has fields schema, kind, space, choices; got {short(list(data))}")
+    space, choices = data["space"], data["choices"]
+    if not isinstance(space, str) or not isinstance(choices, list) or not all(type(c) is int for c in choices):
+        raise ValueError("a chain genotype needs the name of a space and a list of whole numbers")
+    return ChainGenotype(space, tuple(choices))
+
+
 def genotype_from_dict(data: Any) -> Genotype:
     """Read a genotype from :meth:`CellGenotype.to_dict`'s form.
 
@@ -144,8 +197,10 @@ def genotype_from_dict(data: Any) -> Genotype:
     schema = data.get("schema")
     if type(schema) is not int or schema != SCHEMA:  # true and 1.0 equal 1, but are not the number 1
         raise ValueError(f"genotype schema {short(schema)} is not known, expected {SCHEMA}")
+    if data.get("kind") == "chain":
+        return _chain_from_dict(data)
     if data.get("kind") != "cell":
-        raise ValueError(f"genotype kind {short(data.get('kind'))} is not known, expected 'cell'")
+        raise ValueError(f"genotype kind {short(data.get('kind'))} is not known, expected 'cell' or 'chain'")
     if set(data) != {"schema", "kind", "normal", "reduction"}:
         raise ValueError(f"a cell genotype has fields schema, kind, normal, reduction; got {short(list(data))}")
     return CellGenotype(_cell_from_dict("normal", data["normal"]), _cell_from_dict("reduction", data["reduction"]))

@@ -4,7 +4,7 @@ import dataclasses
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -13,12 +13,15 @@ from torch import Tensor
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet, subset
 from zoo.networks.cell_network import CellNetwork, build_network
-from zoo.population.proxy import share_at
-from zoo.population.trial import Job, Outcome, Record, Trial
+from zoo.population.proxy import ProxySetting, share_at
+from zoo.population.trial import Job, Outcome, Record
 from zoo.spaces.cost import cost
+from zoo.spaces.genotype import CellGenotype, require_cells
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
+from zoo.training.distributed import ALONE, Team
 from zoo.training.trainer import (
+    ADDED,
     Diverged,
     Examples,
     Precision,
@@ -54,8 +57,11 @@ class TrainingSetup:
     threads: int = 1
 
     def identity(self) -> dict[str, Any]:
-        """The setup as JSON-ready data; the device counts by its type only."""
+        """The setup as JSON-ready data; the device counts by its type only, and see :data:`ADDED`."""
         data = dataclasses.asdict(self)
+        for field_ in dataclasses.fields(Recipe):
+            if field_.name in ADDED and data["recipe"][field_.name] == field_.default:
+                del data["recipe"][field_.name]
         data["precision"]["device"] = torch.device(self.precision.device).type
         return data | {"engine": ENGINE}
 
@@ -65,6 +71,83 @@ def make_evaluator(setup: TrainingSetup, images: ImageSet) -> "TrainingEvaluator
     return TrainingEvaluator(setup, images)
 
 
+class Material(Protocol):
+    """Where training and validation images come from; what differs between evaluators that train."""
+
+    def train(
+        self, network: CellNetwork, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
+    ) -> tuple[float, int]:
+        """Train for a stage: the mean loss of its last epoch, and the images of an epoch."""
+        ...
+
+    def validate(self, network: CellNetwork) -> dict[str, float]:
+        """Accuracy, balanced accuracy and loss on the validation images."""
+        ...
+
+
+def run_job(job: Job, setup: TrainingSetup, material: Material, team: Team = ALONE) -> Outcome:
+    """Train a job's network for its stage and measure it; divergence and lack of memory are failed records."""
+    began = time.perf_counter()
+
+    def record(ok: bool, epochs: int, metrics: dict[str, float], reason: str = "") -> Record:
+        seconds = time.perf_counter() - began
+        return Record(index=job.trial.index, ok=ok, reason=reason, metrics=metrics, epochs_paid=epochs, seconds=seconds)
+
+    asked = job.trial.stop - job.trial.start
+    try:
+        metrics, weights, epochs = _train_and_measure(job, setup, material, team)
+    except Diverged as error:
+        return record(False, asked, {}, str(error)), None
+    except (RuntimeError, MemoryError) as error:
+        if not _out_of_memory(error):
+            raise
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        return record(False, asked, {}, "out of memory"), None
+    return record(True, epochs, metrics), weights
+
+
+def _train_and_measure(
+    job: Job, setup: TrainingSetup, material: Material, team: Team
+) -> tuple[dict[str, float], bytes | None, int]:
+    trial = job.trial
+    if trial.setting is None:
+        raise ValueError(f"trial {trial.index} has no proxy setting; this evaluator trains from scratch")
+    genotype = require_cells(trial.genotype)
+    skeleton = trial.setting.skeleton(setup.skeleton)
+    network = team.prepare(_network(genotype, job.root, skeleton, setup))
+    optimizer = make_optimizer(network, setup.recipe)
+    start = trial.start
+    if start and job.checkpoint is None:
+        start = 0  # the weights were lost: the whole chain is trained again, from the same seeds
+    elif job.checkpoint is not None:
+        done = load_checkpoint(job.checkpoint, network, optimizer)
+        if done != start:
+            raise ValueError(f"trial {trial.index} resumes at epoch {start}, its checkpoint is at {done}")
+    stage = Stage(start=start, stop=trial.stop, epochs=trial.setting.e, seed=setup.seed, root=job.root)
+    train_loss, images = material.train(network, optimizer, trial.setting, stage)
+    # in a team, the others' weights are the same and go nowhere
+    weights = save_checkpoint(network, optimizer, trial.stop) if trial.keep and team.rank == 0 else None
+    metrics = material.validate(network)
+    price = cost(genotype, skeleton)
+    metrics |= {"train_loss": train_loss, "macs": price.macs, "params": price.params, "images": images}
+    return metrics, weights, trial.stop - start
+
+
+def _network(genotype: CellGenotype, root: int, skeleton: Skeleton, setup: TrainingSetup) -> CellNetwork:
+    precision = setup.precision
+    seed = int(np.random.default_rng((setup.seed, root, WEIGHTS)).integers(2**63))
+    network = build_network(
+        genotype,
+        skeleton,
+        torch.Generator().manual_seed(seed),
+        auxiliary=setup.recipe.auxiliary > 0,
+        device=precision.device,
+        dtype=precision.storage,
+    )
+    return network.to(memory_format=torch.channels_last) if precision.channels_last else network
+
+
 class TrainingEvaluator:
     """Trains every job's network for its stage and measures it on the validation images.
 
@@ -72,9 +155,9 @@ class TrainingEvaluator:
     resolution. The test images are never touched.
     """
 
-    def __init__(self, setup: TrainingSetup, images: ImageSet) -> None:
+    def __init__(self, setup: TrainingSetup, images: ImageSet, team: Team = ALONE) -> None:
         torch.set_num_threads(setup.threads)
-        self._setup, self._set = setup, images
+        self._setup, self._set, self._team = setup, images, team
         device = setup.precision.device
         self._train = torch.tensor(images.train.images, device=device)  # copies: shared arrays are read-only
         self._labels = torch.tensor(images.train.labels, device=device)
@@ -83,84 +166,20 @@ class TrainingEvaluator:
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """One outcome per job, in order; divergence and lack of memory are failed records."""
-        return [self._run(job) for job in jobs]
+        return [run_job(job, self._setup, self, self._team) for job in jobs]
 
-    def _run(self, job: Job) -> Outcome:
-        began = time.perf_counter()
-        try:
-            metrics, weights, epochs = self._train_and_measure(job)
-        except Diverged as error:
-            return self._failed(job, str(error), began), None
-        except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
-                raise
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
-            return self._failed(job, "out of memory", began), None
-        record = Record(
-            index=job.trial.index,
-            ok=True,
-            metrics=metrics,
-            epochs_paid=epochs,
-            seconds=time.perf_counter() - began,
-        )
-        return record, weights
+    def train(
+        self, network: CellNetwork, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
+    ) -> tuple[float, int]:
+        """Train for a stage; its last epoch's mean loss, and the images of an epoch."""
+        examples = self._examples(setting.s, network.skeleton.resolution)
+        loss = train_stage(network, optimizer, examples, self._setup.recipe, self._setup.precision, stage, self._team)
+        return loss, len(examples.labels)
 
-    def _failed(self, job: Job, reason: str, began: float) -> Record:
-        return Record(
-            index=job.trial.index,
-            ok=False,
-            reason=reason,
-            epochs_paid=job.trial.stop - job.trial.start,
-            seconds=time.perf_counter() - began,
-        )
-
-    def _train_and_measure(self, job: Job) -> tuple[dict[str, float], bytes | None, int]:
-        trial, setup = job.trial, self._setup
-        if trial.setting is None:
-            raise ValueError(f"trial {trial.index} has no proxy setting; this evaluator trains from scratch")
-        skeleton = trial.setting.skeleton(setup.skeleton)
-        network = self._network(trial, job.root, skeleton)
-        optimizer = make_optimizer(network, setup.recipe)
-        start = trial.start
-        if start and job.checkpoint is None:
-            start = 0  # the weights were lost: the whole chain is trained again, from the same seeds
-        elif job.checkpoint is not None:
-            done = load_checkpoint(job.checkpoint, network, optimizer)
-            if done != start:
-                raise ValueError(f"trial {trial.index} resumes at epoch {start}, its checkpoint is at {done}")
-        examples = self._examples(trial.setting.s, skeleton.resolution)
-        stage = Stage(start=start, stop=trial.stop, epochs=trial.setting.e, seed=setup.seed, root=job.root)
-        train_loss = train_stage(network, optimizer, examples, setup.recipe, setup.precision, stage)
-        weights = save_checkpoint(network, optimizer, trial.stop) if trial.keep else None
-        metrics = evaluate(
-            network,
-            self._prepared(skeleton.resolution),
-            self._validation_labels,
-            skeleton.classes,
-            setup.precision,
-        )
-        price = cost(trial.genotype, skeleton)
-        metrics |= {
-            "train_loss": train_loss,
-            "macs": price.macs,
-            "params": price.params,
-            "images": len(examples.labels),
-        }
-        return metrics, weights, trial.stop - start
-
-    def _network(self, trial: Trial, root: int, skeleton: Skeleton) -> CellNetwork:
-        precision = self._setup.precision
-        seed = int(np.random.default_rng((self._setup.seed, root, WEIGHTS)).integers(2**63))
-        network = build_network(
-            trial.genotype,
-            skeleton,
-            torch.Generator().manual_seed(seed),
-            auxiliary=self._setup.recipe.auxiliary > 0,
-            device=precision.device,
-            dtype=precision.storage,
-        )
-        return network.to(memory_format=torch.channels_last) if precision.channels_last else network
+    def validate(self, network: CellNetwork) -> dict[str, float]:
+        """Accuracy, balanced accuracy and loss on the validation images."""
+        images, shape = self._prepared(network.skeleton.resolution), network.skeleton
+        return evaluate(network, images, self._validation_labels, shape.classes, self._setup.precision, self._team)
 
     def _examples(self, level: int, resolution: int) -> Examples:
         images, labels = self._train, self._labels

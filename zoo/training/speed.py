@@ -37,7 +37,7 @@ def seconds_per_image(setup: TrainingSetup, images: ImageSet, setting: ProxySett
 def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: CellGenotype) -> Speed:
     torch.set_num_threads(setup.threads)
     device, skeleton = setup.precision.device, setting.skeleton(setup.skeleton)
-    recipe = replace(setup.recipe, lr=0.0, lr_min=0.0)
+    recipe = replace(setup.recipe, lr=0.0, lr_min=0.0, warmup=0)
     network = build_network(
         genotype,
         skeleton,

@@ -1,7 +1,7 @@
 """The trainer: one stage of one network's schedule, from the first batch to the last, readable top to bottom."""
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 
@@ -12,11 +12,16 @@ from torch.nn import functional
 
 from zoo.data.augmentation import Augmentation, augment, draw
 from zoo.networks.cell_network import CellNetwork
+from zoo.training.distributed import ALONE, Forward, Team
 
 # Purposes of the random streams; every use of randomness has a number of its own.
 SHUFFLE, AUGMENT, PATHS = 301, 302, 303
 
 EVALUATION_BATCH = 512
+
+ADDED = ("warmup", "warmup_lr", "smoothing")
+"""Recipe fields that the first version did not have. A run's identity leaves them out at their defaults, where
+they change nothing: so a run begun before they existed is still the same run, and can be continued."""
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.bfloat16}
 
@@ -39,6 +44,9 @@ class Recipe:
         cutout: side of the blanked square as a share of the image's side; 0 for none.
         path_dropout: probability at the end of its linear ramp; the original setting has 0.2.
         auxiliary: weight of the auxiliary head's loss; 0 builds none.
+        warmup: epochs of linear warm-up before the cosine, which takes the rest of the schedule.
+        warmup_lr: learning rate the warm-up starts from.
+        smoothing: share of the target spread over all classes in training (label smoothing, Szegedy 2016).
 
     Raises:
         ValueError: for a value out of range.
@@ -53,16 +61,19 @@ class Recipe:
     cutout: float = 0.5
     path_dropout: float = 0.0
     auxiliary: float = 0.0
+    warmup: int = 0
+    warmup_lr: float = 0.0
+    smoothing: float = 0.0
 
     def __post_init__(self) -> None:
         if self.batch < 2:
             raise ValueError(f"the training batch must have at least 2 images, got {self.batch}")
         if not 0 <= self.lr_min <= self.lr:
             raise ValueError(f"learning rates must satisfy 0 <= lr_min <= lr, got {self.lr_min} and {self.lr}")
-        for name in ("momentum", "cutout", "path_dropout"):
+        for name in ("momentum", "cutout", "path_dropout", "smoothing"):
             if not 0 <= getattr(self, name) < 1:
                 raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
-        for name in ("weight_decay", "auxiliary"):
+        for name in ("weight_decay", "auxiliary", "warmup", "warmup_lr"):
             if not getattr(self, name) >= 0:
                 raise ValueError(f"{name} must not be negative, got {getattr(self, name)}")
         if not self.clip > 0:
@@ -135,12 +146,36 @@ def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
     )
 
 
-def learning_rate(recipe: Recipe, step: int, steps: int) -> float:
-    """Cosine from ``lr`` to ``lr_min`` over all steps of the full schedule.
+def learning_rate(recipe: Recipe, step: int, steps: int, warmup: int = 0) -> float:
+    """The rate of a step out of all steps of the full schedule.
+
+    The first ``warmup`` steps rise linearly from ``warmup_lr`` towards ``lr`` (Goyal et al. 2017), the others
+    follow the cosine from ``lr`` to ``lr_min``.
 
     Deviation: by step, where the authors go by epoch, so that a schedule of one or two epochs completes too.
     """
-    return recipe.lr_min + (recipe.lr - recipe.lr_min) * (1 + math.cos(math.pi * step / steps)) / 2
+    if step < warmup:
+        return recipe.warmup_lr + (recipe.lr - recipe.warmup_lr) * step / warmup
+    return (
+        recipe.lr_min + (recipe.lr - recipe.lr_min) * (1 + math.cos(math.pi * (step - warmup) / (steps - warmup))) / 2
+    )
+
+
+def batch_slices(count: int, batch: int, processes: int = 1) -> list[slice]:
+    """The batches of an epoch of ``count`` images, as slices of its order.
+
+    A last batch of fewer than two images per process, which batch normalisation cannot use, is left out.
+
+    Raises:
+        ValueError: if not one batch is left.
+    """
+    slices = [slice(i, min(i + batch, count)) for i in range(0, count, batch) if min(batch, count - i) >= 2 * processes]
+    if not slices:
+        raise ValueError(
+            f"training in {processes} process{'' if processes == 1 else 'es'} needs batches of at least "
+            f"{2 * processes} images, got {count} in batches of {batch}"
+        )
+    return slices
 
 
 def train_stage(
@@ -150,6 +185,7 @@ def train_stage(
     recipe: Recipe,
     precision: Precision,
     stage: Stage,
+    team: Team = ALONE,
 ) -> float:
     """Train ``network`` for the epochs of ``stage``; returns the mean training loss of its last epoch.
 
@@ -161,77 +197,117 @@ def train_stage(
         Diverged: naming the epoch, if the loss is not finite at its end.
         ValueError: for fewer than two images.
     """
+    forward = team.forward(network, auxiliary=recipe.auxiliary > 0)
+    mean_loss = math.nan
+    for epoch in range(stage.start, stage.stop):
+        batches = _batches(examples, recipe, stage, epoch, team)
+        count = len(examples.labels)
+        mean_loss = train_epoch(network, forward, optimizer, batches, count, recipe, precision, stage, epoch, team)
+    return mean_loss
+
+
+def train_epoch(
+    network: CellNetwork,
+    forward: Forward,
+    optimizer: torch.optim.Optimizer,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    count: int,
+    recipe: Recipe,
+    precision: Precision,
+    stage: Stage,
+    epoch: int,
+    team: Team = ALONE,
+) -> float:
+    """One epoch over prepared batches; returns its mean training loss.
+
+    Args:
+        network: put into training mode.
+        forward: the network as the team calls it, from :meth:`Team.forward`.
+        optimizer: of the network.
+        batches: this process's share of every batch of :func:`batch_slices`: pixels (b, C, H, W) and labels (b,).
+        count: images of an epoch, for all processes together.
+        recipe: what a step does.
+        precision: dtype and memory format.
+        stage: whose schedule this is.
+        epoch: of that schedule, from 0.
+        team: who trains.
+
+    Raises:
+        Diverged: naming the epoch, if the mean loss is not finite.
+    """
+    slices = batch_slices(count, recipe.batch, team.size)
+    parameters = [p for p in network.parameters() if p.requires_grad]
+    device = parameters[0].device
+    network.train()
+    paths = _paths(stage, epoch, device, team) if recipe.path_dropout else None
+    drop = recipe.path_dropout * epoch / stage.epochs
+    total = torch.zeros((), device=device, dtype=precision.storage)
+    for number, (pixels, labels) in enumerate(batches):
+        step = epoch * len(slices) + number
+        rate = learning_rate(recipe, step, stage.epochs * len(slices), recipe.warmup * len(slices))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+        optimizer.zero_grad(set_to_none=True)
+        with precision.autocast():
+            loss = _loss(forward, precision.place(pixels), labels, recipe, drop, paths)
+        team.weigh(loss, len(labels), slices[number]).backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(parameters, recipe.clip)
+        optimizer.step()
+        total += loss.detach() * len(labels)
+    mean_loss: float = team.sum(total).item() / slices[-1].stop
+    if not math.isfinite(mean_loss):
+        raise Diverged(f"diverged: the training loss is {mean_loss} in epoch {epoch + 1}")
+    return mean_loss
+
+
+def _batches(
+    examples: Examples, recipe: Recipe, stage: Stage, epoch: int, team: Team
+) -> Iterator[tuple[Tensor, Tensor]]:
+    """This process's share of every batch of an epoch, augmented; all processes draw the same order and draws."""
     count, device = len(examples.labels), examples.images.device
     base, resolution = examples.images.shape[-1], examples.resolution
     augmentation = Augmentation.scaled(
         base, resolution, flip=examples.flip, cutout=math.floor(recipe.cutout * resolution + 0.5)
     )
-    starts = [i for i in range(0, count, recipe.batch) if count - i > 1]
-    if not starts:
-        raise ValueError(f"training needs at least 2 images, got {count}")
-    seen = min(count, starts[-1] + recipe.batch)  # images of an epoch
-    parameters = [p for p in network.parameters() if p.requires_grad]
-    network.train()
-    mean_loss = math.nan
-    for epoch in range(stage.start, stage.stop):
-        order = _stream(stage, SHUFFLE, epoch).permutation(count)
-        indices = torch.from_numpy(order).to(device)
-        draws = draw(augmentation, _stream(stage, AUGMENT, epoch), count, base, base, resolution).to(device)
-        paths = _paths(stage, epoch, device) if recipe.path_dropout else None
-        drop = recipe.path_dropout * epoch / stage.epochs
-        total = torch.zeros((), device=device, dtype=precision.storage)
-        for number, first in enumerate(starts):
-            batch = indices[first : first + recipe.batch]
-            pixels = augment(
-                examples.images[batch],
-                draws[first : first + recipe.batch],
-                augmentation,
-                resolution,
-                examples.mean,
-                examples.std,
-            )
-            rate = learning_rate(recipe, epoch * len(starts) + number, stage.epochs * len(starts))
-            for group in optimizer.param_groups:
-                group["lr"] = rate
-            optimizer.zero_grad(set_to_none=True)
-            with precision.autocast():
-                loss = _loss(network, precision.place(pixels), examples.labels[batch], recipe, drop, paths)
-            loss.backward()  # type: ignore[no-untyped-call]
-            nn.utils.clip_grad_norm_(parameters, recipe.clip)
-            optimizer.step()
-            total += loss.detach() * len(batch)
-        mean_loss = total.item() / seen
-        if not math.isfinite(mean_loss):
-            raise Diverged(f"diverged: the training loss is {mean_loss} in epoch {epoch + 1}")
-    return mean_loss
+    order = random_stream(stage, SHUFFLE, epoch).permutation(count)
+    indices = torch.from_numpy(order).to(device)
+    draws = draw(augmentation, random_stream(stage, AUGMENT, epoch), count, base, base, resolution).to(device)
+    for batch in batch_slices(count, recipe.batch, team.size):
+        mine = team.share(batch)
+        chosen = indices[mine]
+        pixels = augment(examples.images[chosen], draws[mine], augmentation, resolution, examples.mean, examples.std)
+        yield pixels, examples.labels[chosen]
 
 
 def _loss(
-    network: CellNetwork,
+    forward: Forward,
     images: Tensor,
     labels: Tensor,
     recipe: Recipe,
     drop: float,
     paths: torch.Generator | None,
 ) -> Tensor:
-    if recipe.auxiliary:
-        logits, auxiliary = network.with_auxiliary(images, drop, paths)
-        return functional.cross_entropy(logits, labels) + recipe.auxiliary * functional.cross_entropy(auxiliary, labels)
-    return functional.cross_entropy(network(images, drop, paths), labels)
+    logits, auxiliary = forward(images, drop, paths)
+    loss = functional.cross_entropy(logits, labels, label_smoothing=recipe.smoothing)
+    if auxiliary is None:
+        return loss
+    return loss + recipe.auxiliary * functional.cross_entropy(auxiliary, labels, label_smoothing=recipe.smoothing)
 
 
-def _stream(stage: Stage, purpose: int, epoch: int) -> np.random.Generator:
+def random_stream(stage: Stage, purpose: int, epoch: int) -> np.random.Generator:
+    """The random numbers of one purpose in one epoch."""
     return np.random.default_rng((stage.seed, stage.root, purpose, epoch))
 
 
-def _paths(stage: Stage, epoch: int, device: torch.device) -> torch.Generator:
-    seed = int(_stream(stage, PATHS, epoch).integers(2**63))
+def _paths(stage: Stage, epoch: int, device: torch.device, team: Team) -> torch.Generator:
+    """The stream of dropped paths; every further process has one of its own, or all would drop alike."""
+    own = (team.rank,) if team.rank else ()
+    seed = int(np.random.default_rng((stage.seed, stage.root, PATHS, epoch, *own)).integers(2**63))
     return torch.Generator(device).manual_seed(seed)
 
 
-@torch.no_grad()
 def evaluate(
-    network: nn.Module, images: Tensor, labels: Tensor, classes: int, precision: Precision
+    network: nn.Module, images: Tensor, labels: Tensor, classes: int, precision: Precision, team: Team = ALONE
 ) -> dict[str, float]:
     """Accuracy, balanced accuracy (mean recall of the classes present) and mean loss on prepared images.
 
@@ -241,27 +317,56 @@ def evaluate(
         labels: (N,) on the same device.
         classes: number of classes.
         precision: dtype and memory format.
+        team: whose processes share the work.
 
     Raises:
         Diverged: if the loss is not finite.
     """
+    count = len(labels)
+    parts = (
+        team.share(slice(first, min(first + EVALUATION_BATCH, count))) for first in range(0, count, EVALUATION_BATCH)
+    )
+    return measure(network, ((images[part], labels[part]) for part in parts), classes, images.device, precision, team)
+
+
+@torch.no_grad()
+def measure(
+    network: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    classes: int,
+    device: torch.device | str,
+    precision: Precision,
+    team: Team = ALONE,
+) -> dict[str, float]:
+    """As :func:`evaluate`, on batches of prepared images and their labels; in a team, of this process's share.
+
+    A team measures what the first process would: its buffers (batch normalisation) replace the others'.
+
+    Raises:
+        Diverged: if the loss is not finite.
+    """
+    team.copy_buffers(network)
     network.eval()
-    loss = torch.zeros((), device=images.device, dtype=precision.storage)
-    hits = torch.zeros(len(labels), device=images.device, dtype=torch.bool)
-    for first in range(0, len(labels), EVALUATION_BATCH):
-        part = slice(first, first + EVALUATION_BATCH)
+    loss = torch.zeros((), device=device, dtype=precision.storage)
+    hits, seen = [torch.zeros(0, device=device, dtype=torch.bool)], [torch.zeros(0, device=device, dtype=torch.long)]
+    for pixels, labels in batches:
+        if not len(labels):  # a small last batch has nothing for this process
+            continue
         with precision.autocast():
-            logits = network(precision.place(images[part]))
-        loss += functional.cross_entropy(logits.to(precision.storage), labels[part], reduction="sum")
-        hits[part] = logits.argmax(dim=1) == labels[part]
-    mean_loss = loss.item() / len(labels)
+            logits = network(precision.place(pixels))
+        loss += functional.cross_entropy(logits.to(precision.storage), labels, reduction="sum")
+        hits.append(logits.argmax(dim=1) == labels)
+        seen.append(labels)
+    hit, label = torch.cat(hits), torch.cat(seen)
+    present = team.sum(torch.bincount(label, minlength=classes))
+    correct = team.sum(torch.bincount(label[hit], minlength=classes))
+    count = int(present.sum())
+    mean_loss = team.sum(loss).item() / count
     if not math.isfinite(mean_loss):
         raise Diverged(f"diverged: the validation loss is {mean_loss}")
-    present = torch.bincount(labels, minlength=classes)
-    correct = torch.bincount(labels[hits], minlength=classes)
     recall = correct[present > 0].double() / present[present > 0]
     return {
-        "accuracy": hits.sum().item() / len(labels),
+        "accuracy": int(correct.sum()) / count,
         "balanced_accuracy": recall.mean().item(),
         "loss": mean_loss,
     }

@@ -1,0 +1,177 @@
+"""An evaluator that knows every network's accuracy, workers that end out of order, and a way to run cycle by cycle."""
+
+import hashlib
+import random
+from dataclasses import dataclass, field
+
+import pytest
+
+from econas.parameters import Parameters
+from zoo.population import ProxySetting, Record, Trial
+from zoo.population.executor import evaluate
+
+SETTING, FINAL = ProxySetting.parse("c4r4s0e6"), ProxySetting.parse("c0r0s0e9")
+
+
+def score(trial):
+    """An accuracy that depends on the network and its epochs alone; longer trainings are better, with ties."""
+    number = int(hashlib.sha256(trial.genotype.key.encode()).hexdigest()[:8], 16) / 16**8
+    return round(number, 2) / 2 + trial.stop / (2 * trial.setting.e) / 10
+
+
+def training(jobs, accuracy=score, fails=lambda trial: False):
+    """The weights say which network was trained how far, and must be there where a stage continues."""
+    outcomes = []
+    for job in jobs:
+        trial = job.trial
+        wanted = None if trial.resumes is None else f"{trial.genotype.key} {trial.start}".encode()
+        assert job.checkpoint == wanted
+        paid = trial.stop - trial.start
+        if fails(trial):
+            outcomes.append((Record(index=trial.index, ok=False, reason="diverged", epochs_paid=paid), None))
+            continue
+        record = Record(index=trial.index, ok=True, metrics={"accuracy": accuracy(trial)}, epochs_paid=paid)
+        outcomes.append((record, f"{trial.genotype.key} {trial.stop}".encode() if trial.keep else None))
+    return outcomes
+
+
+@dataclass
+class History:
+    """What was asked, cycle by cycle, who was alive after each, and every accuracy."""
+
+    cycles: list[list[Trial]] = field(default_factory=list)
+    alive: list[list[tuple[int, int]]] = field(default_factory=list)  # (trial, level)
+    accuracies: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def trials(self):
+        return [trial for cycle in self.cycles for trial in cycle]
+
+
+def cycle_by_cycle(strategy, n=1000, accuracy=score, fails=lambda trial: False):
+    """Ask until there is no answer, tell everything, and again."""
+    history = History()
+    while True:
+        cycle = []
+        while trials := strategy.ask(n, len(history.trials) + len(cycle)):
+            assert len({(trial.setting, trial.start, trial.stop) for trial in trials}) == 1
+            cycle += trials
+        if not cycle:
+            return history
+        records = []
+        for trial in cycle:
+            ok = not fails(trial)
+            if ok:
+                history.accuracies[trial.index] = accuracy(trial)
+            metrics = {"accuracy": accuracy(trial)} if ok else {}
+            records.append(Record(index=trial.index, ok=ok, reason="" if ok else "diverged", metrics=metrics))
+        strategy.tell(records)
+        history.cycles.append(cycle)
+        history.alive.append([(one.trial, one.level) for one in getattr(strategy, "alive", ())])
+
+
+class Killed(BaseException):
+    """The process is gone: nothing may catch this."""
+
+
+class Workers:
+    """Workers that end in a random order, several at once or one."""
+
+    def __init__(self, workers, seed=0, evaluator=training):
+        self.workers, self.evaluator, self.rng, self.running = workers, evaluator, random.Random(seed), []
+
+    @property
+    def free(self):
+        return self.workers - len(self.running)
+
+    def submit(self, jobs):
+        self.running.append(jobs)
+
+    def collect(self):
+        self.rng.shuffle(self.running)
+        part = [self.running.pop() for _ in range(self.rng.randint(1, len(self.running)))]
+        return [outcome for jobs in part for outcome in checked(evaluate(self.evaluator, jobs))]
+
+    def close(self):
+        pass
+
+
+def checked(outcomes):
+    for record, _ in outcomes:
+        assert record.reason in ("", "diverged"), record.reason
+    return outcomes
+
+
+class Torn:
+    """A journal whose process dies at one of its appends: before it is there, or right after."""
+
+    def __init__(self, journal, lives, after):
+        self.journal, self.lives, self.after = journal, lives, after
+
+    def __getattr__(self, name):
+        return getattr(self.journal, name)
+
+    def append_ask(self, *arguments):
+        self._append(self.journal.append_ask, arguments)
+
+    def append_tell(self, *arguments):
+        self._append(self.journal.append_tell, arguments)
+
+    def _append(self, append, arguments):
+        self.lives -= 1
+        if self.lives < 0 and not self.after:
+            raise Killed
+        append(*arguments)
+        if self.lives < 0:
+            raise Killed
+
+
+@pytest.fixture(scope="session")
+def run():
+    return cycle_by_cycle
+
+
+@pytest.fixture(scope="session")
+def small():
+    """Numbers for a search of three stages that is over soon."""
+
+    def make(**changes):
+        numbers = {
+            "start": 5,
+            "parents": (2, 1, 1),
+            "promotions": (2, 1),
+            "stages": (2, 4, 6),
+            "ageing": 2,
+            "cycles": 5,
+            "setting": SETTING,
+            "final": FINAL,
+            "finalists": 2,
+        }
+        return Parameters(**(numbers | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def fidelity():
+    return score
+
+
+@pytest.fixture(scope="session")
+def workers():
+    return Workers
+
+
+@pytest.fixture(scope="session")
+def torn():
+    return Torn
+
+
+@pytest.fixture(scope="session")
+def killed():
+    return Killed
+
+
+@pytest.fixture(scope="session")
+def trained():
+    return training

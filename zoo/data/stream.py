@@ -1,0 +1,212 @@
+"""A stream: images of a folder that are decoded when they are needed, by worker processes, and never all held."""
+
+import hashlib
+import math
+import multiprocessing
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+from torch.utils.data import DataLoader
+
+from zoo.data.decoded import default_cache
+from zoo.data.folder import open_folder
+from zoo.data.image_set import balanced_prefix, channel_statistics
+from zoo.data.picture import decode_picture, open_picture
+from zoo.data.sources import FOLDER, divide
+
+STATISTICS = 20231
+"""Purpose of the stream that chooses the images whose mean and deviation stand for all."""
+STATISTICS_IMAGES = 1000
+
+AREA, RATIO, ATTEMPTS = (0.08, 1.0), (3 / 4, 4 / 3), 10
+"""Share of a picture's area that a crop takes, its width over its height, and how often both are drawn."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ImageStream:
+    """Three splits of a folder's images by number, divided as those of an image set are, and not read.
+
+    files: paths below directory; labels: int64 (N,). mean, std: per channel, of at most 1000 training images,
+    class-balanced, as validation sees them. fingerprint: SHA-256 of names, sizes and labels of the files, the
+    splits and the statistics: whole contents would take as long to read as an epoch.
+    """
+
+    name: str
+    directory: Path
+    files: Sequence[str]
+    labels: NDArray[np.int64]
+    classes: tuple[str, ...]
+    train: NDArray[np.int64]
+    validation: NDArray[np.int64]
+    test: NDArray[np.int64]
+    resolution: int
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    flip: bool
+    fingerprint: str
+
+    @property
+    def channels(self) -> int:
+        """3: RGB, whatever the files hold."""
+        return 3
+
+
+def open_stream(
+    name: str,
+    *,
+    resolution: int,
+    train: int | None = None,
+    validation: int | None = None,
+    seed: int = 0,
+) -> ImageStream:
+    """The images of "imagefolder:DIR" as a stream, with the splits that `load` would make.
+
+    Raises ValueError, one line, for another name, a count out of range, a folder that cannot be read.
+    """
+    if not name.startswith(FOLDER) or name == FOLDER:
+        raise ValueError(f"data set to stream: expected {FOLDER}DIR, got {name!r}")
+    if resolution < 1 or seed < 0:
+        raise ValueError(f"expected a positive resolution and a seed of 0 or more, got {resolution} and {seed}")
+    directory = Path(name.removeprefix(FOLDER)).expanduser()
+    pool = open_folder(directory, cache=default_cache())
+    train_indices, validation_indices = divide(pool, train, validation, seed)
+    rng = np.random.default_rng((seed, STATISTICS))
+    labels = pool.labels[train_indices]
+    sample = train_indices[balanced_prefix(labels, min(STATISTICS_IMAGES, len(labels)), rng)]
+    mean, std = channel_statistics(
+        np.stack([decode_picture(directory / pool.files[number], resolution) for number in sample])
+    )
+    digest = hashlib.sha256(repr((pool.classes, pool.flip, resolution, mean, std)).encode())
+    for file, label in zip(pool.files, pool.labels.tolist(), strict=True):
+        size = os.stat(directory / file).st_size
+        digest.update(f"{file}\0{size}\0{label}\n".encode(errors="surrogateescape"))
+    for split in (train_indices, validation_indices, pool.test):
+        digest.update(repr(split.shape).encode() + np.ascontiguousarray(split, dtype="<i8").tobytes())
+    return ImageStream(
+        name=name,
+        directory=directory,
+        files=pool.files,
+        labels=pool.labels,
+        classes=pool.classes,
+        train=train_indices,
+        validation=validation_indices,
+        test=pool.test,
+        resolution=resolution,
+        mean=mean,
+        std=std,
+        flip=pool.flip,
+        fingerprint=digest.hexdigest(),
+    )
+
+
+class Request(NamedTuple):
+    """An image to read: its number, pixels a side, and the seed of its random crop; None: the centre square."""
+
+    number: int
+    resolution: int
+    crop: tuple[int, ...] | None = None
+
+
+class Reader:
+    """Reads the images of a stream in worker processes that live as long as it does.
+
+    What comes back depends on the requests only, not on the number of workers. Use it in a `with` block.
+
+    loaders: worker processes; 0 reads in this one. pin: whether batches lie in page-locked memory, from which
+    copies to a GPU overlap with its work.
+    """
+
+    def __init__(self, stream: ImageStream, loaders: int = 0, *, pin: bool = False) -> None:
+        if loaders < 0:
+            raise ValueError(f"loaders: expected 0 or more, got {loaders}")
+        self._plan = _Plan()
+        self._loader: DataLoader[tuple[Tensor, int]] | None = DataLoader(
+            _Pictures(stream),  # type: ignore[arg-type]
+            batch_sampler=self._plan,
+            num_workers=loaders,
+            persistent_workers=loaders > 0,
+            # A fork of this process, which has threads, could wait for a lock that nobody holds any more.
+            multiprocessing_context=multiprocessing.get_context("forkserver") if loaders else None,
+            pin_memory=pin,
+            generator=torch.Generator(),  # the loader draws a seed; the global stream stays as it is
+        )
+
+    def __enter__(self) -> "Reader":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._loader = None  # ends the workers
+
+    def batches(self, plan: Iterable[Sequence[Request]]) -> Iterator[tuple[Tensor, Tensor]]:
+        """uint8 (B, 3, resolution, resolution) and labels int64 (B,) of every batch of requests, in order.
+
+        Raises ValueError, naming the file, where one cannot be read.
+        """
+        if self._loader is None:
+            raise ValueError("the reader is closed")
+        self._plan.batches = plan
+        try:
+            yield from self._loader
+        except ValueError as error:  # a worker's error arrives with its traceback as the message
+            raise ValueError(str(error).strip().splitlines()[-1].removeprefix("ValueError: ")) from None
+
+
+class _Plan:
+    """The batches a loader is to read next; it takes them when its iteration begins."""
+
+    def __init__(self) -> None:
+        self.batches: Iterable[Sequence[Request]] = ()
+
+    def __iter__(self) -> Iterator[list[Request]]:
+        return (list(batch) for batch in self.batches)
+
+
+class _Pictures:
+    """torch's map-style data set by its protocol: a request to pixels and label."""
+
+    def __init__(self, stream: ImageStream) -> None:
+        self._directory, self._labels = str(stream.directory), stream.labels
+        # one array of bytes: a list of a million strings would be copied string by string to every worker
+        self._files = np.array([os.fsencode(file) for file in stream.files])
+
+    def __getitem__(self, request: Request) -> tuple[Tensor, int]:
+        path = os.path.join(self._directory, os.fsdecode(self._files[request.number]))
+        label = int(self._labels[request.number])
+        if request.crop is None:
+            return torch.from_numpy(decode_picture(path, request.resolution)), label
+        from torchvision.transforms.v2 import functional  # here: a second that other data sets need not pay
+
+        picture = open_picture(path)
+        rng = np.random.default_rng(request.crop)
+        top, left, height, width = crop_box(picture, rng)
+        side = [request.resolution, request.resolution]
+        cropped = functional.resized_crop(picture, top, left, height, width, side, antialias=True)
+        return functional.pil_to_tensor(cropped), label
+
+    def __len__(self) -> int:
+        return len(self._labels)
+
+
+def crop_box(picture: Image.Image, rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Top, left, height and width of a random crop: 8 to 100 % of the area, 3:4 to 4:3 (Szegedy et al. 2015).
+
+    As torchvision's RandomResizedCrop, with the randomness as an argument: the first of ten draws that fits,
+    else the largest centred box whose ratio is allowed.
+    """
+    width, height = picture.size
+    for _ in range(ATTEMPTS):
+        area = width * height * rng.uniform(*AREA)
+        ratio = math.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1])))
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            return int(rng.integers(height - h + 1)), int(rng.integers(width - w + 1)), h, w
+    w, h = min(width, round(height * RATIO[1])), min(height, round(width / RATIO[0]))
+    return (height - h) // 2, (width - w) // 2, h, w

@@ -1,0 +1,90 @@
+"""A trained trial as a model: its stored weights in a network, measured once on the test images."""
+
+import dataclasses
+
+import torch
+
+from zoo.data.augmentation import prepare
+from zoo.data.image_set import ImageSet
+from zoo.data.stream import ImageStream, Reader
+from zoo.export.model import Model
+from zoo.networks.cell_network import CellNetwork, build_network
+from zoo.population.trial import Record, Trial
+from zoo.population.weights import WeightStore
+from zoo.spaces.genotype import CellGenotype
+from zoo.training.checkpoint import load_checkpoint
+from zoo.training.evaluator import TrainingSetup
+from zoo.training.stream import measure_stream
+from zoo.training.trainer import Precision, evaluate, make_optimizer
+
+
+def trained_model(
+    trial: Trial,
+    record: Record,
+    store: WeightStore,
+    setup: TrainingSetup,
+    images: ImageSet | ImageStream,
+    device: str,
+    loaders: int = 0,
+) -> Model:
+    """The network of a finished trial, with what is known about it; this is where the test images are read.
+
+    Args:
+        trial: the trial.
+        record: what it measured, with its weights' hash.
+        store: where the weights are.
+        setup: of the run.
+        images: of the run.
+        device: where to measure, such as "cuda:0".
+        loaders: processes that decode the test images of a stream.
+
+    Raises:
+        ValueError: if the weights are missing or damaged, or an image cannot be read.
+    """
+    weights = store.get(record.checkpoint) if record.checkpoint else None
+    if not isinstance(trial.genotype, CellGenotype):
+        raise ValueError(f"trial {trial.index} is no network of cells, of which models are made")
+    if weights is None or trial.setting is None:
+        raise ValueError(f"the weights of trial {trial.index} are missing or damaged in {store.folder}")
+    skeleton = trial.setting.skeleton(setup.skeleton)
+    network = build_network(
+        trial.genotype,
+        skeleton,
+        torch.Generator().manual_seed(0),
+        auxiliary=setup.recipe.auxiliary > 0,  # the checkpoint has the head, the model file leaves it out
+        device=device,
+        dtype=setup.precision.storage,
+    )
+    load_checkpoint(weights, network, make_optimizer(network, setup.recipe))
+    tested = _tested(network, images, dataclasses.replace(setup.precision, device=device), loaders)
+    return Model(
+        network=network,
+        genotype=trial.genotype,
+        skeleton=skeleton,
+        classes=images.classes,
+        mean=images.mean,
+        std=images.std,
+        notes={
+            "trial": trial.index,
+            "accuracy": record.metrics["accuracy"],
+            "balanced_accuracy": record.metrics["balanced_accuracy"],
+            "test_accuracy": tested["accuracy"],
+            "test_balanced_accuracy": tested["balanced_accuracy"],
+            "params": int(record.metrics["params"]),
+            "macs": int(record.metrics["macs"]),
+            "data": images.name.partition(":")[0],
+            "seed": setup.seed,
+        },
+    )
+
+
+def _tested(
+    network: CellNetwork, images: ImageSet | ImageStream, precision: Precision, loaders: int
+) -> dict[str, float]:
+    if isinstance(images, ImageStream):
+        with Reader(images, loaders, pin=precision.device.startswith("cuda")) as reader:
+            return measure_stream(network, images, images.test, reader, precision)
+    resolution, device = network.skeleton.resolution, precision.device
+    pixels = prepare(torch.tensor(images.test.images, device=device), resolution, images.mean, images.std)
+    labels = torch.tensor(images.test.labels, device=device)
+    return evaluate(network, pixels, labels, network.skeleton.classes, precision)

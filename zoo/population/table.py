@@ -1,0 +1,112 @@
+"""A published table as an evaluator: trials to records without training, charged as if they had been trained."""
+
+import zlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+
+from zoo.population.trial import Job, Outcome, Record
+from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO, ChainSpace
+from zoo.spaces.genotype import ChainGenotype, Genotype
+
+
+@dataclass(frozen=True, slots=True)
+class Layout:
+    """What a benchmark's table looks like.
+
+    Attributes:
+        space: of its architectures.
+        architecture: column that names them.
+        accuracy: for every number of epochs the column with that training's accuracy in percent.
+    """
+
+    space: ChainSpace
+    architecture: str
+    accuracy: Mapping[int, str]
+
+
+LAYOUTS = (
+    # 12 epochs: validation; 200 epochs: test, the only accuracy published for the full training.
+    Layout(NAS_BENCH_201, "arch_str", {12: "cifar10_ep12_valid_acc", 200: "cifar10_ep200_test_acc"}),
+    # one training of 50 epochs, three seeds; test accuracy is all there is
+    Layout(NAS_BENCH_MACRO, "arch", {50: "mean_acc"}),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """Accuracies (shares) by architecture and epochs."""
+
+    space: ChainSpace
+    accuracies: Mapping[tuple[int, ...], Mapping[int, float]]
+
+    def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Look every job up; the epochs of its schedule decide the column, and its stage is what it pays.
+
+        Raises:
+            ValueError: for an architecture or a number of epochs the table does not have.
+        """
+        return [(self._record(job), None) for job in jobs]
+
+    @property
+    def epochs(self) -> tuple[int, ...]:
+        """The schedules the table knows, ascending."""
+        return tuple(sorted(next(iter(self.accuracies.values()))))
+
+    def best(self, epochs: int) -> float:
+        """The highest accuracy after a schedule."""
+        return max(row[epochs] for row in self.accuracies.values())
+
+    def _record(self, job: Job) -> Record:
+        trial = job.trial
+        row = self._row(trial.genotype)
+        epochs = trial.stop if trial.setting is None else trial.setting.e
+        if epochs not in row or trial.stop != epochs:
+            raise ValueError(
+                f"the table knows trainings of {', '.join(map(str, row))} epochs, got {trial.stop} of {epochs}"
+            )
+        return Record(index=trial.index, ok=True, metrics={"accuracy": row[epochs]}, epochs_paid=epochs - trial.start)
+
+    def _row(self, genotype: Genotype) -> Mapping[int, float]:
+        if isinstance(genotype, ChainGenotype) and genotype.space == self.space.name:
+            row = self.accuracies.get(genotype.choices)
+            if row is not None:
+                return row
+        raise ValueError(f"the table of {self.space.name} has no row for {genotype.to_json()}")
+
+
+def read_table(path: Path) -> Table:
+    """Read a CSV (may be compressed) of NAS-Bench-201 or NAS-Bench-Macro; its columns say which.
+
+    Raises:
+        ValueError: if a column is missing, an architecture or accuracy cannot be read, or rows are missing.
+        OSError: if the file cannot be read.
+    """
+    try:
+        frame = pd.read_csv(path, dtype={layout.architecture: str for layout in LAYOUTS})
+    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path} is not a CSV table: {' '.join(str(error).split())}") from None
+    layout = next((one for one in LAYOUTS if one.architecture in frame), None)
+    if layout is None:
+        names = " or ".join(one.architecture for one in LAYOUTS)
+        raise ValueError(f"{path} has no column {names}: it is no table of NAS-Bench-201 or NAS-Bench-Macro")
+    missing = [column for column in layout.accuracy.values() if column not in frame]
+    if missing:
+        raise ValueError(f"{path} lacks the column {missing[0]}")
+    values = frame[list(layout.accuracy.values())].apply(pd.to_numeric, errors="coerce")
+    wrong = ~values.ge(0).all(axis=1) | ~values.le(100).all(axis=1)
+    if wrong.any():
+        raise ValueError(f"{path}: line {int(wrong.idxmax()) + 2} has an accuracy that is no number from 0 to 100")
+    rows = {
+        layout.space.read(name): dict(zip(layout.accuracy, accuracies, strict=True))
+        for name, accuracies in zip(
+            frame[layout.architecture].fillna(""), (values / 100).to_numpy().tolist(), strict=True
+        )
+    }
+    if len(rows) != layout.space.size:
+        raise ValueError(
+            f"{path} has {len(rows)} architectures, expected all {layout.space.size} of {layout.space.name}"
+        )
+    return Table(layout.space, rows)

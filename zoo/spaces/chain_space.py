@@ -1,0 +1,175 @@
+"""Chain search spaces: one choice per position, and which choices compute the same function."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from itertools import pairwise
+from math import prod
+
+import numpy as np
+import numpy.typing as npt
+
+from zoo.spaces.genotype import ChainGenotype
+
+Draw = np.random.Generator
+
+
+@dataclass(frozen=True, slots=True)
+class ChainSpace:
+    """A space of chain genotypes.
+
+    Attributes:
+        name: what genotypes carry and the command line calls it.
+        options: how many choices every position has.
+        function: choices to text, equal only where two chains compute the same family of functions.
+        write: choices to the text that published tables name an architecture by.
+        read: the same backwards; raises ValueError for text of another form.
+    """
+
+    name: str
+    options: tuple[int, ...]
+    function: Callable[[tuple[int, ...]], str]
+    write: Callable[[Sequence[int]], str]
+    read: Callable[[str], tuple[int, ...]]
+
+    def sample(self, rng: Draw) -> ChainGenotype:
+        """Draw every choice uniformly and independently."""
+        return self._chain(rng.integers(self.options))
+
+    def mutate(self, genotype: ChainGenotype, rng: Draw) -> ChainGenotype:
+        """``genotype`` with one position, drawn uniformly, changed to another choice.
+
+        Raises:
+            ValueError: if the genotype is not of this space.
+        """
+        self._require(genotype)
+        choices = list(genotype.choices)
+        places = [i for i, count in enumerate(self.options) if count > 1]
+        place = places[rng.integers(len(places))]
+        choices[place] = (choices[place] + 1 + int(rng.integers(self.options[place] - 1))) % self.options[place]
+        return self._chain(choices)
+
+    def cross(self, first: ChainGenotype, second: ChainGenotype, rng: Draw) -> ChainGenotype:
+        """Uniform crossover: every position from one parent or the other.
+
+        Raises:
+            ValueError: if a parent is not of this space.
+        """
+        self._require(first)
+        self._require(second)
+        return self._chain(np.where(rng.integers(2, size=len(self.options)), first.choices, second.choices))
+
+    def contains(self, genotype: object) -> bool:
+        """Whether this space can sample ``genotype``."""
+        return (
+            isinstance(genotype, ChainGenotype)
+            and genotype.space == self.name
+            and len(genotype.choices) == len(self.options)
+            and all(choice < count for choice, count in zip(genotype.choices, self.options, strict=True))
+        )
+
+    @property
+    def size(self) -> int:
+        """How many genotypes the space has."""
+        return prod(self.options)
+
+    def function_key(self, genotype: ChainGenotype) -> str:
+        """Equal only if two genotypes compute the same family of functions."""
+        self._require(genotype)
+        return self.function(genotype.choices)
+
+    def _chain(self, choices: Sequence[int] | npt.NDArray[np.int64]) -> ChainGenotype:
+        return ChainGenotype(self.name, tuple(int(choice) for choice in choices))
+
+    def _require(self, genotype: ChainGenotype) -> None:
+        if not self.contains(genotype):
+            raise ValueError(f"the genotype is not of the space {self.name!r}")
+
+
+# ---------------------------------------------------------------- NAS-Bench-201 (Dong and Yang 2020)
+
+_NB201_OPERATIONS = ("none", "skip_connect", "nor_conv_1x1", "nor_conv_3x3", "avg_pool_3x3")
+_NB201_EDGES = ((0, 1), (0, 2), (1, 2), (0, 3), (1, 3), (2, 3))  # (source, node), in the order tables write them
+_NB201_NODE_1_TWICE = (2, 4, 5)  # the edges 1 → 2, 1 → 3 and 2 → 3
+_BIAS = "b"
+
+
+@lru_cache(maxsize=1 << 14)  # the whole space: searches ask again and again
+def _nb201_function(choices: tuple[int, ...]) -> str:
+    """The output node as a sum of terms, after what makes no difference is gone.
+
+    A ``none`` edge adds nothing, nor does a pool of nothing; a skip passes its node's terms on; a convolution
+    of nothing is its normalisation's bias, and two biases are one. Where the output reads node 1's convolution
+    both directly and through node 2, one set of weights does two things: it is marked, since two convolutions
+    would do more. (No other node has two readers.) 5,460 classes, most of them coarser than the 6,466 of the
+    published isomorphism index, which keeps nodes apart that are zero but does not mark what is shared.
+    """
+    shared = all(_NB201_OPERATIONS[choices[edge]] != "none" for edge in _NB201_NODE_1_TWICE)
+    terms: dict[int, list[str]] = {0: ["x"]}
+    for node in (1, 2, 3):
+        added: list[str] = []
+        for (source, target), choice in zip(_NB201_EDGES, choices, strict=True):
+            name, inner = _NB201_OPERATIONS[choice], terms.get(source, [])
+            if target != node or name == "none":
+                continue
+            if name == "skip_connect" or (name == "avg_pool_3x3" and inner in ([], [_BIAS])):
+                added += inner  # a mean of equal values is their value: the padding is not counted
+            else:
+                mark = "*" if shared and target == 1 and name.startswith("nor_conv") else ""
+                added.append(f"{name}{mark}({'+'.join(inner)})" if inner else _BIAS)
+        biases = [_BIAS] if _BIAS in added else []
+        terms[node] = sorted(term for term in added if term != _BIAS) + biases
+    return "+".join(terms[3])
+
+
+def _nb201_write(choices: Sequence[int]) -> str:
+    names = [_NB201_OPERATIONS[choice] for choice in choices]
+    groups = [
+        "|" + "|".join(f"{name}~{s}" for (s, t), name in zip(_NB201_EDGES, names, strict=True) if t == node) + "|"
+        for node in (1, 2, 3)
+    ]
+    return "+".join(groups)
+
+
+def _nb201_read(text: str) -> tuple[int, ...]:
+    parts = [part for group in text.split("+") for part in group.strip("|").split("|")]
+    names = [part.partition("~")[0] for part in parts]
+    unknown = [name for name in names if name not in _NB201_OPERATIONS]
+    choices = tuple(_NB201_OPERATIONS.index(name) for name in names) if not unknown else ()
+    if len(choices) != len(_NB201_EDGES) or _nb201_write(choices) != text:
+        raise ValueError(f"{text!r} is not a NAS-Bench-201 cell like |op~0|+|op~0|op~1|+|op~0|op~1|op~2|")
+    return choices
+
+
+NAS_BENCH_201 = ChainSpace("nas-bench-201", (5,) * 6, _nb201_function, _nb201_write, _nb201_read)
+"""The cells of NAS-Bench-201: six edges, five operations each."""
+
+
+# ---------------------------------------------------------------- NAS-Bench-Macro (Su et al. 2021)
+
+_MACRO_STAGES = (0, 2, 5, 8)  # positions where a stage starts, and the end
+
+
+def _macro_function(choices: tuple[int, ...]) -> str:
+    """Every stage's first block, then its other blocks without the identities, whose place makes no difference."""
+    stages = []
+    for start, stop in pairwise(_MACRO_STAGES):
+        rest = "".join(str(choice) for choice in choices[start + 1 : stop] if choice)
+        stages.append(f"{choices[start]}{rest}")
+    return "-".join(stages)
+
+
+def _macro_write(choices: Sequence[int]) -> str:
+    return "".join(map(str, choices))
+
+
+def _macro_read(text: str) -> tuple[int, ...]:
+    if len(text) != _MACRO_STAGES[-1] or set(text) - set("012"):
+        raise ValueError(f"{text!r} is not a NAS-Bench-Macro chain of eight digits 0, 1 or 2")
+    return tuple(map(int, text))
+
+
+NAS_BENCH_MACRO = ChainSpace("nas-bench-macro", (3,) * 8, _macro_function, _macro_write, _macro_read)
+"""The chains of NAS-Bench-Macro: eight blocks; identity, or an inverted bottleneck of two sizes."""
+
+CHAIN_SPACES: dict[str, ChainSpace] = {space.name: space for space in (NAS_BENCH_201, NAS_BENCH_MACRO)}

@@ -1,0 +1,132 @@
+"""Training on a stream: the evaluator of images that do not fit in memory, decoded while the network learns."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoo.data.augmentation import Augmentation, augment, draw, prepare
+from zoo.data.stream import ImageStream, Reader, Request
+from zoo.networks.cell_network import CellNetwork
+from zoo.population.proxy import ProxySetting
+from zoo.population.trial import Job, Outcome
+from zoo.training.distributed import ALONE, Team
+from zoo.training.evaluator import TrainingSetup, run_job, sample
+from zoo.training.trainer import (
+    AUGMENT,
+    EVALUATION_BATCH,
+    SHUFFLE,
+    Precision,
+    Stage,
+    batch_slices,
+    measure,
+    random_stream,
+    train_epoch,
+)
+
+CROP = 306
+"""Purpose of the random stream of an image's crop."""
+
+
+class StreamEvaluator:
+    """Trains every job's network on random resized crops of a stream and measures it on its validation images.
+
+    Order and crops come from (seed, root, purpose, epoch), so neither the number of loaders nor that of
+    processes changes what an epoch shows. The test images are never touched.
+
+    Args:
+        setup: as for images in memory.
+        images: the stream.
+        reader: reads it.
+        team: whose processes share every batch.
+    """
+
+    def __init__(self, setup: TrainingSetup, images: ImageStream, reader: Reader, team: Team = ALONE) -> None:
+        torch.set_num_threads(setup.threads)
+        self._setup, self._stream, self._reader, self._team = setup, images, reader, team
+
+    def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """One outcome per job, in order; divergence and lack of memory are failed records."""
+        return [run_job(job, self._setup, self, self._team) for job in jobs]
+
+    def train(
+        self, network: CellNetwork, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
+    ) -> tuple[float, int]:
+        """Train for a stage; its last epoch's mean loss, and the images of an epoch."""
+        setup, numbers = self._setup, self._stream.train
+        if setting.s:
+            numbers = numbers[sample(self._stream.labels[numbers], setting.s, setup.seed)]
+        forward = self._team.forward(network, auxiliary=setup.recipe.auxiliary > 0)
+        loss = math.nan
+        for epoch in range(stage.start, stage.stop):
+            batches = self._batches(numbers, network.skeleton.resolution, stage, epoch)
+            loss = train_epoch(
+                network, forward, optimizer, batches, len(numbers), setup.recipe, setup.precision, stage, epoch,
+                self._team,
+            )  # fmt: skip
+        return loss, len(numbers)
+
+    def validate(self, network: CellNetwork) -> dict[str, float]:
+        """Accuracy, balanced accuracy and loss on the validation images, each processes' share of them here."""
+        return measure_stream(
+            network, self._stream, self._stream.validation, self._reader, self._setup.precision, self._team
+        )
+
+    def _batches(
+        self, numbers: NDArray[np.int64], resolution: int, stage: Stage, epoch: int
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """This process's share of every batch of an epoch: cropped by the loaders, the rest done on the device."""
+        setup, held, count = self._setup, self._stream, len(numbers)
+        device, cutout = setup.precision.device, math.floor(setup.recipe.cutout * resolution + 0.5)
+        augmentation = Augmentation(padding=0, flip=held.flip, cutout=cutout)
+        order = numbers[random_stream(stage, SHUFFLE, epoch).permutation(count)]
+        rng = random_stream(stage, AUGMENT, epoch)
+        draws = draw(augmentation, rng, count, resolution, resolution, resolution).to(device)
+        shares = [self._team.share(batch) for batch in batch_slices(count, setup.recipe.batch, self._team.size)]
+        plan = (
+            [
+                Request(number, resolution, (stage.seed, stage.root, CROP, epoch, number))
+                for number in order[mine].tolist()
+            ]
+            for mine in shares
+        )
+        for mine, (pixels, labels) in zip(shares, self._reader.batches(plan), strict=True):
+            seen = pixels.to(device, non_blocking=True)
+            yield (
+                augment(seen, draws[mine], augmentation, resolution, held.mean, held.std),
+                labels.to(device, non_blocking=True),
+            )
+
+
+def measure_stream(
+    network: CellNetwork,
+    images: ImageStream,
+    numbers: NDArray[np.int64],
+    reader: Reader,
+    precision: Precision,
+    team: Team = ALONE,
+) -> dict[str, float]:
+    """Accuracy, balanced accuracy and loss on some images of a stream: squares, as `thriftnas predict` sees them.
+
+    Raises:
+        Diverged: if the loss is not finite.
+        ValueError: naming the file, if one cannot be read.
+    """
+    resolution, count = network.skeleton.resolution, len(numbers)
+    shares = (
+        team.share(slice(first, min(first + EVALUATION_BATCH, count))) for first in range(0, count, EVALUATION_BATCH)
+    )
+    # A share may be empty where the last batch has fewer images than there are processes.
+    plan = (
+        [Request(number, resolution) for number in numbers[mine].tolist()] for mine in shares if mine.stop > mine.start
+    )
+
+    def prepared() -> Iterator[tuple[Tensor, Tensor]]:
+        for pixels, labels in reader.batches(plan):
+            seen = pixels.to(precision.device, non_blocking=True)
+            yield prepare(seen, resolution, images.mean, images.std), labels.to(precision.device)
+
+    return measure(network, prepared(), network.skeleton.classes, precision.device, precision, team)
