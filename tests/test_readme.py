@@ -37,6 +37,8 @@ def command_lines(text: str) -> Iterator[list[str]]:
         for line in block.replace("\\\n", " ").splitlines():
             for part in re.split(r"\s(?:\||&&|;|>>?)\s", line.strip().removeprefix("$ ")):
                 words = shlex.split(part, comments=True) if "thriftnas " in part else []
+                if words and words[0] == "torchrun":  # its own options come before the program
+                    words = words[words.index("thriftnas") :]
                 if words and words[0].rpartition("/")[2] == "thriftnas":
                     yield words[1:]
 
