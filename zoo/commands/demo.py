@@ -21,25 +21,25 @@ def demo(
     time: opt.Time = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Study proxies on handwritten digits: 24 random networks, 4 reduced settings, one report.
+    """Study proxies on handwritten digits: 22 random networks, 4 reduced settings, one report.
 
     The same as `thriftnas zoo study` with small sizes; see its --help for your own images.
     """
     Console(stderr=as_json).print(
-        "Which cheap setting ranks networks as a full training does? 24 random networks on digits, "
+        "Which cheap setting ranks networks as a full training does? 22 random networks on digits, "
         "each trained twice at the reference and once at 4 reduced settings.",
         style="dim",
     )
     study(
         ctx,
         data="digits",
-        models=24,
+        models=22,
         settings="c{0,4}r{0,2}s0e4",
         reference="c0r0s0e6",
         repeats=2,
         target=0.3,
         channels=8,
-        cells=4,
+        cells=5,
         train=400,
         validation=900,
         batch=24,
