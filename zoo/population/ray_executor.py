@@ -190,7 +190,11 @@ def _connect(address: str | None, cores: int) -> None:
     try:
         ray.init(address=address, **quiet)
     except (ConnectionError, RuntimeError) as error:
-        raise ValueError(f"the Ray cluster at {address} cannot be joined: {error}".splitlines()[0]) from None
+        reason = str(error).splitlines()[0]
+        raise ValueError(
+            f"the Ray cluster at {address} cannot be joined: {reason} "
+            "(one with token authentication needs RAY_AUTH_MODE=token and its token here too)"
+        ) from None
 
 
 def find_cluster(address: str) -> str:
