@@ -260,4 +260,10 @@ def _difference(name: str, held: Any, wanted: Any) -> str:
         for key in {**held, **wanted}:
             if held.get(key) != wanted.get(key):
                 return _difference(f"{name}.{key}", held.get(key), wanted.get(key))
-    return f"{name} is {json.dumps(held)} there, got {json.dumps(wanted)}"
+    return f"{name} is {_short(held)} there, got {_short(wanted)}"
+
+
+def _short(value: Any) -> str:
+    """JSON for one line of an error: a grid of settings would fill the screen."""
+    text = json.dumps(value)
+    return text if len(text) <= 100 else f"{text[:97]}..."
