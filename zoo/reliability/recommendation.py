@@ -13,12 +13,11 @@ qualify:
   number of settings.
 
 s is the larger of the bootstrap and the normal-theory standard error: looking for the best picks settings
-whose spread came out too small by chance, and with the bootstrap's alone 6–9 % of simulated zoos recommended
-wrongly. Compared and rejected, on simulated zoos of 24 networks and 36 settings whose ρ rises as they get
-slower, where this rule finds a setting in 83 %: the quantile of the resamples' own maximum (25–34 %: the
-tail of z* is far too long at this size); the simultaneous route alone (57 %); the sequence alone (91 %, but
-slower settings, and one weak slow setting ends it); step-down (58 %: it hardly ever adds the fastest). Rates
-of wrong and right recommendations: `benchmarks/coverage.py`.
+whose spread came out too small by chance, and the bootstrap's alone recommends wrongly too often. Compared in
+exploratory simulations and rejected: the quantile of the resamples' own maximum (the tail of z* is far too long
+for a few dozen networks, so hardly any zoo gets an answer); either route alone (the simultaneous one answers
+less often; the sequence prefers slower settings, and one weak setting ends it); step-down (as single-step: the
+fastest is hardly ever the one it adds). What the rule kept achieves: `python -m benchmarks coverage`.
 """
 
 from collections.abc import Sequence
