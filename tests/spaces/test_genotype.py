@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from zoo.spaces import CELL_SPACES, PUBLISHED, Cell, CellGenotype, Edge, genotype_from_dict, genotype_from_json
+from zoo.spaces.genotype import SpaceGenotype
 
 GENOTYPE = PUBLISHED["DARTS_V2"]
 
@@ -71,7 +72,7 @@ INVALID = {
     "schema is true": (changed("schema", to=True), "schema True is not known, expected 1"),
     "schema is 1.0": (changed("schema", to=1.0), "schema 1.0 is not known, expected 1"),
     "schema is text": (changed("schema", to="1"), "schema '1' is not known, expected 1"),
-    "other kind": (changed("kind", to="tree"), "kind 'tree' is not known, expected 'cell' or 'chain'"),
+    "other kind": (changed("kind", to="tree"), "kind 'tree' is not known, expected 'cell', 'chain' or 'space'"),
     "surplus field": (changed("name", to="x"), "fields schema, kind, normal, reduction; got.*name"),
     "cell is a list": (changed("normal", to=[]), "normal cell must be an object"),
     "cell is null": (changed("reduction", to=None), "reduction cell must be an object"),
@@ -147,3 +148,12 @@ def test_loose_ends_are_the_nodes_nobody_reads() -> None:
     cell = Cell((edges(0, 1), edges(2, 2), edges(0, 3), edges(1, 1)), (2,))
     assert cell.loose_ends == (4, 5)
     assert [(node, edge.source) for node, edge in cell.edges()][:3] == [(2, 0), (2, 1), (3, 2)]
+
+
+def test_a_supernet_is_a_space_and_its_options() -> None:
+    genotype = SpaceGenotype("scarlet-s1", (("stabilizers", True), ("width", 0.5)))
+    assert genotype_from_json(genotype.to_json()) == genotype
+    assert genotype.key == genotype_from_json(genotype.to_json()).key != SpaceGenotype("scarlet-s1").key
+    for options in ((("b", 1), ("a", 1)), (("a", 1), ("a", 1)), (("a", [1]),), (("a", float("nan")),)):
+        with pytest.raises(ValueError, match="option"):
+            SpaceGenotype("scarlet-s1", options)  # type: ignore[arg-type]

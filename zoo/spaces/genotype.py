@@ -139,8 +139,48 @@ class ChainGenotype:
         return json.dumps(self.to_dict(), separators=(",", ":"))
 
 
-Genotype = CellGenotype | ChainGenotype
-"""Any architecture the house knows."""
+Scalar = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class SpaceGenotype:
+    """A whole space as one network, a supernet: the space's name, and what else decides the network's shape.
+
+    Attributes:
+        space: name of the space.
+        options: (name, value) pairs in ascending order of names.
+
+    Raises:
+        ValueError: for options that are not sorted, not distinct, or not plain values.
+    """
+
+    space: str
+    options: tuple[tuple[str, Scalar], ...] = ()
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.options]
+        if names != sorted(set(names)):
+            raise ValueError(f"options must ascend by name without repetition, got {short(names)}")
+        for name, value in self.options:
+            if not isinstance(value, Scalar) or value != value:
+                raise ValueError(f"option {short(name)} must be text, a number or a truth value, got {short(value)}")
+
+    @property
+    def key(self) -> str:
+        """Equal exactly for the same options of the same space."""
+        return graph_key(self.space, self.options)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The genotype as JSON-ready data (schema 1)."""
+        return {"schema": SCHEMA, "kind": "space", "space": self.space, "options": dict(self.options)}
+
+    def to_json(self) -> str:
+        """The genotype as one line of JSON; :func:`genotype_from_json` reads it back."""
+        return json.dumps(self.to_dict(), separators=(",", ":"))
+
+
+Genotype = CellGenotype | ChainGenotype | SpaceGenotype
+"""Any architecture the house knows, and the supernets that hold many."""
 
 
 def require_cells(genotype: Genotype) -> CellGenotype:
@@ -150,7 +190,8 @@ def require_cells(genotype: Genotype) -> CellGenotype:
         ValueError: for a genotype of another kind.
     """
     if not isinstance(genotype, CellGenotype):
-        raise ValueError(f"expected a genotype of cells, got a chain of {genotype.space!r}")
+        kind = "a chain" if isinstance(genotype, ChainGenotype) else "a supernet"
+        raise ValueError(f"expected a genotype of cells, got {kind} of {genotype.space!r}")
     return genotype
 
 
@@ -186,6 +227,15 @@ def _chain_from_dict(data: Mapping[str, Any]) -> ChainGenotype:
     return ChainGenotype(space, tuple(choices))
 
 
+def _space_from_dict(data: Mapping[str, Any]) -> SpaceGenotype:
+    if set(data) != {"schema", "kind", "space", "options"}:
+        raise ValueError(f"a supernet genotype has fields schema, kind, space, options; got {short(list(data))}")
+    space, options = data["space"], data["options"]
+    if not isinstance(space, str) or not isinstance(options, Mapping):
+        raise ValueError("a supernet genotype needs the name of a space and an object of options")
+    return SpaceGenotype(space, tuple(sorted(options.items())))
+
+
 def genotype_from_dict(data: Any) -> Genotype:
     """Read a genotype from :meth:`CellGenotype.to_dict`'s form.
 
@@ -199,8 +249,10 @@ def genotype_from_dict(data: Any) -> Genotype:
         raise ValueError(f"genotype schema {short(schema)} is not known, expected {SCHEMA}")
     if data.get("kind") == "chain":
         return _chain_from_dict(data)
+    if data.get("kind") == "space":
+        return _space_from_dict(data)
     if data.get("kind") != "cell":
-        raise ValueError(f"genotype kind {short(data.get('kind'))} is not known, expected 'cell' or 'chain'")
+        raise ValueError(f"genotype kind {short(data.get('kind'))} is not known, expected 'cell', 'chain' or 'space'")
     if set(data) != {"schema", "kind", "normal", "reduction"}:
         raise ValueError(f"a cell genotype has fields schema, kind, normal, reduction; got {short(list(data))}")
     return CellGenotype(_cell_from_dict("normal", data["normal"]), _cell_from_dict("reduction", data["reduction"]))
