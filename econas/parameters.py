@@ -3,7 +3,9 @@
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from econas.audit import Auditing
 from zoo.population.proxy import ProxySetting
+from zoo.reliability.interval import FEWEST
 
 SEARCH, ORIGINAL = ProxySetting(4, 4, 0, 60), ProxySetting(0, 0, 0, 600)
 """The paper's settings: of the search, and of the final training."""
@@ -25,7 +27,10 @@ class Parameters:
         finalists: networks retrained at most.
         final_share: share of the whole budget that retraining may take at most.
         final_price: price of an epoch at ``final`` in epochs of ``setting``.
-        budget: epochs of ``setting`` in all, retraining included; None: no limit but ``cycles``.
+        final_every: epochs of retraining a trial; None: all of them.
+        budget: epochs of ``setting`` in all, retraining and audits included; None: no limit but ``cycles``.
+        asynchronous: whether a free worker starts at once with what is known, instead of waiting for a cycle's end.
+        audit: how the search audits itself; None: not at all.
 
     Raises:
         ValueError: for numbers that do not fit together, or a budget too small for one cycle.
@@ -42,7 +47,10 @@ class Parameters:
     finalists: int = 5
     final_share: float = 1 / 3
     final_price: float = 1.0
+    final_every: int | None = None
     budget: float | None = None
+    asynchronous: bool = False
+    audit: Auditing | None = None
 
     def __post_init__(self) -> None:
         for name in ("start", "ageing", "cycles", "finalists"):
@@ -65,6 +73,29 @@ class Parameters:
             raise ValueError(
                 f"a budget of {self.budget:g} epochs leaves {self.search_budget:g} to search, "
                 f"the start and one cycle need {least}"
+            )
+        if self.final_every is not None and self.final_every < 1:
+            raise ValueError(f"final_every must be at least 1, got {self.final_every}")
+        if self.final != self.setting and self.retrained < 1:
+            raise ValueError(
+                f"{self.final_share:.0%} of a budget of {self.budget:g} epochs pays no training at {self.final}, "
+                f"which costs {self.final.e * self.final_price:g}"
+            )
+        self._check_audits()
+
+    def _check_audits(self) -> None:
+        if self.audit is None:
+            return
+        if any(step.setting.e != self.setting.e for step in self.audit.ladder):
+            raise ValueError(
+                f"audits train for the search's {self.setting.e} epochs, got {self.audit.ladder[0].setting}"
+            )
+        money, count = self.audit_money, len(self.audit.cycles)
+        if self.audit.affordable(money, count, 0) < FEWEST:
+            one = self.audit.ladder[0]
+            raise ValueError(
+                f"{self.audit.share:.0%} of the search is {money:g} epochs; {count} audits of {FEWEST} networks "
+                f"at {one.setting} cost {count * FEWEST * one.setting.e * one.price:g}"
             )
 
     @property
@@ -91,6 +122,37 @@ class Parameters:
             return float("inf")
         return self.budget - self.retrained * self.final.e * self.final_price
 
+    @property
+    def planned_cycles(self) -> int:
+        """Cycles that the start, the budget and full cycles leave room for, at most."""
+        if self.budget is None:
+            return self.cycles
+        return max(1, min(self.cycles, int((self.search_budget - self.start * self.stages[0]) // self._cycle_price)))
+
+    @property
+    def _cycle_price(self) -> int:
+        lengths = [stop - start for start, stop in zip((0, *self.stages), self.stages, strict=False)]
+        return self.children * lengths[0] + sum(n * p for n, p in zip(lengths[1:], self.promotions, strict=True))
+
+    @property
+    def search_total(self) -> float:
+        """Epochs the search may cost, audits included: what the budget leaves it, or all cycles."""
+        if self.budget is not None:
+            return self.search_budget
+        cycles = self.start * self.stages[0] + self.cycles * self._cycle_price
+        return cycles if self.audit is None else cycles / (1 - self.audit.share)
+
+    @property
+    def total(self) -> float:
+        """Epochs of ``setting`` that search and retraining may cost."""
+        return self.search_total + self.retrained * self.final.e * self.final_price
+
+    @property
+    def audit_money(self) -> float:
+        """Epochs of ``setting`` that all audits may cost: a share of the search's, so less of the whole budget."""
+        return 0.0 if self.audit is None else self.audit.share * self.search_total
+
     def to_dict(self) -> dict[str, Any]:
         """The numbers as JSON-ready data, for a run's identity."""
-        return asdict(self) | {"setting": str(self.setting), "final": str(self.final)}
+        audit = None if self.audit is None else self.audit.to_dict()
+        return asdict(self) | {"setting": str(self.setting), "final": str(self.final), "audit": audit}

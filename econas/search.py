@@ -1,52 +1,72 @@
-"""The hierarchical-proxy search as a strategy: three populations by epochs trained, tournaments, promotion, ageing."""
+"""The hierarchical-proxy search as a strategy: cycles of children, promotions and audits, then retraining."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from econas.audit import STRATA, Verdict, estimate, stratified
 from econas.parameters import Parameters
+from econas.population import UNTRAINED, Network, promoted, winners
 from econas.proposals import Proposals
+from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
+from zoo.reliability.interval import FEWEST
 from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
+from zoo.training.retraining import ROLE, Retraining
 
+VERSION = 2
 TOURNAMENT = 602
 """Purpose of the random stream that chooses parents; every use of randomness has a number of its own."""
 
-CHILD, PROMOTION, RETRAIN = "child", "promotion", "retrain"
-
-
-@dataclass(frozen=True, slots=True)
-class Network:
-    """A network of the population.
-
-    Attributes:
-        genotype: its architecture.
-        level: which population it is in: 0 after the first stage, and so on.
-        accuracy: validation accuracy after its last stage.
-        trial: its last trial.
-        trained: the cycle of that trial.
-    """
-
-    genotype: Genotype
-    level: int
-    accuracy: float
-    trial: int
-    trained: int
+CHILD, PROMOTION, AUDIT, RENEWAL, RETRAIN = "child", "promotion", "audit", "renewal", ROLE
 
 
 @dataclass(frozen=True, slots=True)
 class _Slot:
-    """A trial to be asked for: a child of a parent (None: a random network), a promotion, or a retraining."""
+    """A trial to be asked for: a child of a parent (None: a random network), a promotion, an audit, a renewal."""
 
     role: str
     level: int
     source: Network | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _State:
+    """What the next cycle depends on, as one value: a look ahead that leads nowhere is taken back.
+
+    Attributes:
+        alive: networks that may be parents or be promoted, by trial.
+        queue: what is still to be asked for.
+        cycle: the current one, from 1.
+        spent: epochs of the first setting that were asked for, audits included.
+        audits_spent: those of them that were audits.
+        step: how often the setting was raised.
+        audited: whom this step's audits have trained.
+        judging: cycle of an audit that has no verdict yet.
+        raising: whether the setting is to be raised as soon as nothing is open.
+        verdicts: of all audits so far.
+    """
+
+    alive: tuple[Network, ...] = ()
+    queue: tuple[_Slot, ...] = ()
+    cycle: int = 0
+    spent: float = 0.0
+    audits_spent: float = 0.0
+    step: int = 0
+    audited: frozenset[Genotype] = frozenset()
+    judging: int | None = None
+    raising: bool = False
+    verdicts: tuple[Verdict, ...] = ()
+
+
 class HierarchicalSearch:
     """Asks cycle by cycle; what a cycle does depends on the records of the cycles before it only.
+
+    An asynchronous search begins the next cycle as soon as nothing of the last one is left to ask for, with what
+    has been told until then. Where an audit raises the setting, every living network is trained again at the new
+    one up to its stage before the next tournament, so that accuracies of two settings never compete.
 
     Args:
         space: where networks are drawn from and mutated in.
@@ -57,155 +77,277 @@ class HierarchicalSearch:
     def __init__(self, space: Space, parameters: Parameters, seed: int) -> None:
         self._parameters, self._seed = parameters, seed
         self._proposals = Proposals(space, seed)
-        self._alive: list[Network] = []
-        self._mature: list[Network] = []  # everyone ever trained to the last stage, the departed included
-        self._cycle = 0
-        self._spent = 0.0
-        self._queue = self._affordable([_Slot(CHILD, 0, None)] * parameters.start)
         self._open: dict[int, tuple[_Slot, Genotype]] = {}
-        self._retraining = False
-        self._retrained: set[int] = set()
+        self._pairs: dict[int, list[tuple[float, float]]] = {}  # by step: accuracies at the proxy and when audited
+        self._mature: list[Network] = []  # everyone ever trained to the last stage, the departed included
+        self._finalists: list[Network] = []
+        self._retraining: Retraining | None = None
+        self._over = False
+        self._state = _State()
+        self._fill([_Slot(CHILD, 0, None)] * parameters.start)
 
     @property
     def alive(self) -> Sequence[Network]:
-        """The networks that may be parents or be promoted."""
-        return self._alive
+        """The networks that may be parents or be promoted; none once the search has ended."""
+        return self._state.alive
+
+    @property
+    def verdicts(self) -> Sequence[Verdict]:
+        """What the audits have found so far."""
+        return self._state.verdicts
+
+    @property
+    def finalists(self) -> Sequence[tuple[Network, int]]:
+        """The networks that were retrained to the end, best of the search first, each with the trial of its weights."""
+        finished = {} if self._retraining is None else self._retraining.finished
+        return [(self._finalists[place], trial) for place, trial in sorted(finished.items())]
 
     def ask(self, n: int, first: int) -> list[Trial]:
-        """Up to ``n`` trials of one stage of the current cycle."""
-        while n > 0:
-            if not self._queue and not self._open and not self._retraining:
-                self._next_cycle()
-            trials = self._batch(n, first)
-            if trials or self._open or self._retraining:
+        """Up to ``n`` trials of one setting and stage."""
+        before = self._state
+        while n > 0 and not self._over:
+            if self._retraining is not None:
+                return self._retraining.ask(n, first)
+            if not self._state.queue and not self._advance():
+                break
+            if trials := self._batch(n, first):
                 return trials  # otherwise every slot of the cycle was given up
+        if self._open:
+            self._state = before
         return []
 
     def tell(self, records: Sequence[Record]) -> None:
         """Put what was trained into its population; a network that failed is gone."""
         for record in records:
-            slot, genotype = self._open.pop(record.index)
-            if slot.role == RETRAIN:
+            if self._retraining is not None:
+                self._retraining.tell([record])
                 continue
-            if slot.source is not None and slot.role == PROMOTION:
-                self._alive.remove(slot.source)
+            slot, genotype = self._open.pop(record.index)
+            if slot.role == AUDIT:
+                if record.ok and slot.source is not None:
+                    pairs = self._pairs.setdefault(self._state.step, [])
+                    pairs.append((slot.source.first, record.metrics["accuracy"]))
+                continue
+            alive = [one for one in self._state.alive if slot.role == CHILD or one is not slot.source]
             if record.ok:
-                network = Network(genotype, slot.level, record.metrics["accuracy"], record.index, self._cycle)
-                self._alive.append(network)
-                if slot.level == len(self._parameters.stages) - 1:
+                network = self._network(slot, genotype, record)
+                alive.append(network)
+                if network.level == len(self._parameters.stages) - 1:
                     self._mature.append(network)
-        self._alive.sort(key=lambda network: network.trial)  # the order of arrival must not matter
+            # by trial: the order of arrival must not matter
+            self._state = replace(self._state, alive=tuple(sorted(alive, key=lambda network: network.trial)))
 
     def resumable(self) -> set[int]:
-        """Trials of living networks that can still be promoted, and every retrained one."""
+        """Trials of living networks that can still be promoted; at the end those of retrained ones."""
+        if self._retraining is not None:
+            return self._retraining.resumable()
         last = len(self._parameters.stages) - 1
-        return {network.trial for network in self._alive if network.level < last} | self._retrained
+        return {network.trial for network in self._state.alive if UNTRAINED < network.level < last}
 
     # -------------------------------------------------------------- a cycle
 
-    def _next_cycle(self) -> None:
-        self._cycle += 1
-        age = self._parameters.ageing
-        self._alive = [network for network in self._alive if self._cycle - network.trained <= age]
-        left = self._parameters.search_budget - self._spent
-        if self._cycle > self._parameters.cycles or not self._alive or left < self._parameters.stages[0]:
-            self._retraining = True
-            best = sorted(self._mature, key=lambda network: (-network.accuracy, network.trial))
-            self._queue = [_Slot(RETRAIN, 0, network) for network in best[: self._parameters.retrained]]
-            return
-        rng = np.random.default_rng((self._seed, self._cycle, TOURNAMENT))
-        children = [_Slot(CHILD, 0, parent) for parent in self._parents(rng)]
-        promotions = [
+    def _advance(self) -> bool:
+        """Fill the queue with what comes next, or begin the retraining; False where it must wait for records."""
+        renewals = [network for network in self._state.alive if network.level < network.goal]
+        if self._open and (renewals or not self._parameters.asynchronous):
+            return False
+        if renewals:
+            self._fill([_Slot(RENEWAL, network.level + 1, network) for network in renewals])
+            return True
+        if self._state.judging is not None and not any(slot.role == AUDIT for slot, _ in self._open.values()):
+            self._judge()
+        if self._state.raising:
+            if not self._open:
+                self._raise()
+            return not self._open
+        cycle = self._state.cycle + 1
+        alive = tuple(one for one in self._state.alive if cycle - one.trained <= self._parameters.ageing)
+        left = self._parameters.search_budget - self._state.spent
+        if cycle > self._parameters.cycles or not alive or left < self._parameters.stages[0] * self._price:
+            if not self._open:
+                self._finish()
+            return not self._open
+        self._state = replace(self._state, cycle=cycle, alive=alive)
+        self._fill([*self._audits(), *self._children(), *self._promotions()])
+        return True
+
+    def _children(self) -> list[_Slot]:
+        rng = np.random.default_rng((self._seed, self._state.cycle, TOURNAMENT))
+        return [_Slot(CHILD, 0, parent) for parent in winners(self._state.alive, self._parameters.parents, rng)]
+
+    def _promotions(self) -> list[_Slot]:
+        """The best of every population but the last, apart from those whose promotion is still running."""
+        busy = {slot.source for slot, _ in self._open.values() if slot.role == PROMOTION}
+        alive = [network for network in self._state.alive if network not in busy]
+        return [
             _Slot(PROMOTION, level + 1, network)
             for level, most in enumerate(self._parameters.promotions)
-            for network in self._promoted(level, most)
+            for network in promoted(alive, level, most)
         ]
-        self._queue = self._affordable(children + promotions)
 
-    def _parents(self, rng: np.random.Generator) -> list[Network]:
-        """Tournament winners; slots of an empty population go to the lowest one that is not."""
-        populations = [
-            [network for network in self._alive if network.level == level]
-            for level in range(len(self._parameters.stages))
-        ]
-        lowest = next(population for population in populations if population)
-        winners = []
-        for population, slots in zip(populations, self._parameters.parents, strict=True):
-            field = population or lowest
-            for _ in range(slots):
-                draws = rng.integers(len(field), size=len(field) // 4 + 1)
-                winners.append(max((field[i] for i in draws), key=lambda one: (one.accuracy, -one.trial)))
-        return winners
+    def _finish(self) -> None:
+        """Retrain the best of the newest setting, then those of the one before: their accuracies do not compare."""
+        numbers = self._parameters
+        ranked = sorted(self._mature, key=lambda network: (-network.step, network.rank))
+        self._finalists = ranked[: numbers.retrained]
+        self._state = replace(self._state, alive=())
+        if self._finalists:
+            genotypes = [network.genotype for network in self._finalists]
+            self._retraining = Retraining(genotypes, numbers.final, numbers.final_every or numbers.final.e)
+        else:
+            self._over = True
 
-    def _promoted(self, level: int, most: int) -> list[Network]:
-        population = [network for network in self._alive if network.level == level]
-        population.sort(key=lambda network: (-network.accuracy, network.trial))
-        return population[: min(most, len(population) // 2)]
+    # -------------------------------------------------------------- audits
 
-    def _affordable(self, slots: list[_Slot]) -> list[_Slot]:
-        """The slots the budget still pays, in order."""
-        kept = []
-        for slot in slots:
-            if self._spent + self._price(slot) <= self._parameters.search_budget:
-                self._spent += self._price(slot)
-                kept.append(slot)
-        return kept
+    def _audits(self) -> list[_Slot]:
+        """Whom to audit before this cycle: a stratified sample of the living that no audit of this step has seen."""
+        auditing, state = self._parameters.audit, self._state
+        if auditing is None or state.cycle not in auditing.cycles or state.step == len(auditing.ladder):
+            return []
+        left = sum(cycle >= state.cycle for cycle in auditing.cycles)
+        count = auditing.affordable(self._parameters.audit_money - state.audits_spent, left, state.step)
+        unseen = [network for network in state.alive if network.genotype not in state.audited]
+        if count < FEWEST or not unseen:
+            why = f"skipped: the share pays {count} networks" if unseen else "skipped: everyone alive was audited"
+            self._state = replace(state, verdicts=(*state.verdicts, self._verdict(state.cycle, why)))
+            return []
+        rng = np.random.default_rng((self._seed, state.cycle, STRATA))
+        chosen = stratified(unseen, count, rng)
+        audited = state.audited | {network.genotype for network in chosen}
+        self._state = replace(state, judging=state.cycle, audited=audited)
+        return [_Slot(AUDIT, 0, network) for network in chosen]
 
-    def _price(self, slot: _Slot) -> int:
-        return self._parameters.stages[slot.level] - self._begin(slot.level)
+    def _judge(self) -> None:
+        """Give the finished audit its verdict."""
+        auditing, state = self._parameters.audit, self._state
+        assert auditing is not None
+        assert state.judging is not None
+        pairs = self._pairs.get(state.step, [])
+        found = estimate(pairs, self._seed, state.judging)
+        raising = False
+        if np.isnan(found.low):
+            decision = f"undecided: {found.reason}"
+        elif found.low >= auditing.limit:
+            decision = "trusted"
+        elif auditing.mode == "warn":
+            decision = "warned"
+        else:
+            raising = self._affords_raising()
+            decision = "escalated" if raising else "too late: the budget does not pay the living again and a cycle"
+        verdict = self._verdict(state.judging, decision)
+        verdict = replace(verdict, networks=len(pairs), rho=found.value, low=found.low, high=found.high)
+        self._state = replace(state, judging=None, raising=raising, verdicts=(*state.verdicts, verdict))
+
+    def _verdict(self, cycle: int, decision: str) -> Verdict:
+        assert self._parameters.audit is not None
+        reference = self._parameters.audit.ladder[self._state.step].setting
+        nan = float("nan")
+        return Verdict(cycle, self._setting, reference, 0, nan, nan, nan, decision)
+
+    def _affords_raising(self) -> bool:
+        numbers, state = self._parameters, self._state
+        assert numbers.audit is not None
+        epochs = sum(numbers.stages[network.level] for network in state.alive) + numbers.children * numbers.stages[0]
+        return state.spent + epochs * numbers.audit.ladder[state.step].price <= numbers.search_budget
+
+    def _raise(self) -> None:
+        """Go one step up the ladder; everyone alive is to be trained again, up to where it was."""
+        step = self._state.step + 1
+        alive = tuple(
+            replace(network, level=UNTRAINED, goal=network.level, accuracy=0.0, first=0.0, step=step)
+            for network in self._state.alive
+        )
+        self._state = replace(self._state, step=step, alive=alive, audited=frozenset(), raising=False)
+
+    # -------------------------------------------------------------- slots and trials
+
+    @property
+    def _setting(self) -> ProxySetting:
+        auditing, step = self._parameters.audit, self._state.step
+        return auditing.ladder[step - 1].setting if auditing and step else self._parameters.setting
+
+    @property
+    def _price(self) -> float:
+        """Of an epoch of the current setting, in epochs of the first."""
+        auditing, step = self._parameters.audit, self._state.step
+        return auditing.ladder[step - 1].price if auditing and step else 1.0
 
     def _begin(self, level: int) -> int:
         """Epoch the stage of a population starts from."""
         return self._parameters.stages[level - 1] if level else 0
 
-    # -------------------------------------------------------------- a trial
+    def _cost(self, slot: _Slot) -> float:
+        auditing = self._parameters.audit
+        if slot.role == AUDIT and auditing is not None:
+            one = auditing.ladder[self._state.step]
+            return one.setting.e * one.price
+        return (self._parameters.stages[slot.level] - self._begin(slot.level)) * self._price
+
+    def _fill(self, slots: Sequence[_Slot]) -> None:
+        """Queue the slots the budget still pays, in order."""
+        kept, spent, audits = [], self._state.spent, self._state.audits_spent
+        for slot in slots:
+            cost = self._cost(slot)
+            # renewals were paid for when the setting was raised
+            if slot.role == RENEWAL or spent + cost <= self._parameters.search_budget:
+                kept.append(slot)
+                spent += cost
+                audits += cost if slot.role == AUDIT else 0.0
+        self._state = replace(self._state, queue=tuple(kept), spent=spent, audits_spent=audits)
 
     def _batch(self, n: int, first: int) -> list[Trial]:
-        """The queue's next trials, as far as they share a stage (retraining has a cycle of its own)."""
+        """The queue's next trials, as far as they share a setting and a stage."""
         trials: list[Trial] = []
-        level = self._queue[0].level if self._queue else 0
-        while self._queue and len(trials) < n and (not trials or self._queue[0].level == level):
-            slot = self._queue.pop(0)
-            level = slot.level
+        queue, spent = list(self._state.queue), self._state.spent
+        kind: tuple[int, bool] | None = None
+        while queue and len(trials) < n and kind in (None, (queue[0].level, queue[0].role == AUDIT)):
+            slot = queue.pop(0)
             trial = self._trial(slot, first + len(trials))
             if trial is None:
-                self._spent -= self._price(slot)
+                spent -= self._cost(slot)
             else:
+                kind = (slot.level, slot.role == AUDIT)
                 trials.append(trial)
                 self._open[trial.index] = (slot, trial.genotype)
+        self._state = replace(self._state, queue=tuple(queue), spent=spent)
         return trials
 
     def _trial(self, slot: _Slot, index: int) -> Trial | None:
         """The trial of a slot; None if no child can be found that was never trained."""
+        source, stages, auditing = slot.source, self._parameters.stages, self._parameters.audit
         if slot.role == CHILD:
-            genotype = self._proposals.draw(None if slot.source is None else slot.source.genotype, index)
-            return None if genotype is None else self._staged(slot, genotype, index)
-        assert slot.source is not None
-        if slot.role == PROMOTION:
-            return self._staged(slot, slot.source.genotype, index)
-        setting = self._parameters.final
-        self._retrained.add(index)
-        return Trial(
-            index=index,
-            genotype=slot.source.genotype,
-            setting=setting,
-            start=0,
-            stop=setting.e,
-            role=RETRAIN,
-            keep=True,
-        )
-
-    def _staged(self, slot: _Slot, genotype: Genotype, index: int) -> Trial:
-        stages, parent = self._parameters.stages, slot.source
-        promoted = slot.role == PROMOTION and parent is not None
+            genotype = self._proposals.draw(None if source is None else source.genotype, index)
+            if genotype is None:
+                return None
+        else:
+            assert source is not None
+            genotype = source.genotype
+        if slot.role == AUDIT and auditing is not None:
+            setting = auditing.ladder[self._state.step].setting
+            return Trial(index=index, genotype=genotype, setting=setting, start=0, stop=setting.e, role=AUDIT)
         return Trial(
             index=index,
             genotype=genotype,
-            setting=self._parameters.setting,
+            setting=self._setting,
             start=self._begin(slot.level),
             stop=stages[slot.level],
-            resumes=parent.trial if promoted and parent else None,
-            parent=None if parent is None or promoted else parent.genotype.key,
+            resumes=source.trial if source is not None and slot.level else None,
+            parent=source.genotype.key if source is not None and slot.role == CHILD else None,
             role=slot.role,
             keep=slot.level < len(stages) - 1,
+        )
+
+    def _network(self, slot: _Slot, genotype: Genotype, record: Record) -> Network:
+        """What has come out of a slot; a renewed network is as old as it was."""
+        accuracy, source, cycle = record.metrics["accuracy"], slot.source, self._state.cycle
+        renewed = source is not None and slot.role == RENEWAL
+        return Network(
+            genotype=genotype,
+            level=slot.level,
+            accuracy=accuracy,
+            trial=record.index,
+            trained=source.trained if renewed and source else cycle,
+            first=source.first if slot.level and source else accuracy,
+            goal=source.goal if renewed and source else slot.level,
+            step=self._state.step,
         )

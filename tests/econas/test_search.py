@@ -241,6 +241,7 @@ def test_slots_nobody_fills_cost_nothing(run):
         parents=(2, 0),
         promotions=(4,),
         setting=ProxySetting(0, 0, 0, 24),
+        final=ProxySetting(0, 0, 0, 24),
         budget=8 * 12 + 2 * 12 + 7 * 12 + 1,
     )
     history = run(HierarchicalSearch(TINY, parameters, 0))

@@ -1,4 +1,4 @@
-"""Retraining: networks trained to the end at the original setting, as chains of one-epoch trials."""
+"""Retraining: networks trained to the end at the original setting, as chains of short trials."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -64,24 +64,27 @@ ORIGINALS: Mapping[str, Original] = {
 
 
 class Retraining:
-    """Trains every network epoch by epoch; a network that fails ends, the others go on.
+    """Trains every network a few epochs at a time; a network that fails ends, the others go on.
 
-    All networks are at the same epoch: the next one begins when the records of the last are told, so that what
-    is asked does not depend on who finishes first. The weights of the last epoch are a network's result: none
+    All networks are at the same epoch: they go on when the records of the last are told, so that what is
+    asked does not depend on who finishes first. The weights of the last epoch are a network's result: none
     is chosen by an accuracy.
 
     Args:
         genotypes: what to train.
         setting: how; its epochs are the schedule's.
+        every: epochs a trial, after which the weights are kept.
 
     Raises:
-        ValueError: if there is nothing to train.
+        ValueError: if there is nothing to train, or for trials without epochs.
     """
 
-    def __init__(self, genotypes: Sequence[Genotype], setting: ProxySetting) -> None:
+    def __init__(self, genotypes: Sequence[Genotype], setting: ProxySetting, every: int = 1) -> None:
         if not genotypes:
             raise ValueError("expected at least one genotype to train, got none")
-        self._genotypes, self._setting = list(genotypes), setting
+        if every < 1:
+            raise ValueError(f"a trial trains at least 1 epoch, got {every}")
+        self._genotypes, self._setting, self._every = list(genotypes), setting, every
         self._newest: dict[int, int] = {}  # chain -> its newest trial that was told
         self._chain: dict[int, int] = {}  # open trial -> its chain
         self._epoch, self._waiting = 0, list(range(len(self._genotypes)))  # chains still to be asked at this epoch
@@ -93,7 +96,7 @@ class Retraining:
         return dict(self._newest) if done else {}
 
     def ask(self, n: int, first: int) -> list[Trial]:
-        """The next epoch of up to ``n`` networks."""
+        """The next epochs of up to ``n`` networks."""
         if self._epoch == self._setting.e:
             return []
         chosen, self._waiting = self._waiting[:n], self._waiting[n:]
@@ -103,7 +106,7 @@ class Retraining:
                 genotype=self._genotypes[chain],
                 setting=self._setting,
                 start=self._epoch,
-                stop=self._epoch + 1,
+                stop=self._next_epoch,
                 resumes=self._newest[chain] if self._epoch else None,
                 role=ROLE,
                 keep=True,
@@ -122,7 +125,7 @@ class Retraining:
             else:
                 self._newest.pop(chain, None)
         if not self._chain and not self._waiting:
-            self._epoch += 1
+            self._epoch = self._next_epoch
             self._waiting = sorted(self._newest)
             if not self._waiting:
                 self._epoch = self._setting.e  # everyone has failed
@@ -130,3 +133,7 @@ class Retraining:
     def resumable(self) -> set[int]:
         """The newest epoch of every network that has not failed."""
         return set(self._newest.values())
+
+    @property
+    def _next_epoch(self) -> int:
+        return min(self._epoch + self._every, self._setting.e)
