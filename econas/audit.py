@@ -102,6 +102,15 @@ class Verdict:
     high: float
     decision: str
 
+    @property
+    def sentence(self) -> str:
+        """The verdict for a reader."""
+        what = f"cycle {self.cycle}, {self.setting} against {self.reference}"
+        if np.isnan(self.rho):
+            return f"{what}: {self.decision}"
+        interval = "" if np.isnan(self.low) else f" [{self.low:.2f}, {self.high:.2f}]"
+        return f"{what}: rank correlation {self.rho:.2f}{interval} over {self.networks} networks; {self.decision}"
+
     def to_dict(self) -> dict[str, Any]:
         """The verdict as JSON-ready data; null where undefined."""
         numbers = {name: None if np.isnan(value) else value for name, value in

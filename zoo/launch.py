@@ -8,7 +8,6 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -25,13 +24,12 @@ from rich.progress import (
 )
 
 from zoo.data.image_set import ImageSet
-from zoo.population.executor import Executor, SerialExecutor
+from zoo.population.executor import Executor, LazyExecutor, SerialExecutor
 from zoo.population.journal import FILE, Journal, run_lock
 from zoo.population.manager import Manager
 from zoo.population.strategy import Strategy
-from zoo.population.trial import Record, Trial
+from zoo.population.trial import Evaluator, Record, Trial
 from zoo.population.weights import WeightStore
-from zoo.training.evaluator import TrainingSetup, make_evaluator
 
 WEIGHTS = "checkpoints"
 LEFTOVERS = (".lock", ".new")
@@ -54,8 +52,8 @@ class Placement:
     gpus: float = 0.0
     address: str | None = None
 
-    def executor(self, setup: TrainingSetup, images: ImageSet) -> Executor:
-        """The executor of training runs.
+    def executor(self, make: Callable[[ImageSet], Evaluator], images: ImageSet, threads: int) -> Executor:
+        """The executor of training runs: workers of ``threads`` CPU threads that each make an evaluator of their own.
 
         Raises:
             ValueError: for a count that is not positive or a cluster that does not answer.
@@ -63,14 +61,11 @@ class Placement:
         if self.workers < 1:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
         if self.workers == 1 and self.address is None:
-            return SerialExecutor(make_evaluator(setup, images))
+            return SerialExecutor(make(images))
         # Ray takes seconds to import; serial runs do without.
         from zoo.population.ray_executor import RayExecutor
 
-        factory = partial(make_evaluator, setup)
-        return RayExecutor(
-            factory, images, workers=self.workers, cpus=setup.threads, gpus=self.gpus, address=self.address
-        )
+        return RayExecutor(make, images, workers=self.workers, cpus=threads, gpus=self.gpus, address=self.address)
 
     def check(self) -> None:
         """Find out early whether the cluster answers.
@@ -117,20 +112,22 @@ def locked(folder: Path) -> Iterator[None]:
         yield
 
 
-def open_run(folder: Path, identity: Mapping[str, Any], command: list[str], models: int) -> Journal:
+def open_run(folder: Path, identity: Mapping[str, Any], command: list[str], models: int | None = None) -> Journal:
     """The journal of a new or continued run, with what was called, where and on what.
 
-    Its value "growth" lists the numbers of networks that were asked for so far, ``models`` being the last.
+    Of a run that can grow, its value "growth" lists the numbers of networks that were asked for so far, ``models``
+    being the last.
 
     Raises:
         ValueError: if the folder holds something else, another run, or more networks; it is unchanged then.
     """
     journal = Journal.create(folder, identity)
     try:
-        growth: list[int] = journal.get("growth") or []
-        if growth and models < growth[-1]:
-            raise ValueError(f"{folder} has {growth[-1]} models; it can grow, not shrink to {models}")
-        journal.set("growth", growth if growth[-1:] == [models] else [*growth, models])
+        if models is not None:
+            growth: list[int] = journal.get("growth") or []
+            if growth and models < growth[-1]:
+                raise ValueError(f"{folder} has {growth[-1]} models; it can grow, not shrink to {models}")
+            journal.set("growth", growth if growth[-1:] == [models] else [*growth, models])
         journal.set("command", command)
         journal.set("directory", os.getcwd())
         if journal.get("about") is None:
@@ -181,8 +178,12 @@ def run(
     price: Callable[[Trial], float],
     console: Console,
     seconds: float | None = None,
+    listen: Callable[[Console], None] = lambda console: None,
 ) -> bool:
     """Run ``strategy`` to its end, or for ``seconds`` and until what was running has come back.
+
+    The journal's value "sessions" says for each call how many workers there were, for how many seconds, and how
+    many of these they worked.
 
     Args:
         folder: the run's.
@@ -190,19 +191,17 @@ def run(
         strategy: fresh.
         executor: makes the executor; called only if something is left to do.
         group: trials per batch.
-        total: the run's whole price, in the unit of ``price``.
+        total: the run's whole price at most, in the unit of ``price``.
         price: what a trial costs, for a bar that moves evenly and an ETA that means something.
         console: where the bar goes.
         seconds: after which nothing new is started.
+        listen: called after every record with the console above the bar.
 
     Returns:
         Whether the strategy is finished.
     """
     deadline = None if seconds is None else time.monotonic() + seconds
     manager = Manager(strategy, journal, WeightStore(folder / WEIGHTS), batch=group)
-    paid = sum(price(manager.trials[record.index]) for record in manager.records)
-    if paid >= total:
-        return True
     bar = Progress(
         TextColumn("{task.description}"),
         BarColumn(),
@@ -213,24 +212,27 @@ def run(
         TimeRemainingColumn(elapsed_when_finished=True),
         console=console,
     )
-    workers = executor()
+    count = itertools.count(len(manager.records) + 1)
+    task = bar.add_task("training", total=total, done=len(manager.records))
+    bar.update(task, completed=sum(price(manager.trials[record.index]) for record in manager.records))
+    workers = LazyExecutor(executor, bar.start)
+
+    def note(trial: Trial, record: Record) -> None:
+        bar.update(task, advance=price(trial), done=next(count))
+        if not record.ok:
+            where = "" if trial.setting is None else f" ({trial.setting})"
+            bar.console.print(f"trial {trial.index}{where} failed: {record.reason}", style="yellow", markup=False)
+        listen(bar.console)
+
     try:
-        with bar:
-            count = itertools.count(len(manager.records) + 1)
-            task = bar.add_task("training", total=total, done=len(manager.records))
-            bar.update(task, completed=paid)
-
-            def listen(trial: Trial, record: Record) -> None:
-                bar.update(task, advance=price(trial), done=next(count))
-                if not record.ok:
-                    bar.console.print(
-                        f"trial {trial.index} ({trial.setting}) failed: {record.reason}", style="yellow", markup=False
-                    )
-
-            return manager.run(
-                workers, listen=listen, stop=lambda: deadline is not None and time.monotonic() >= deadline
-            )
+        finished = manager.run(workers, listen=note, stop=lambda: deadline is not None and time.monotonic() >= deadline)
+        if finished and workers.started:
+            bar.update(task, completed=total)
+        return finished
     finally:
+        if workers.started:
+            journal.set("sessions", [*(journal.get("sessions") or []), workers.session()])
+            bar.stop()
         workers.close()
 
 

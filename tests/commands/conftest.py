@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import zoo.launch
+import zoo.commands.options
 from zoo.cli import main
 from zoo.population.journal import Journal
 
@@ -113,13 +113,13 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("nothing was left to train")
 
-    monkeypatch.setattr(zoo.launch, "make_evaluator", refuse)
+    monkeypatch.setattr(zoo.commands.options, "make_evaluator", refuse)
 
 
 @pytest.fixture
 def interrupted_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], contextlib.AbstractContextManager[None]]:
     """``with interrupted_after(5):`` presses Ctrl-C in the sixth training."""
-    make = zoo.launch.make_evaluator
+    make = zoo.commands.options.make_evaluator
 
     @contextlib.contextmanager
     def interrupt(count: int) -> Iterator[None]:
@@ -136,7 +136,7 @@ def interrupted_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], contex
             return evaluate
 
         with monkeypatch.context() as patch:
-            patch.setattr(zoo.launch, "make_evaluator", make_interrupted)
+            patch.setattr(zoo.commands.options, "make_evaluator", make_interrupted)
             yield
 
     return interrupt

@@ -127,7 +127,7 @@ def test_a_zoo_that_fails_entirely_says_why(thriftnas, build, tmp_path, monkeypa
 
         return fail
 
-    monkeypatch.setattr("zoo.launch.make_evaluator", make_failing)
+    monkeypatch.setattr("zoo.commands.options.make_evaluator", make_failing)
     answer = thriftnas(*build, "--out", tmp_path / "run")
     assert answer.code == 2
     assert "all 2 networks failed; the first: RuntimeError: no [such] kernel" in answer.err

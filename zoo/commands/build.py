@@ -96,7 +96,7 @@ def build(
             out,
             journal,
             _Growing(RandomSearch(cell_space(space), schedule, models, seed), journal.get("growth")),
-            lambda: placement.executor(bench.setup, bench.images),
+            lambda: placement.executor(bench.evaluator, bench.images, bench.setup.threads),
             group=group,
             total=total,
             price=lambda trial: bench.price(trial, images),

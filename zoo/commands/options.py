@@ -3,8 +3,9 @@
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -16,12 +17,12 @@ from zoo.data import ImageSet, load
 from zoo.launch import Placement, decoding_bar
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
-from zoo.population.trial import Trial
+from zoo.population.trial import Evaluator, Trial
 from zoo.spaces.cost import cost
-from zoo.spaces.genotype import require_cells
+from zoo.spaces.genotype import CellGenotype, require_cells
 from zoo.spaces.skeleton import Form, Skeleton
 from zoo.training import Precision, Recipe, TrainingSetup
-from zoo.training.evaluator import sample
+from zoo.training.evaluator import make_evaluator, sample
 
 Data = Annotated[
     str,
@@ -87,19 +88,29 @@ class Bench:
     images: ImageSet
     setup: TrainingSetup
 
+    @property
+    def evaluator(self) -> Callable[[ImageSet], Evaluator]:
+        """Makes a worker's evaluator from the images."""
+        return partial(make_evaluator, self.setup)
+
     def images_at(self, settings: list[ProxySetting]) -> dict[int, int]:
         """Training images per epoch for every sample level in use."""
         labels = self.images.train.labels
         return {s: len(sample(labels, s, self.setup.seed)) if s else len(labels) for s in {x.s for x in settings}}
 
     def price(self, trial: Trial, images: Mapping[int, int]) -> float:
-        """Training price of a trial: its forward MACs, counted as three with the backward pass, floor included.
+        """Training price of a trial; see :meth:`epoch_price`."""
+        assert trial.setting is not None
+        genotype = require_cells(trial.genotype)
+        return self.epoch_price(genotype, trial.setting, images[trial.setting.s]) * (trial.stop - trial.start)
+
+    def epoch_price(self, genotype: CellGenotype, setting: ProxySetting, images: int) -> float:
+        """Price of an epoch on so many images: forward MACs, which training multiplies by about three, with a floor.
 
         The floor of 100,000 MACs per image stands for what the smallest networks cost in dispatch alone.
         """
-        assert trial.setting is not None
-        macs = cost(require_cells(trial.genotype), trial.setting.skeleton(self.setup.skeleton)).macs
-        return float((macs + 100_000) * images[trial.setting.s] * (trial.stop - trial.start))
+        macs = cost(genotype, setting.skeleton(self.setup.skeleton)).macs
+        return float((macs + 100_000) * images)
 
 
 def prepare_bench(

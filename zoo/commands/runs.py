@@ -2,6 +2,7 @@
 
 import json
 import os
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Annotated, Any, cast
 
@@ -14,6 +15,9 @@ from zoo.commands import options as opt
 from zoo.commands.report import report_study
 from zoo.population.journal import Journal
 from zoo.reliability.findings import Metric
+
+REPORTS = "thriftnas.reports"
+"""Entry-point group of whoever writes the report of a strategy's runs, by the strategy's name."""
 
 Run = Annotated[Path, typer.Argument(help="Run folder.")]
 
@@ -83,19 +87,23 @@ def resume(
 def report(
     run: Run,
     target: Annotated[
-        float | None, typer.Option(help="Spearman correlation to reach; the run's own by default.")
+        float | None, typer.Option(help="Of a study: Spearman correlation to reach; its own by default.")
     ] = None,
-    metric: Annotated[str, typer.Option(help="accuracy, or balanced_accuracy for unequal classes.")] = "accuracy",
+    metric: Annotated[str, typer.Option(help="Of a study: accuracy, or balanced_accuracy for unequal classes.")] = "accuracy",
     as_json: opt.Json = False,
 ) -> None:
-    """Write the report of a study as far as it is: tables, recommendation.json and report.html."""
+    """Write the report of a run as far as it is: tables and report.html."""
     if metric not in ("accuracy", "balanced_accuracy"):
         raise ValueError(f"metric must be accuracy or balanced_accuracy, got {metric!r}")
     if target is not None and not 0 < target < 1:
         raise ValueError(f"the target must lie between 0 and 1, got {target:g}")
     journal = Journal.open(run, readonly=True)
+    name = journal.identity["strategy"]["name"]
     wanted = journal.get("target") if target is None else target
     journal.close()
+    for hook in entry_points(group=REPORTS, name=name):
+        hook.load()(run, Console(stderr=as_json), as_json)
+        return
     report_study(run, 0.8 if wanted is None else wanted, cast(Metric, metric), Console(stderr=as_json), as_json)
 
 

@@ -181,7 +181,7 @@ def _train(
             out,
             journal,
             strategy,
-            lambda: placement.executor(bench.setup, bench.images),
+            lambda: placement.executor(bench.evaluator, bench.images, bench.setup.threads),
             group=plan.group,
             total=total,
             price=lambda trial: bench.price(trial, images),

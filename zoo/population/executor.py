@@ -3,7 +3,7 @@
 import dataclasses
 import socket
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from zoo.population.trial import Evaluator, Job, Outcome, Record
@@ -59,6 +59,52 @@ class SerialExecutor:
 
     def close(self) -> None:
         """Nothing to give back."""
+
+
+class LazyExecutor:
+    """An executor that is started by the first batch, so that a run with nothing left to do starts none."""
+
+    def __init__(self, make: Callable[[], Executor], announce: Callable[[], None]) -> None:
+        self._make, self._announce = make, announce
+        self._executor: Executor | None = None
+        self._size, self._began, self._busy = 0, 0.0, 0.0
+
+    @property
+    def started(self) -> bool:
+        """Whether there was anything to do."""
+        return self._executor is not None
+
+    @property
+    def free(self) -> int:
+        """As the executor's; one before it is started."""
+        return 1 if self._executor is None else self._executor.free
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Hand the batch on."""
+        if self._executor is None:
+            self._executor = self._make()
+            self._size = self._executor.free
+            self._began = time.monotonic()
+            self._announce()
+        self._executor.submit(jobs)
+
+    def collect(self) -> list[Outcome]:
+        """Outcomes of what was submitted."""
+        if self._executor is None:
+            raise RuntimeError("nothing was submitted")
+        outcomes = self._executor.collect()
+        self._busy += sum(record.seconds for record, _ in outcomes)
+        return outcomes
+
+    def close(self) -> None:
+        """Close what was started."""
+        if self._executor is not None:
+            self._executor.close()
+
+    def session(self) -> dict[str, float]:
+        """How many workers there were, for how many seconds, and how many seconds they worked altogether."""
+        wall = time.monotonic() - self._began if self.started else 0.0
+        return {"workers": self._size, "wall_s": round(wall, 3), "busy_s": round(self._busy, 3)}
 
 
 def evaluate(evaluator: Evaluator, jobs: Sequence[Job], attempt: int = 1) -> list[Outcome]:
