@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from benchmarks._optuna_peers import Training, installed, optimise, prefix
-from econas.baselines import RandomBaseline, RegularizedEvolution, SingleFidelityEvolution, trainings
+from econas.baselines import RandomBaseline, RegularizedEvolution, evolution_then_retrain, trainings
 from econas.halving import Rung, SuccessiveHalving
 from econas.parameters import Parameters
 from econas.search import HierarchicalSearch
@@ -97,7 +97,7 @@ def single_fidelity_evolution(table: Table, budget: float, seed: int) -> Strateg
     """Ageing evolution on cheap trainings, the best retrained."""
     numbers = parameters(table, budget)
     population, sample = sizes(trainings(numbers.setting, numbers.search_budget))
-    return SingleFidelityEvolution(table.space, numbers, seed, population=population, sample=sample)
+    return evolution_then_retrain(table.space, numbers, seed, population=population, sample=sample)
 
 
 STRATEGIES: dict[str, Callable[[Table, float, int], Strategy]] = {

@@ -1,13 +1,16 @@
 """What EcoNAS is measured against, on the same manager: random networks, and ageing evolution at one setting."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
 
+from econas.finalist import Finalist, FinalRound
 from econas.parameters import Parameters
 from econas.proposals import Proposals
-from econas.search import CHILD, RETRAIN
+from econas.search import CHILD
 from zoo.population.proxy import ProxySetting
+from zoo.population.strategy import Strategy
 from zoo.population.trial import Record, Trial
 from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
@@ -20,8 +23,10 @@ def trainings(setting: ProxySetting, budget: float) -> int:
     """How many trainings at ``setting`` a budget in epochs pays.
 
     Raises:
-        ValueError: if it pays none.
+        ValueError: if it pays none, or has no end.
     """
+    if math.isinf(budget):
+        raise ValueError("a search without cycles ends with its budget, got none")
     count = int(budget // setting.e)
     if count < 1:
         raise ValueError(f"a budget of {budget:g} epochs pays no training of {setting.e}")
@@ -136,15 +141,25 @@ class RandomBaseline:
         budget: epochs in all.
         seed: of the draws.
         distinct: whether a function is trained once only, as in the search.
+        keep: whether weights are stored: the best network's, and those of the running.
 
     Raises:
         ValueError: for a budget that pays no training.
     """
 
-    def __init__(self, space: Space, setting: ProxySetting, budget: float, seed: int, distinct: bool = True) -> None:
+    def __init__(
+        self,
+        space: Space,
+        setting: ProxySetting,
+        budget: float,
+        seed: int,
+        *,
+        distinct: bool = True,
+        keep: bool = True,
+    ) -> None:
         everyone = trainings(setting, budget)
         self._evolution = RegularizedEvolution(
-            space, setting, budget, seed, population=everyone, sample=1, distinct=distinct
+            space, setting, budget, seed, population=everyone, sample=1, distinct=distinct, keep=keep
         )
 
     def ask(self, n: int, first: int) -> list[Trial]:
@@ -160,72 +175,77 @@ class RandomBaseline:
         return self._evolution.resumable()
 
 
-class SingleFidelityEvolution:
-    """Ageing evolution at the proxy, then the best of all it trained are retrained, by the search's own rule.
+class ThenRetrain:
+    """A search at the proxy, then the best of all it trained to the end are retrained, by EcoNAS's own rule.
 
-    What the hierarchy and the cycles of the search add can be read off the difference. A function is trained once
-    only, as in the search. The evolution is asynchronous, the retraining waits for its end.
+    What EcoNAS's hierarchy and cycles add can be read off the difference. The search may be asynchronous; the
+    retraining waits for its end.
 
     Args:
-        space: where networks are drawn from and mutated in.
+        strategy: the search, of trainings at ``parameters.setting`` that cost ``parameters.search_budget`` at most.
         parameters: setting, final setting, budget, finalists and their share; the rest is not used.
-        seed: of everything random.
-        population: networks alive.
-        sample: draws, the best of which is a parent.
+    """
+
+    def __init__(self, strategy: Strategy, parameters: Parameters) -> None:
+        self._strategy, self._parameters = strategy, parameters
+        self._running: dict[int, Trial] = {}
+        self._trained: list[Finalist] = []
+        self._final: FinalRound | None = None  # once the search is over
+
+    @property
+    def finalists(self) -> Sequence[tuple[Finalist, int]]:
+        """The networks that were retrained to the end, best of the search first, each with the trial of its weights."""
+        return [] if self._final is None else self._final.finished
+
+    def ask(self, n: int, first: int) -> list[Trial]:
+        """Trials of the search; when all of them are told, the retraining."""
+        if self._final is None:
+            trials = self._strategy.ask(n, first)
+            self._running |= {trial.index: trial for trial in trials}
+            if trials or self._running or n < 1:
+                return trials
+            self._final = FinalRound(
+                sorted(self._trained, key=lambda one: (-one.accuracy, one.trial)), self._parameters
+            )
+        return self._final.ask(n, first)
+
+    def tell(self, records: Sequence[Record]) -> None:
+        """Tell the search, and remember everyone it trained to the end."""
+        if self._final is not None:
+            self._final.tell(records)
+            return
+        self._strategy.tell(records)
+        for record in records:
+            trial = self._running.pop(record.index)
+            if record.ok and (trial.setting, trial.stop) == (self._parameters.setting, self._parameters.setting.e):
+                self._trained.append(Finalist(trial.genotype, record.metrics["accuracy"], record.index))
+
+    def resumable(self) -> set[int]:
+        """What the search needs; at the end the retrained."""
+        return self._strategy.resumable() if self._final is None else self._final.resumable()
+
+
+def evolution_then_retrain(
+    space: Space, parameters: Parameters, seed: int, *, population: int = 100, sample: int = 25
+) -> ThenRetrain:
+    """Ageing evolution at the proxy, no function twice, the best retrained.
 
     Raises:
         ValueError: for sizes below 1 or no budget.
     """
+    budget = parameters.search_budget
+    evolution = RegularizedEvolution(
+        space, parameters.setting, budget, seed, population=population, sample=sample, distinct=True, keep=False
+    )
+    return ThenRetrain(evolution, parameters)
 
-    def __init__(
-        self, space: Space, parameters: Parameters, seed: int, *, population: int = 100, sample: int = 25
-    ) -> None:
-        if parameters.budget is None:
-            raise ValueError("evolution at one setting ends with its budget, got none")
-        self._parameters = parameters
-        self._evolution = RegularizedEvolution(
-            space,
-            parameters.setting,
-            parameters.search_budget,
-            seed,
-            population=population,
-            sample=sample,
-            distinct=True,
-            keep=False,
-        )
-        self._genotypes: dict[int, Genotype] = {}
-        self._running: set[int] = set()
-        self._trained: list[tuple[float, int]] = []  # minus accuracy, trial
-        self._finalists: list[Genotype] | None = None  # None: the evolution goes on
-        self._retrained: set[int] = set()
 
-    def ask(self, n: int, first: int) -> list[Trial]:
-        """Trials of the evolution; when all of them are told, the retraining."""
-        if self._finalists is None:
-            trials = self._evolution.ask(n, first)
-            self._genotypes |= {trial.index: trial.genotype for trial in trials}
-            self._running |= {trial.index for trial in trials}
-            if trials or self._running or n < 1:
-                return trials
-            best = sorted(self._trained)[: self._parameters.retrained]
-            self._finalists = [self._genotypes[index] for _, index in best]
-        part, self._finalists = self._finalists[:n], self._finalists[n:]
-        self._retrained |= set(range(first, first + len(part)))
-        setting = self._parameters.final
-        return [
-            Trial(index=first + i, genotype=g, setting=setting, start=0, stop=setting.e, role=RETRAIN, keep=True)
-            for i, g in enumerate(part)
-        ]
+def random_then_retrain(space: Space, parameters: Parameters, seed: int) -> ThenRetrain:
+    """Random networks at the proxy, no function twice, the best retrained.
 
-    def tell(self, records: Sequence[Record]) -> None:
-        """Tell the evolution, and remember everyone it trained."""
-        for record in records:
-            if record.index in self._running:
-                self._running.remove(record.index)
-                self._evolution.tell([record])
-                if record.ok:
-                    self._trained.append((-record.metrics["accuracy"], record.index))
-
-    def resumable(self) -> set[int]:
-        """Every retrained network."""
-        return self._retrained
+    Raises:
+        ValueError: for no budget.
+    """
+    return ThenRetrain(
+        RandomBaseline(space, parameters.setting, parameters.search_budget, seed, keep=False), parameters
+    )

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from econas.audit import STRATA, Verdict, estimate, stratified
+from econas.finalist import Finalist, FinalRound
 from econas.parameters import Parameters
 from econas.population import UNTRAINED, Network, promoted, winners
 from econas.proposals import Proposals
@@ -14,7 +15,7 @@ from zoo.population.trial import Record, Trial
 from zoo.reliability.interval import FEWEST
 from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
-from zoo.training.retraining import ROLE, Retraining
+from zoo.training.retraining import ROLE
 
 VERSION = 2
 TOURNAMENT = 602
@@ -80,9 +81,7 @@ class HierarchicalSearch:
         self._open: dict[int, tuple[_Slot, Genotype]] = {}
         self._pairs: dict[int, list[tuple[float, float]]] = {}  # by step: accuracies at the proxy and when audited
         self._mature: list[Network] = []  # everyone ever trained to the last stage, the departed included
-        self._finalists: list[Network] = []
-        self._retraining: Retraining | None = None
-        self._over = False
+        self._final: FinalRound | None = None  # once the search is over
         self._state = _State()
         self._fill([_Slot(CHILD, 0, None)] * parameters.start)
 
@@ -97,17 +96,16 @@ class HierarchicalSearch:
         return self._state.verdicts
 
     @property
-    def finalists(self) -> Sequence[tuple[Network, int]]:
+    def finalists(self) -> Sequence[tuple[Finalist, int]]:
         """The networks that were retrained to the end, best of the search first, each with the trial of its weights."""
-        finished = {} if self._retraining is None else self._retraining.finished
-        return [(self._finalists[place], trial) for place, trial in sorted(finished.items())]
+        return [] if self._final is None else self._final.finished
 
     def ask(self, n: int, first: int) -> list[Trial]:
         """Up to ``n`` trials of one setting and stage."""
         before = self._state
-        while n > 0 and not self._over:
-            if self._retraining is not None:
-                return self._retraining.ask(n, first)
+        while n > 0:
+            if self._final is not None:
+                return self._final.ask(n, first)
             if not self._state.queue and not self._advance():
                 break
             if trials := self._batch(n, first):
@@ -119,8 +117,8 @@ class HierarchicalSearch:
     def tell(self, records: Sequence[Record]) -> None:
         """Put what was trained into its population; a network that failed is gone."""
         for record in records:
-            if self._retraining is not None:
-                self._retraining.tell([record])
+            if self._final is not None:
+                self._final.tell([record])
                 continue
             slot, genotype = self._open.pop(record.index)
             if slot.role == AUDIT:
@@ -139,8 +137,8 @@ class HierarchicalSearch:
 
     def resumable(self) -> set[int]:
         """Trials of living networks that can still be promoted; at the end those of retrained ones."""
-        if self._retraining is not None:
-            return self._retraining.resumable()
+        if self._final is not None:
+            return self._final.resumable()
         last = len(self._parameters.stages) - 1
         return {network.trial for network in self._state.alive if UNTRAINED < network.level < last}
 
@@ -187,15 +185,10 @@ class HierarchicalSearch:
 
     def _finish(self) -> None:
         """Retrain the best of the newest setting, then those of the one before: their accuracies do not compare."""
-        numbers = self._parameters
         ranked = sorted(self._mature, key=lambda network: (-network.step, network.rank))
-        self._finalists = ranked[: numbers.retrained]
+        chosen = [Finalist(network.genotype, network.accuracy, network.trial) for network in ranked]
+        self._final = FinalRound(chosen, self._parameters)
         self._state = replace(self._state, alive=())
-        if self._finalists:
-            genotypes = [network.genotype for network in self._finalists]
-            self._retraining = Retraining(genotypes, numbers.final, numbers.final_every or numbers.final.e)
-        else:
-            self._over = True
 
     # -------------------------------------------------------------- audits
 

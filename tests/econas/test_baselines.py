@@ -1,12 +1,19 @@
 """The baselines: random networks, ageing evolution, evolution at one setting, asynchronous successive halving."""
 
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from econas.baselines import RandomBaseline, RegularizedEvolution, SingleFidelityEvolution
+from econas.baselines import (
+    RandomBaseline,
+    RegularizedEvolution,
+    ThenRetrain,
+    evolution_then_retrain,
+    random_then_retrain,
+)
 from econas.halving import Rung, SuccessiveHalving
 from econas.parameters import Parameters
 from econas.search import PROMOTION, RETRAIN
@@ -30,9 +37,10 @@ def numbers(budget):
 MAKE = {
     "random": lambda budget, seed: RandomBaseline(SPACE, FULL, budget, seed),
     "regularized": lambda budget, seed: RegularizedEvolution(SPACE, FULL, budget, seed, population=4, sample=2),
-    "single fidelity": lambda budget, seed: SingleFidelityEvolution(
+    "single fidelity": lambda budget, seed: evolution_then_retrain(
         SPACE, numbers(budget), seed, population=4, sample=2
     ),
+    "random, retrained": lambda budget, seed: random_then_retrain(SPACE, numbers(budget), seed),
     "halving": lambda budget, seed: SuccessiveHalving(SPACE, SEPARATE, budget, seed, eta=3),
     "halving, continued": lambda budget, seed: SuccessiveHalving(SPACE, CONTINUED, budget, seed, eta=2),
 }
@@ -63,7 +71,7 @@ def one_by_one(run, strategy, **options):
 
 
 @settings(max_examples=40, deadline=None)
-@given(name=st.sampled_from(list(MAKE)), budget=st.integers(12, 300), seed=st.integers(0, 50), n=st.integers(1, 5))
+@given(name=st.sampled_from(list(MAKE)), budget=st.integers(30, 300), seed=st.integers(0, 50), n=st.integers(1, 5))
 def test_the_budget_is_never_exceeded_and_what_is_left_pays_nothing_more(run, name, budget, seed, n):
     strategy = MAKE[name](budget, seed)
     trials = run(strategy, n=n, fails=lambda trial: trial.index % 7 == 3).trials
@@ -185,12 +193,13 @@ def test_evolution_waits_for_someone_to_mutate_and_starts_again_where_all_failed
     assert {trial.parent for trial in trials} == {None}
 
 
-# ---------------------------------------------------------------- evolution at one setting
+# ---------------------------------------------------------------- one setting, then retraining
 
 
-def test_the_best_of_all_cheap_trainings_are_retrained_by_the_searchs_rule(run):
-    parameters = numbers(300)
-    history = one_by_one(run, MAKE["single fidelity"](300, 0))
+@pytest.mark.parametrize("name", ["single fidelity", "random, retrained"])
+def test_the_best_of_all_cheap_trainings_are_retrained_by_the_searchs_rule(run, name):
+    parameters, strategy = numbers(300), MAKE[name](300, 0)
+    history = one_by_one(run, strategy)
     cheap = [trial for trial in history.trials if trial.role != RETRAIN]
     final = history.trials[len(cheap) :]
     assert len(cheap) == parameters.search_budget // 3
@@ -199,13 +208,55 @@ def test_the_best_of_all_cheap_trainings_are_retrained_by_the_searchs_rule(run):
     ranked = sorted(cheap, key=lambda trial: (-history.accuracies[trial.index], trial.index))
     assert [trial.genotype for trial in final] == [trial.genotype for trial in ranked[:5]]
     assert len({SPACE.function_key(trial.genotype) for trial in cheap}) == len(cheap)
+    assert [(one.genotype, one.accuracy, one.trial, trial) for one, trial in strategy.finalists] == [
+        (trial.genotype, history.accuracies[trial.index], trial.index, final[place].index)
+        for place, trial in enumerate(ranked[:5])
+    ]
 
 
-def test_retraining_waits_for_the_last_cheap_training():
-    strategy = MAKE["single fidelity"](100, 0)
-    asked = strategy.ask(4, 0)
+@pytest.mark.parametrize("name", ["single fidelity", "random, retrained"])
+def test_retraining_waits_for_the_last_cheap_training(name):
+    strategy = MAKE[name](36, 0)
+    asked = strategy.ask(20, 0)
+    while more := strategy.ask(20, len(asked)):
+        asked += more
     assert strategy.ask(4, len(asked)) == []
     assert strategy.resumable() == set()
+    assert strategy.finalists == []
+
+
+def test_retraining_may_be_a_chain_and_a_finalist_may_fail(run):
+    parameters = replace(numbers(300), final_every=4)
+    strategy = random_then_retrain(SPACE, parameters, 0)
+    history = run(strategy, fails=lambda trial: trial.role == RETRAIN and trial.index % 5 == 0 and trial.start == 4)
+    final = [[(t.start, t.stop) for t in cycle] for cycle in history.cycles[1:]]
+    assert final == [[(0, 4)] * 5, [(4, 8)] * 5, [(8, 10)] * 4]
+    assert strategy.resumable() == {trial.index for trial in history.cycles[-1]}
+    assert [trial for _, trial in strategy.finalists] == [trial.index for trial in history.cycles[-1]]
+    trials = {trial.index: trial for trial in history.trials}
+    for one, trial in strategy.finalists:
+        assert trials[trial].genotype == trials[one.trial].genotype == one.genotype
+
+
+def test_only_what_was_trained_to_the_end_is_retrained_and_nobody_twice(run):
+    """A search that stops early with some, and trains the same network again."""
+    parameters = replace(numbers(300), stages=(10,), setting=FULL, final=ProxySetting(0, 0, 0, 20))
+    strategy = ThenRetrain(SuccessiveHalving(SPACE, CONTINUED, 60, 0, eta=2), parameters)
+    history = one_by_one(run, strategy, accuracy=lambda trial: 1 / (1 + trial.index))
+    final = [trial for trial in history.trials if trial.role == RETRAIN]
+    ended = [trial for trial in history.trials if trial.stop == 10]
+    assert [trial.genotype for trial in final] == [trial.genotype for trial in ended][:5]
+    assert 0 < len(final) < 5
+    one = ChainSpace("one", (1, 1), str, str, lambda text: (0, 0))
+    strategy = ThenRetrain(RandomBaseline(one, CHEAP, 30, 0, distinct=False), numbers(300))
+    assert [trial.role for trial in run(strategy).trials] == ["child"] * 10 + [RETRAIN]
+
+
+def test_where_everyone_failed_nobody_is_retrained(run):
+    strategy = MAKE["random, retrained"](300, 0)
+    history = run(strategy, fails=lambda trial: True)
+    assert {trial.role for trial in history.trials} == {"child"}
+    assert (strategy.finalists, strategy.resumable()) == ([], set())
 
 
 # ---------------------------------------------------------------- successive halving
@@ -276,7 +327,7 @@ REFUSED = {
     "a budget of 9 epochs pays no training of 10": lambda: RandomBaseline(SPACE, FULL, 9, 0),
     "population must be at least 1, got 0": lambda: RegularizedEvolution(SPACE, FULL, 100, 0, population=0),
     "sample must be at least 1, got 0": lambda: RegularizedEvolution(SPACE, FULL, 100, 0, sample=0),
-    "ends with its budget, got none": lambda: SingleFidelityEvolution(SPACE, numbers(None), 0),
+    "ends with its budget, got none": lambda: evolution_then_retrain(SPACE, numbers(None), 0),
     "at least one rung, got none": lambda: SuccessiveHalving(SPACE, [], 100, 0),
     "rungs of one setting must ascend, got 5, 5 epochs": lambda: SuccessiveHalving(SPACE, [Rung(FULL, 5)] * 2, 100, 0),
     "eta must be above 1, got 1": lambda: SuccessiveHalving(SPACE, SEPARATE, 100, 0, eta=1),
