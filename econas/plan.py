@@ -99,7 +99,8 @@ def dearer(setting: ProxySetting, bench: Bench) -> list[ProxySetting]:
 
     Those that train the same thing on these images are left out.
     """
-    found, small = [], setting
+    found: list[ProxySetting] = []
+    small = setting
     while (small.c, small.r, small.s) != (0, 0, 0):
         if small.c or small.r:
             small = replace(small, c=max(0, small.c - 1), r=max(0, small.r - 1))

@@ -89,7 +89,9 @@ def report(
     target: Annotated[
         float | None, typer.Option(help="Of a study: Spearman correlation to reach; its own by default.")
     ] = None,
-    metric: Annotated[str, typer.Option(help="Of a study: accuracy, or balanced_accuracy for unequal classes.")] = "accuracy",
+    metric: Annotated[
+        str, typer.Option(help="Of a study: accuracy, or balanced_accuracy for unequal classes.")
+    ] = "accuracy",
     as_json: opt.Json = False,
 ) -> None:
     """Write the report of a run as far as it is: tables and report.html."""

@@ -1,0 +1,106 @@
+"""Accuracy of the network a search on images ends with: EcoNAS against random networks and plain evolution.
+
+All methods have the same images, the same cheap setting, the same budget in epochs and the same retraining of the
+best; every search is the command `thriftnas econas search`, which may be killed and run again. The winner is chosen
+by validation accuracy, the test images are read once per search.
+"""
+
+import argparse
+import json
+import shlex
+import sys
+from collections.abc import Sequence
+from contextlib import redirect_stdout
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy import stats
+
+from zoo.cli import main
+from zoo.population import Journal
+
+OPTIONS = (
+    "--train 2000 --val 1000 --channels 16 --cells 5 --batch 96 --setting c4r4s0e6 --stages 3 --start 8 "
+    "--parents 4,2,2 --promotions 4,2 --cycles 100 --budget 360 --final c0r2s0e8 --finalists 3"
+)
+"""The sizes of the searches: small enough for two cores, a tenth to a hundredth of the paper's."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What may be chosen."""
+    parser.add_argument("--data", required=True, help="as in thriftnas econas search, e.g. imagefolder:DIR")
+    parser.add_argument("--seeds", type=int, default=3, help="searches per method (default 3)")
+    parser.add_argument("--methods", default="hierarchical,random", help="which, with commas; the first is compared")
+    parser.add_argument("--options", default=OPTIONS, help="sizes of a search, as on its command line")
+    parser.add_argument("--runs", type=Path, default=Path("runs/image_search"), help="folder of the searches")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """One row per search, then per method, then the paired differences.
+
+    Raises:
+        ValueError: for fewer than two seeds, or a search that fails.
+    """
+    if args.seeds < 2:
+        raise ValueError(f"a paired difference needs at least 2 seeds, got {args.seeds}")
+    methods = args.methods.split(",")
+    found = {method: [searched(args, method, seed) for seed in range(args.seeds)] for method in methods}
+    first, *others = methods
+    rows = [summary(method, found[method]) for method in methods]
+    differences = [difference(measure, first, other, found) for other in others for measure in ("validation", "test")]
+    return {
+        "name": "image_search",
+        "rows": rows,
+        "differences": differences,
+        "searches": found,
+        "options": args.options,
+    }
+
+
+def searched(args: argparse.Namespace, method: str, seed: int) -> dict[str, Any]:
+    """One search, or what it left where it is done: accuracies of its winner, and what was paid."""
+    out = args.runs / f"{method}-{seed}"
+    command = ["econas", "search", "--data", args.data, "--method", method, "--seed", str(seed), "--out", str(out)]
+    print(f"{method}, seed {seed}", file=sys.stderr)
+    with redirect_stdout(StringIO()):
+        code = main([*command, *shlex.split(args.options), "--json"])
+    if code:
+        raise ValueError(f"the search in {out} failed with exit code {code}")
+    best = json.loads((out / "best.json").read_text())
+    journal = Journal.open(out, readonly=True)
+    frame = journal.frame()
+    journal.close()
+    return {
+        "seed": seed,
+        "validation": best["accuracy"],
+        "test": best["test_accuracy"],
+        "params": best["params"],
+        "macs": best["macs"],
+        "networks": int(frame["key"].nunique()),
+        "search_epochs": float(frame.loc[frame["role"] != "retrain", "epochs_paid"].sum()),
+        "seconds": round(float(frame["seconds"].sum()), 1),
+    }
+
+
+def summary(method: str, runs: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """Means over seeds."""
+    mean = {name: float(np.mean([one[name] for one in runs])) for name in runs[0] if name != "seed"}
+    return {"method": method, "mean_of": len(runs)} | {
+        name: round(value, 4 if value < 1 else 1) for name, value in mean.items()
+    }
+
+
+def difference(measure: str, first: str, other: str, found: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    """Mean paired difference in percentage points, with Student's 95 % interval over seeds."""
+    gaps = 100 * np.array([a[measure] - b[measure] for a, b in zip(found[first], found[other], strict=True)])
+    mean, error = float(gaps.mean()), float(stats.sem(gaps))
+    low, high = stats.t.interval(0.95, len(gaps) - 1, mean, error) if error else (mean, mean)
+    return {
+        "difference": f"{first} - {other}, {measure}",
+        "points": round(mean, 2),
+        "low": round(float(low), 2),
+        "high": round(float(high), 2),
+        "each": ", ".join(f"{gap:+.2f}" for gap in gaps),
+    }

@@ -1,0 +1,2 @@
+def report_search(folder, console, as_json):
+    pass
