@@ -3,7 +3,7 @@
 import os
 import sqlite3
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib.metadata import entry_points
 from typing import Annotated
 
@@ -25,6 +25,16 @@ SEARCHES = "thriftnas.commands"
 INTERRUPTED = 130
 """Exit code after Ctrl-C, as shells have it."""
 
+
+def _broken(name: str, error: Exception) -> Callable[[], None]:
+    """The command of a search that cannot be loaded: it says why."""
+
+    def command() -> None:
+        raise ValueError(f"the search {name!r} cannot be loaded: {type(error).__name__}: {error}")
+
+    return command
+
+
 app = typer.Typer(
     name="thriftnas",
     help="Neural architecture search that costs little and says how far to trust the cheap measurement.",
@@ -45,7 +55,10 @@ for group, commands in (
 app.add_typer(zoo_app, name="zoo")
 app.add_typer(run_app, name="run")
 for search in entry_points(group=SEARCHES):
-    app.add_typer(search.load(), name=search.name)
+    try:
+        app.add_typer(search.load(), name=search.name)
+    except Exception as error:  # somebody else's package: whatever is wrong with it, all other commands work
+        app.command(search.name, help=f"Cannot be loaded: {error}")(_broken(search.name, error))
 
 
 def _version(wanted: bool) -> None:

@@ -2,6 +2,8 @@
 
 import errno
 import json
+import os
+import subprocess
 import sys
 from collections.abc import Iterator
 
@@ -29,6 +31,7 @@ def test_the_commands_are_these():
     assert {" ".join(path) for path in COMMANDS} == {
         "demo", "predict", "doctor", "zoo sample", "zoo cost", "zoo build", "zoo study", "zoo train",
         "run status", "run resume", "run report", "run digest",
+        "econas search",
     }  # fmt: skip
 
 
@@ -42,7 +45,7 @@ def test_help_lists_and_explains_every_option(thriftnas, path):
     assert thriftnas(*path, "-h") == answer
 
 
-@pytest.mark.parametrize("path", [(), ("zoo",), ("run",)], ids=["root", "zoo", "run"])
+@pytest.mark.parametrize("path", [(), ("zoo",), ("run",), ("econas",)], ids=["root", "zoo", "run", "econas"])
 def test_a_group_without_a_command_shows_its_help_and_no_error(thriftnas, path):
     answer = thriftnas(*path)
     assert (answer.code, answer.err) == (2, "")
@@ -122,3 +125,21 @@ def _raise(error: BaseException):
         raise error
 
     return fail
+
+
+def test_a_search_that_cannot_be_loaded_takes_nothing_else_down(tmp_path):
+    """A stranger's package with a broken command: its own command says why, the others work."""
+    info = tmp_path / "stranger-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: stranger\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[thriftnas.commands]\nstrange = no_such_package:app\n")
+    path = os.pathsep.join([str(tmp_path), *filter(None, sys.path)])
+
+    def run(*arguments):
+        command = [sys.executable, "-m", "zoo.cli", *arguments]
+        return subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+
+    assert run("--version").returncode == 0
+    answer = run("strange")
+    assert answer.returncode == 2
+    assert "the search 'strange' cannot be loaded: ModuleNotFoundError" in answer.stderr
