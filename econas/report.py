@@ -1,2 +1,0 @@
-def report_search(folder, console, as_json):
-    pass
