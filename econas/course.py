@@ -33,6 +33,11 @@ class Level:
     setting: ProxySetting
 
     @property
+    def factors(self) -> str:
+        """The reductions without the epochs: c4r4s0."""
+        return str(self.setting).rpartition("e")[0]
+
+    @property
     def last(self) -> bool:
         """Whether the schedule is complete."""
         return self.stop == self.setting.e
@@ -103,8 +108,8 @@ class Network:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Finalist:
-    """A network that is retrained.
+class Retrained:
+    """A finalist: a network that the search ends with, and its retraining.
 
     Attributes:
         network: number.

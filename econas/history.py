@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from econas.audit import Auditing, Step
-from econas.course import AUDIT, CHILD, NAN, PROMOTION, RENEWAL, RETRAIN, SEARCH, Finalist, Level, Network, Training
+from econas.course import AUDIT, CHILD, NAN, PROMOTION, RENEWAL, RETRAIN, SEARCH, Retrained, Level, Network, Training
 from econas.parameters import Parameters
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
@@ -51,7 +51,7 @@ class History:
     levels: tuple[Level, ...]
     trainings: tuple[Training, ...]
     networks: Mapping[int, Network]
-    finalists: tuple[Finalist, ...]
+    finalists: tuple[Retrained, ...]
     audits: tuple[Mapping[str, Any], ...]
     sessions: tuple[Session, ...]
     unfinished: str
@@ -76,6 +76,11 @@ class History:
         )[1]
 
     @property
+    def method(self) -> str:
+        """What the strategy is called."""
+        return str(self.strategy.get("method") or self.strategy.get("name") or "search")
+
+    @property
     def retrained(self) -> bool:
         """Whether the winner is one by its retraining."""
         return self.winner is not None and self.winner.trial.role == RETRAIN
@@ -86,15 +91,16 @@ class History:
         return math.fsum(one.cost for one in self.trainings)
 
     def label(self, level: Level) -> str:
-        """A population's name: P20, and its setting where the search had several."""
-        several = len({one.setting for one in self.levels}) > 1
-        return f"P{level.stop} at {level.setting}" if several else f"P{level.stop}"
+        """A population's name: P20, with what else tells it apart: the reductions, or the whole setting."""
+        if len({one.factors for one in self.levels}) == 1 == sum(one.stop == level.stop for one in self.levels):
+            return f"P{level.stop}"
+        alike = sum((one.stop, one.factors) == (level.stop, level.factors) for one in self.levels)
+        return f"P{level.stop} {level.factors if alike == 1 else level.setting}"
 
     @property
     def unit(self) -> str:
         """What costs are counted in."""
-        setting = self.levels[0].setting
-        return f"epochs of c{setting.c}r{setting.r}s{setting.s}"
+        return f"epochs of {self.levels[0].factors}"
 
     def of_role(self, *roles: str) -> list[Training]:
         """The trainings of some roles, by trial."""
@@ -115,7 +121,7 @@ def history(journal: Journal) -> History:
         raise ValueError(f"the run is a {strategy.get('name')!r}, expected a search")
     parameters = _parameters(strategy.get("parameters"))
     order = [index for event in journal.events() if event.kind == "tell" for index in event.numbers]
-    trainings = _trainings(trials, records, order, parameters, strategy.get("name") == "econas")
+    trainings = _trainings(trials, records, order, parameters, _cyclic(strategy))
     about = {name: journal.get(name) for name in ("command", "data")} | (journal.get("about") or {})
     finalists = _finalists(trainings)
     return History(
@@ -130,9 +136,14 @@ def history(journal: Journal) -> History:
             Session(int(one["workers"]), float(one["wall_s"]), float(one["busy_s"]))
             for one in journal.get("sessions") or ()
         ),
-        unfinished="" if journal.get("finished") else _unfinished(trainings, finalists, parameters),
+        unfinished=_unfinished(trainings, finalists, parameters),
         about=about | {"identity": journal.identity},
     )
+
+
+def _cyclic(strategy: Mapping[str, Any]) -> bool:
+    """Whether a strategy goes in cycles; what it is compared with does not."""
+    return strategy.get("name") == "econas" and strategy.get("method", "hierarchical") == "hierarchical"
 
 
 def _parameters(data: Any) -> Parameters | None:
@@ -257,15 +268,15 @@ def _networks(trainings: Sequence[Training]) -> dict[int, Network]:
     return found
 
 
-def _finalists(trainings: Sequence[Training]) -> tuple[Finalist, ...]:
+def _finalists(trainings: Sequence[Training]) -> tuple[Retrained, ...]:
     curves: dict[int, list[Training]] = {}
     for one in trainings:
         if one.trial.role == RETRAIN:
             curves.setdefault(one.network, []).append(one)
-    return tuple(Finalist(network=network, curve=tuple(curve)) for network, curve in curves.items())
+    return tuple(Retrained(network=network, curve=tuple(curve)) for network, curve in curves.items())
 
 
-def _unfinished(trainings: Sequence[Training], finalists: Sequence[Finalist], parameters: Parameters | None) -> str:
+def _unfinished(trainings: Sequence[Training], finalists: Sequence[Retrained], parameters: Parameters | None) -> str:
     """Why a search is not finished, as far as the journal tells."""
     pending = sum(one.state == "pending" for one in trainings)
     if pending:
@@ -273,12 +284,14 @@ def _unfinished(trainings: Sequence[Training], finalists: Sequence[Finalist], pa
     going = sum(not one.done and one.curve[-1].state == "ok" for one in finalists)
     if going:
         return f"{going} of {len(finalists)} retrained networks are not at their last epoch"
-    alive = any(one.state == "ok" for one in trainings)
-    if finalists or parameters is None or not alive:
+    if parameters is None or not any(one.state == "ok" for one in trainings):
         return ""
-    mature = any(one.level and one.level.last and one.state == "ok" for one in trainings)
+    mature = {one.network for one in trainings if one.level and one.level.last and one.state == "ok"}
     if parameters.retrained:
-        return "nothing is retrained" if mature else "no network is trained to the last stage"
+        if not mature:
+            return "no network is trained to the last stage"
+        wanted = min(parameters.retrained, len(mature))
+        return f"{len(finalists)} of {wanted} networks are retrained" if len(finalists) < wanted else ""
     spent, cycle = math.fsum(one.cost for one in trainings), max((one.cycle or 0 for one in trainings), default=0)
     if cycle < parameters.cycles and spent + parameters.stages[0] <= parameters.search_total:
         return f"{spent:,.0f} of {parameters.search_total:,.0f} epochs are spent"

@@ -60,16 +60,16 @@ def written(values: Sequence[float], percent: bool) -> list[str]:
     return [f"{value:,.{digits}f}".replace("-", "−") + (" %" if percent else "") for value in values]
 
 
-def grid(frame: Frame, xlabel: str, ylabel: str, *, percent: bool) -> str:
-    """Grid lines, tick labels and names of the axes; `percent` is about y."""
+def grid(frame: Frame, xlabel: str, ylabel: str, *, percent: bool, xpercent: bool = False) -> str:
+    """Grid lines, tick labels and names of the axes; shares in percent where said, on y and on x."""
     parts = []
     marks = ticks(*frame.ys, most=7)
     for value, text in zip(marks, written(marks, percent), strict=True):
         y = frame.y(value)
         parts.append(f'<path d="M{frame.left:.0f} {y:.1f}H{frame.right:.0f}" stroke="{FAINT}"/>')
         parts.append(label(text, frame.left - 7, y + 4, anchor="end", colour=SOFT))
-    marks = ticks(*frame.xs, most=9)
-    for value, text in zip(marks, written(marks, False), strict=True):
+    marks = ticks(*frame.xs, most=max(3, int((frame.right - frame.left) / 90)))
+    for value, text in zip(marks, written(marks, xpercent), strict=True):
         x = frame.x(value)
         parts.append(f'<path d="M{x:.1f} {frame.bottom:.0f}v4" stroke="{SOFT}"/>')
         parts.append(label(text, x, frame.bottom + 17, anchor="middle", colour=SOFT))
@@ -84,12 +84,22 @@ def grid(frame: Frame, xlabel: str, ylabel: str, *, percent: bool) -> str:
 
 
 def label(
-    text: str, x: float, y: float, *, anchor: str = "start", colour: str = INK, size: float = 11, bold: bool = False
+    text: str,
+    x: float,
+    y: float,
+    *,
+    anchor: str = "start",
+    colour: str = INK,
+    size: float = 11,
+    bold: bool = False,
+    halo: bool = False,
 ) -> str:
-    """A line of text."""
-    weight = ' font-weight="bold"' if bold else ""
+    """A line of text, legible over whatever is drawn below it where it has a halo."""
+    style = (' font-weight="bold"' if bold else "") + (
+        ' paint-order="stroke" stroke="#ffffff" stroke-width="3" stroke-linejoin="round"' if halo else ""
+    )
     return (
-        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}" fill="{colour}"{weight}>'
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size:g}" fill="{colour}"{style}>'
         f"{escape(text)}</text>"
     )
 

@@ -12,11 +12,12 @@ _LEAST = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Stage:
-    """A stage of a flow: its name, how many are there, and what it means."""
+    """A stage of a flow: its name, how many are there, what it means, and the number of its colour."""
 
     label: str
     count: int
     note: str
+    colour: int
 
 
 def flow_svg(stages: Sequence[Stage], description: str) -> str:
@@ -26,7 +27,7 @@ def flow_svg(stages: Sequence[Stage], description: str) -> str:
     middle, tall = _TOP + _TALL / 2, [max(_LEAST, _TALL * stage.count / most) for stage in stages]
     bands, bars = [], []
     for i, stage in enumerate(stages):
-        x, colour = 60 + i * _PITCH, COLOURS[i % len(COLOURS)]
+        x, colour = 60 + i * _PITCH, COLOURS[stage.colour % len(COLOURS)]
         top = middle - tall[i] / 2
         bars.append(
             f'<rect x="{x:.1f}" y="{top:.1f}" width="{_BAR:.0f}" height="{tall[i]:.1f}" rx="3" fill="{colour}"/>'

@@ -15,7 +15,8 @@ DOTS = 3000
 """Dots of a chart; of more, every improvement and an even choice of the others are drawn."""
 _OUTLIERS = 50
 """Points from which on the lowest 2 % do not stretch the axis: they are drawn on its lower edge."""
-_WIDTH = 960.0
+WIDE, _NEAR = 960.0, 60.0
+"""Pixels: a chart's width, and how far apart lines end whose values cannot meet."""
 
 Line = Literal["none", "straight", "best"]
 
@@ -56,44 +57,46 @@ def series_svg(
     percent: bool = True,
     levels: Sequence[Level] = (),
     marks: Sequence[Mark] = (),
+    xpercent: bool = False,
+    width: float = WIDE,
     height: float = 420.0,
 ) -> str:
-    """The series with a legend, horizontal levels and vertical marks; `percent`: y values are shares.
+    """The series with a legend, horizontal levels and vertical marks; `percent`: y values are shares (`xpercent`: x).
 
     Equal input gives equal text; any text may be anything.
     """
-    frame = _frame(series, levels, marks, height)
-    parts = [grid(frame, xlabel, ylabel, percent=percent)]
+    frame = _frame(series, levels, marks, (width, height))
+    parts = [grid(frame, xlabel, ylabel, percent=percent, xpercent=xpercent)]
     parts += [_mark(frame, mark, row) for mark, row in zip(marks, cycle((0, 1)), strict=False)]
     share = _share(series)
     for number, one in enumerate(series):
         parts.append(_dots(frame, one, COLOURS[number % len(COLOURS)], share))
-    ends: list[tuple[float, float, str]] = []
+    ends: list[tuple[float, float, str]] = []  # x, y, colour
     for number, one in enumerate(series):
         colour = COLOURS[number % len(COLOURS)]
-        line = _corners(one, frame.xs[1])
+        line = _corners(one)
         if line:
             path = "L".join(f"{frame.x(x):.1f} {frame.y(y):.1f}" for x, y in line)
             halo = f'<path d="M{path}" fill="none" stroke="#ffffff" stroke-width="5" stroke-opacity="0.8"/>'
-            width = 2.4 if one.emphasis else 1.5
+            stroke = 2.4 if one.emphasis else 1.5
             parts.append(
                 f'{halo if one.line == "best" else ""}<path d="M{path}" fill="none" stroke="{colour}" '
-                f'stroke-width="{width}" stroke-linejoin="round"/>'
+                f'stroke-width="{stroke}" stroke-linejoin="round"/>'
             )
-            ends.append((frame.y(line[-1][1]), line[-1][1], colour))
-    for place, (_, value, colour) in zip(apart([end[0] for end in ends], 13), ends, strict=True):
-        text = f"{100 * value:.1f} %" if percent else f"{value:.3g}"
-        parts.append(label(text, frame.right + 6, place + 4, colour=colour, bold=True))
+            ends.append((*line[-1], colour))
+    parts += _values(frame, ends, percent)
     parts += [_level(frame, level) for level in levels if math.isfinite(level.value)]
     entries = [(one.label, COLOURS[i % len(COLOURS)]) for i, one in enumerate(series) if one.label]
     parts.append(legend(entries, frame.left, 22))
     if not any(math.isfinite(point.y) for one in series for point in one.points):
         middle = (frame.left + frame.right) / 2
         parts.append(label("nothing to draw", middle, height / 2, anchor="middle", colour=SOFT))
-    return card(_WIDTH, height, "".join(parts), description)
+    return card(width, height, "".join(parts), description)
 
 
-def _frame(series: Sequence[Series], levels: Sequence[Level], marks: Sequence[Mark], height: float) -> Frame:
+def _frame(
+    series: Sequence[Series], levels: Sequence[Level], marks: Sequence[Mark], size: tuple[float, float]
+) -> Frame:
     drawn = [point for one in series for point in one.points if math.isfinite(point.x) and math.isfinite(point.y)]
     heights = [point.y for point in drawn]
     floor = float(np.quantile(heights, 0.02)) if len(heights) >= _OUTLIERS else -math.inf
@@ -101,8 +104,9 @@ def _frame(series: Sequence[Series], levels: Sequence[Level], marks: Sequence[Ma
     values += [level.value for level in levels]
     widths = [point.x for point in drawn] + [mark.x for mark in marks]
     low, high = spread(widths, 0.02)
+    right = 20 if all(one.line == "none" for one in series) else 74  # values at the ends of lines
     top = 40.0 + 14.0 * min(2, len(marks))
-    return Frame(xs=(low, high), ys=spread(values), left=66, right=_WIDTH - 74, top=top, bottom=height - 48)
+    return Frame(xs=(low, high), ys=spread(values), left=66, right=size[0] - right, top=top, bottom=size[1] - 48)
 
 
 def _mark(frame: Frame, mark: Mark, row: int) -> str:
@@ -152,17 +156,32 @@ def _chosen(points: Sequence[Point], share: float) -> Iterator[Point]:
         best = max(best, point.y)
 
 
-def _corners(series: Series, end: float) -> list[tuple[float, float]]:
-    """The corners of a series' line, in data units; the best so far goes on to the right edge."""
+def _corners(series: Series) -> list[tuple[float, float]]:
+    """The corners of a series' line, in data units."""
     known = [(point.x, point.y) for point in series.points if math.isfinite(point.x) and math.isfinite(point.y)]
     if series.line == "none" or not known:
         return []
     if series.line == "straight":
         return known
-    corners: list[tuple[float, float]] = []
+    corners = known[:1]
     for x, y in known:
-        if not corners:
-            corners.append((x, y))
-        elif y > corners[-1][1]:
+        if y > corners[-1][1]:
             corners += [(x, corners[-1][1]), (x, y)]
-    return [*corners, (end, corners[-1][1])]
+    return [*corners, (known[-1][0], corners[-1][1])]
+
+
+def _values(frame: Frame, ends: Sequence[tuple[float, float, str]], percent: bool) -> list[str]:
+    """The last value of every line, right of its end; those that end near each other are moved apart."""
+    parts = []
+    groups: list[list[tuple[float, float, str]]] = []
+    for end in sorted(ends):
+        if groups and frame.x(end[0]) - frame.x(groups[-1][0][0]) < _NEAR:
+            groups[-1].append(end)
+        else:
+            groups.append([end])
+    for group in groups:
+        x = max(frame.x(end[0]) for end in group) + 6
+        for y, (_, value, colour) in zip(apart([frame.y(end[1]) for end in group], 13), group, strict=True):
+            text = f"{100 * value:.1f} %" if percent else f"{value:.3g}"
+            parts.append(label(text, x, y + 4, colour=colour, bold=True, halo=True))
+    return parts
