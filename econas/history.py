@@ -7,7 +7,7 @@ from functools import cached_property
 from typing import Any
 
 from econas.audit import Auditing, Step
-from econas.course import AUDIT, CHILD, NAN, PROMOTION, RENEWAL, RETRAIN, SEARCH, Retrained, Level, Network, Training
+from econas.course import AUDIT, CHILD, NAN, PROMOTION, RENEWAL, RETRAIN, SEARCH, Level, Network, Retrained, Training
 from econas.parameters import Parameters
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
