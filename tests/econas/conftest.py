@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from econas.parameters import Parameters
-from zoo.population import ProxySetting, Record, Trial
+from zoo.population import Journal, Manager, ProxySetting, Record, Trial
 from zoo.population.executor import evaluate
 
 SETTING, FINAL = ProxySetting.parse("c4r4s0e6"), ProxySetting.parse("c0r0s0e9")
@@ -175,3 +175,42 @@ def killed():
 @pytest.fixture(scope="session")
 def trained():
     return training
+
+
+class Kept(dict):
+    """Weights in memory, for runs that nobody kills."""
+
+    def put(self, data):
+        name = hashlib.sha256(data).hexdigest()
+        self[name] = data
+        return name
+
+    def keep_only(self, names):
+        for name in set(self) - set(names):
+            del self[name]
+
+
+@pytest.fixture(scope="session")
+def journaled(trained):
+    """Runs a strategy on a journal, to its end or until so many trainings were told, and notes its verdicts."""
+
+    def make(strategy, parameters, folder=None, *, name="econas", seed=0, steps=None, workers=1, batch=4, **training):
+        identity = {
+            "strategy": {"name": name, "version": 1, "space": "econas-search", "seed": seed}
+            | ({"parameters": parameters.to_dict()} if isinstance(parameters, Parameters) else parameters),
+            "setup": {"recipe": {"lr": 0.1}},
+            "final": {"recipe": {"lr": 0.025}},
+        }
+        journal = Journal.memory(identity) if folder is None else Journal.create(folder, identity)
+        told = []
+        Manager(strategy, journal, Kept(), batch=batch).run(
+            Workers(workers, evaluator=lambda jobs: trained(jobs, **training)),
+            listen=lambda trial, record: told.append(trial),
+            stop=lambda: steps is not None and len(told) >= steps,
+        )
+        verdicts = getattr(strategy, "verdicts", ())
+        if verdicts:
+            journal.set("audits", [verdict.to_dict() for verdict in verdicts])
+        return journal
+
+    return make

@@ -8,7 +8,7 @@ from importlib.resources import files
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from zoo.figures import Level, Panel, Point, Trace, acceleration_svg, cell_svg, factor_svg, scatter_svg
@@ -40,15 +40,33 @@ def write_report(findings: Findings, path: Path) -> None:
     Any number may be NaN, and any text may hold markup. Equal findings give equal bytes. Raises OSError if the
     file cannot be written; what was there is then left as it is.
     """
+    write_page(path, "zoo.reliability/report.html", _contents(findings))
+
+
+def write_page(path: Path, template: str, contents: Mapping[str, Any]) -> None:
+    """Fill a template, named "package/file", with what it shows, and write the page whole or not at all.
+
+    Everything filled in is escaped; templates include each other by the same names. Raises OSError if the file
+    cannot be written; what was there is then left as it is.
+    """
     environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False
+        loader=FunctionLoader(_template),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
     )
     environment.filters |= {"number": number, "percent": percent, "interval": interval, "sortable": sortable}
-    template = files("zoo.reliability").joinpath("report.html").read_text(encoding="utf-8")
-    page = environment.from_string(template).render(_contents(findings))
+    page = environment.get_template(template).render(contents)
     draft = path.with_name(path.name + ".part")
     draft.write_text(page, encoding="utf-8")
     draft.replace(path)
+
+
+def _template(name: str) -> str:
+    package, _, file = name.partition("/")
+    return files(package).joinpath(file).read_text(encoding="utf-8")
 
 
 def number(value: float | None, digits: int = 2) -> str:
@@ -304,14 +322,14 @@ def _run(findings: Findings) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         ("Hardware", about.get("hardware")),
     ):
         if part:
-            yield heading, list(_rows(part))
+            yield heading, list(facts(part))
 
 
-def _rows(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
+def facts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
     """Nested data as rows of a table: names joined with spaces, lists with commas."""
     if isinstance(value, Mapping):
         for key, inner in value.items():
-            yield from _rows(inner, f"{name} {key}".strip().replace("_", " "))
+            yield from facts(inner, f"{name} {key}".strip().replace("_", " "))
     elif isinstance(value, list | tuple):
         yield name, ", ".join(map(str, value))
     else:

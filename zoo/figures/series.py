@@ -1,0 +1,187 @@
+"""Series over a number: dots, lines or running bests with intervals, as plain SVG on a white card."""
+
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from typing import Literal
+
+import numpy as np
+
+from zoo.figures.axes import COLOURS, INK, SOFT, Frame, apart, card, dot, grid, label, legend, spread
+from zoo.figures.chart import Level, Point
+
+DOTS = 3000
+"""Dots of a chart; of more, every improvement and an even choice of the others are drawn."""
+_OUTLIERS = 50
+"""Points from which on the lowest 2 % do not stretch the axis: they are drawn on its lower edge."""
+WIDE, _NEAR = 960.0, 60.0
+"""Pixels: a chart's width, and how far apart lines end whose values cannot meet."""
+
+Line = Literal["none", "straight", "best"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Series:
+    """Points of one kind, ascending in x; NaN is not drawn.
+
+    Attributes:
+        label: in the legend.
+        points: with intervals and notes, where they have some.
+        line: none, through the points, or the best so far as steps.
+        dots: whether the points themselves are drawn.
+        emphasis: whether the line is bold.
+    """
+
+    label: str
+    points: Sequence[Point]
+    line: Line = "none"
+    dots: bool = True
+    emphasis: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """A moment: a vertical line at ``x`` with a name."""
+
+    x: float
+    label: str
+
+
+def series_svg(
+    series: Sequence[Series],
+    *,
+    xlabel: str,
+    ylabel: str,
+    description: str,
+    percent: bool = True,
+    levels: Sequence[Level] = (),
+    marks: Sequence[Mark] = (),
+    xpercent: bool = False,
+    width: float = WIDE,
+    height: float = 420.0,
+) -> str:
+    """The series with a legend, horizontal levels and vertical marks; `percent`: y values are shares (`xpercent`: x).
+
+    Equal input gives equal text; any text may be anything.
+    """
+    frame = _frame(series, levels, marks, (width, height))
+    parts = [grid(frame, xlabel, ylabel, percent=percent, xpercent=xpercent)]
+    parts += [_mark(frame, mark, row) for mark, row in zip(marks, cycle((0, 1)), strict=False)]
+    share = _share(series)
+    for number, one in enumerate(series):
+        parts.append(_dots(frame, one, COLOURS[number % len(COLOURS)], share))
+    ends: list[tuple[float, float, str]] = []  # x, y, colour
+    for number, one in enumerate(series):
+        colour = COLOURS[number % len(COLOURS)]
+        line = _corners(one)
+        if line:
+            path = "L".join(f"{frame.x(x):.1f} {frame.y(y):.1f}" for x, y in line)
+            halo = f'<path d="M{path}" fill="none" stroke="#ffffff" stroke-width="5" stroke-opacity="0.8"/>'
+            stroke = 2.4 if one.emphasis else 1.5
+            parts.append(
+                f'{halo if one.line == "best" else ""}<path d="M{path}" fill="none" stroke="{colour}" '
+                f'stroke-width="{stroke}" stroke-linejoin="round"/>'
+            )
+            ends.append((*line[-1], colour))
+    parts += _values(frame, ends, percent)
+    parts += [_level(frame, level) for level in levels if math.isfinite(level.value)]
+    entries = [(one.label, COLOURS[i % len(COLOURS)]) for i, one in enumerate(series) if one.label]
+    parts.append(legend(entries, frame.left, 22))
+    if not any(math.isfinite(point.y) for one in series for point in one.points):
+        middle = (frame.left + frame.right) / 2
+        parts.append(label("nothing to draw", middle, height / 2, anchor="middle", colour=SOFT))
+    return card(width, height, "".join(parts), description)
+
+
+def _frame(
+    series: Sequence[Series], levels: Sequence[Level], marks: Sequence[Mark], size: tuple[float, float]
+) -> Frame:
+    drawn = [point for one in series for point in one.points if math.isfinite(point.x) and math.isfinite(point.y)]
+    heights = [point.y for point in drawn]
+    floor = float(np.quantile(heights, 0.02)) if len(heights) >= _OUTLIERS else -math.inf
+    values = [v for point in drawn for v in (point.y, point.low, point.high) if math.isfinite(v) and v >= floor]
+    values += [level.value for level in levels]
+    widths = [point.x for point in drawn] + [mark.x for mark in marks]
+    low, high = spread(widths, 0.02)
+    right = 20 if all(one.line == "none" for one in series) else 74  # values at the ends of lines
+    top = 40.0 + 14.0 * min(2, len(marks))
+    return Frame(xs=(low, high), ys=spread(values), left=66, right=size[0] - right, top=top, bottom=size[1] - 48)
+
+
+def _mark(frame: Frame, mark: Mark, row: int) -> str:
+    """Its name stands in one of two rows, for neighbours to take turns."""
+    x, top = frame.x(mark.x), frame.top - 4 - 14 * row
+    late = x > (frame.left + frame.right) / 2
+    return f'<path d="M{x:.1f} {top - 9:.1f}V{frame.bottom:.1f}" stroke="{SOFT}" stroke-dasharray="4 3"/>' + label(
+        mark.label, x - 4 if late else x + 4, top, anchor="end" if late else "start", colour=SOFT, size=10
+    )
+
+
+def _level(frame: Frame, level: Level) -> str:
+    y = frame.y(level.value)
+    return f'<path d="M{frame.left:.0f} {y:.1f}H{frame.right:.0f}" stroke="{INK}" stroke-dasharray="6 3"/>' + label(
+        level.label, frame.right, y - 5, anchor="end"
+    )
+
+
+def _share(series: Sequence[Series]) -> float:
+    """Share of the dots that is drawn."""
+    return min(1.0, DOTS / max(1, sum(len(one.points) for one in series if one.dots)))
+
+
+def _dots(frame: Frame, series: Series, colour: str, share: float) -> str:
+    if not series.dots:
+        return ""
+    few = len(series.points) <= _OUTLIERS
+    parts = [f'<g fill="{colour}" fill-opacity="{0.9 if few else 0.4}">']
+    for point in _chosen(series.points, share):
+        x, y = frame.x(point.x), frame.y(point.y)
+        if math.isfinite(point.low) and math.isfinite(point.high):
+            bar = f"M{x:.1f} {frame.y(point.low):.1f}V{frame.y(point.high):.1f}"
+            parts.append(f'<path d="{bar}" stroke="{colour}" stroke-width="2.5" stroke-opacity="0.45"/>')
+        parts.append(dot(x, y, point.note or point.label, "", 5 if few and series.line == "none" else 3))
+    return "".join(parts) + "</g>"
+
+
+def _chosen(points: Sequence[Point], share: float) -> Iterator[Point]:
+    best, due = -math.inf, 0.0
+    for point in points:
+        if not (math.isfinite(point.x) and math.isfinite(point.y)):
+            continue
+        due += share
+        if point.y > best or due >= 1:
+            yield point
+        due -= due >= 1
+        best = max(best, point.y)
+
+
+def _corners(series: Series) -> list[tuple[float, float]]:
+    """The corners of a series' line, in data units."""
+    known = [(point.x, point.y) for point in series.points if math.isfinite(point.x) and math.isfinite(point.y)]
+    if series.line == "none" or not known:
+        return []
+    if series.line == "straight":
+        return known
+    corners = known[:1]
+    for x, y in known:
+        if y > corners[-1][1]:
+            corners += [(x, corners[-1][1]), (x, y)]
+    return [*corners, (known[-1][0], corners[-1][1])]
+
+
+def _values(frame: Frame, ends: Sequence[tuple[float, float, str]], percent: bool) -> list[str]:
+    """The last value of every line, right of its end; those that end near each other are moved apart."""
+    parts = []
+    groups: list[list[tuple[float, float, str]]] = []
+    for end in sorted(ends):
+        if groups and frame.x(end[0]) - frame.x(groups[-1][0][0]) < _NEAR:
+            groups[-1].append(end)
+        else:
+            groups.append([end])
+    for group in groups:
+        x = max(frame.x(end[0]) for end in group) + 6
+        for y, (_, value, colour) in zip(apart([frame.y(end[1]) for end in group], 13), group, strict=True):
+            text = f"{100 * value:.1f} %" if percent else f"{value:.3g}"
+            parts.append(label(text, x, y + 4, colour=colour, bold=True, halo=True))
+    return parts
