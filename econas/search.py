@@ -66,8 +66,9 @@ class HierarchicalSearch:
     """Asks cycle by cycle; what a cycle does depends on the records of the cycles before it only.
 
     An asynchronous search begins the next cycle as soon as nothing of the last one is left to ask for, with what
-    has been told until then. Where an audit raises the setting, every living network is trained again at the new
-    one up to its stage before the next tournament, so that accuracies of two settings never compete.
+    has been told until then, and holds a tournament when its child is asked for. Where an audit raises the setting,
+    every living network is trained again at the new one up to its stage before the next tournament, so that
+    accuracies of two settings never compete.
 
     Args:
         space: where networks are drawn from and mutated in.
@@ -326,6 +327,7 @@ class HierarchicalSearch:
         """The trial of a slot; None if no child can be found that was never trained."""
         source, stages, auditing = slot.source, self._parameters.stages, self._parameters.audit
         if slot.role == CHILD:
+            source = self._parent(slot, index)
             genotype = self._proposals.draw(None if source is None else source.genotype, index)
             if genotype is None:
                 return None
@@ -346,6 +348,16 @@ class HierarchicalSearch:
             role=slot.role,
             keep=slot.level < len(stages) - 1,
         )
+
+    def _parent(self, slot: _Slot, index: int) -> Network | None:
+        """Whom a child is mutated from: nobody waits, so a tournament of its population is held with who is alive now.
+
+        Parents chosen once a cycle would, with as many workers as children, all be the first network ever told.
+        """
+        if not self._parameters.asynchronous or slot.source is None or not self._state.alive:
+            return slot.source
+        population = [int(level == slot.source.level) for level in range(len(self._parameters.stages))]
+        return winners(self._state.alive, population, np.random.default_rng((self._seed, index, TOURNAMENT)))[0]
 
     def _network(self, slot: _Slot, genotype: Genotype, record: Record) -> Network:
         """What has come out of a slot; a renewed network is as old as it was."""

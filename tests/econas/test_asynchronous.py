@@ -70,14 +70,33 @@ def test_raising_the_setting_is_the_other_barrier(scattered, numbers, turned):
     assert raised >= 3
 
 
-def test_trainings_that_are_running_are_known_to_the_next_cycle(numbers):
-    """All eight have begun, one has ended: the next cycle begins with it alone."""
-    search = HierarchicalSearch(SPACE, numbers(), 0)
-    start = search.ask(8, 0)
+def test_a_cycle_begins_with_whom_is_known_and_every_child_with_whom_is_known_by_then(numbers):
+    """All eight have begun and end one by one; none is better than the one before, so that a lone parent shows."""
+    search = HierarchicalSearch(SPACE, numbers(parents=(8, 0, 0), ageing=9), 0)
+    trials = search.ask(8, 0)
     assert [search.ask(1, 8) for _ in range(2)] == [[], []]  # nobody to mutate yet
-    search.tell([Record(index=start[3].index, ok=True, metrics={"accuracy": 0.1})])
-    cycle = search.ask(9, 8)
-    assert [trial.parent for trial in cycle] == [start[3].genotype.key] * 4
+    known = []
+    for one in trials[:8]:
+        search.tell([Record(index=one.index, ok=True, metrics={"accuracy": 0.5})])
+        known.append(one.genotype.key)
+        while (child := search.ask(1, len(trials))) and child[0].role == PROMOTION:
+            trials += child
+        trials += child
+        assert child[0].parent in known
+    parents = {trial.parent for trial in trials if trial.parent is not None}
+    assert len(parents) > 2
+
+
+def test_children_come_from_the_populations_as_in_cycles(scattered, numbers):
+    """2, 1 and 1 parents of networks trained 2, 4 and 6 epochs, as soon as there are such."""
+    log = scattered(HierarchicalSearch(SPACE, numbers(cycles=30, start=8), 1), 3, 1)
+    stops = {}
+    for place, trial in enumerate(log.trials):
+        if trial.parent is not None and place > 80:
+            reached = max(t.stop for t in log.trials[:place] if t.genotype.key == trial.parent and t.role != RETRAIN)
+            stops[reached] = stops.get(reached, 0) + 1
+    assert set(stops) == {2, 4, 6}
+    assert min(stops.values()) > 10
 
 
 # ---------------------------------------------------------------- what holds in any order

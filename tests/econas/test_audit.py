@@ -196,6 +196,19 @@ def test_a_verdict_is_spearmans_correlation_with_the_bootstraps_interval(run, au
         assert (verdict.setting, verdict.reference) == (OLD, NEW)
 
 
+def test_the_lower_bound_counts_not_the_estimate(run, audited):
+    """A correlation above the limit among eight networks may be chance."""
+    doubtful = 0
+    for seed in range(8):
+        chance = np.random.default_rng(seed)
+        search = HierarchicalSearch(SPACE, audited(mode="warn", cycles=(2,)), seed)
+        run(search, accuracy=lambda trial, chance=chance: chance.random() if trial.role == AUDIT else trial.index / 1e3)
+        (verdict,) = search.verdicts
+        doubtful += verdict.rho > 0 > verdict.low
+        assert verdict.decision == ("warned" if verdict.low < 0 else "trusted")
+    assert doubtful
+
+
 def test_audits_that_agree_are_trusted(run, audited):
     search = HierarchicalSearch(SPACE, audited(limit=0.2), 0)
     run(search)
@@ -304,6 +317,8 @@ def test_both_steps_of_the_ladder_are_taken(raised):
     assert all(verdict.rho < 0 or verdict.low < 0 for verdict in search.verdicts)
     order = [trial.setting for trial in history.trials if trial.role in (CHILD, PROMOTION, RENEWAL)]
     assert [a for a, b in zip(order, [*order[1:], None], strict=True) if a != b] == [OLD, NEW, NEWER]
+    one, other = ({t.genotype for t in by_role(history.trials, AUDIT) if t.setting == s} for s in (NEW, NEWER))
+    assert one & other  # an audit at another setting knows nobody yet
 
 
 def test_all_who_live_are_trained_again_up_to_their_stage_before_the_next_tournament(raised):
