@@ -67,10 +67,10 @@ class Auditing:
         if not -1 <= self.limit < 1 or not 0 < self.share < 1:
             raise ValueError(f"limit must lie in [-1, 1) and share in (0, 1), got {self.limit:g} and {self.share:g}")
 
-    def affordable(self, money: float, left: int, step: int) -> int:
-        """How many networks the next of ``left`` audits may train, having an equal part of ``money`` epochs."""
+    def affordable(self, money: float, step: int) -> int:
+        """How many networks an audit may train for ``money`` epochs, at a step of the ladder."""
         one = self.ladder[step]
-        return min(self.networks, int(money / left / (one.setting.e * one.price) + 1e-9))
+        return max(0, min(self.networks, int(money / (one.setting.e * one.price) + 1e-9)))
 
     def to_dict(self) -> dict[str, Any]:
         """The numbers as JSON-ready data."""
@@ -135,6 +135,10 @@ def _parts(ranked: Sequence[Network], count: int) -> list[Sequence[Network]]:
 
 
 def estimate(pairs: Sequence[tuple[float, float]], seed: int, cycle: int) -> Estimate:
-    """Spearman's correlation of (accuracy at the proxy, accuracy at the reference) pairs, with its 95 % interval."""
+    """Spearman's correlation of (accuracy at the proxy, accuracy at the reference) pairs, with its 95 % interval.
+
+    The order of the pairs, which is that of their arrival, does not matter.
+    """
+    pairs = sorted(pairs)
     proxy, reference = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
     return bootstrap(resampled_spearman, proxy, reference, np.random.default_rng((seed, cycle, INTERVAL)))

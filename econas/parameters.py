@@ -86,12 +86,15 @@ class Parameters:
     def _check_audits(self) -> None:
         if self.audit is None:
             return
-        if any(step.setting.e != self.setting.e for step in self.audit.ladder):
-            raise ValueError(
-                f"audits train for the search's {self.setting.e} epochs, got {self.audit.ladder[0].setting}"
-            )
+        for step in self.audit.ladder:
+            if step.setting.e != self.setting.e:
+                raise ValueError(f"audits train for the search's {self.setting.e} epochs, got {step.setting}")
+            if step.setting == self.setting:
+                raise ValueError(f"audits train at another setting than the search's, got {step.setting}")
+        if self.audit.cycles[-1] > self.cycles:
+            raise ValueError(f"an audit before cycle {self.audit.cycles[-1]} of {self.cycles} cycles")
         money, count = self.audit_money, len(self.audit.cycles)
-        if self.audit.affordable(money, count, 0) < FEWEST:
+        if self.audit.affordable(money / count, 0) < FEWEST:
             one = self.audit.ladder[0]
             raise ValueError(
                 f"{self.audit.share:.0%} of the search is {money:g} epochs; {count} audits of {FEWEST} networks "

@@ -66,8 +66,9 @@ class HierarchicalSearch:
     """Asks cycle by cycle; what a cycle does depends on the records of the cycles before it only.
 
     An asynchronous search begins the next cycle as soon as nothing of the last one is left to ask for, with what
-    has been told until then. Where an audit raises the setting, every living network is trained again at the new
-    one up to its stage before the next tournament, so that accuracies of two settings never compete.
+    has been told until then, and holds a tournament when its child is asked for. Where an audit raises the setting,
+    every living network is trained again at the new one up to its stage before the next tournament, so that
+    accuracies of two settings never compete.
 
     Args:
         space: where networks are drawn from and mutated in.
@@ -158,16 +159,21 @@ class HierarchicalSearch:
             if not self._open:
                 self._raise()
             return not self._open
-        cycle = self._state.cycle + 1
-        alive = tuple(one for one in self._state.alive if cycle - one.trained <= self._parameters.ageing)
-        left = self._parameters.search_budget - self._state.spent
-        if cycle > self._parameters.cycles or not alive or left < self._parameters.stages[0] * self._price:
+        numbers, state = self._parameters, self._state
+        left = numbers.search_budget - state.spent
+        if state.cycle == numbers.cycles or not self._living or left < numbers.stages[0] * self._price:
             if not self._open:
                 self._finish()
             return not self._open
-        self._state = replace(self._state, cycle=cycle, alive=alive)
+        self._state = replace(state, cycle=state.cycle + 1, alive=self._living)
         self._fill([*self._audits(), *self._children(), *self._promotions()])
         return True
+
+    @property
+    def _living(self) -> tuple[Network, ...]:
+        """Who will be alive in the next cycle."""
+        cycle = self._state.cycle + 1
+        return tuple(one for one in self._state.alive if cycle - one.trained <= self._parameters.ageing)
 
     def _children(self) -> list[_Slot]:
         rng = np.random.default_rng((self._seed, self._state.cycle, TOURNAMENT))
@@ -194,21 +200,30 @@ class HierarchicalSearch:
 
     def _audits(self) -> list[_Slot]:
         """Whom to audit before this cycle: a stratified sample of the living that no audit of this step has seen."""
-        auditing, state = self._parameters.audit, self._state
+        numbers, auditing, state = self._parameters, self._parameters.audit, self._state
         if auditing is None or state.cycle not in auditing.cycles or state.step == len(auditing.ladder):
             return []
-        left = sum(cycle >= state.cycle for cycle in auditing.cycles)
-        count = auditing.affordable(self._parameters.audit_money - state.audits_spent, left, state.step)
+        share = (numbers.audit_money - state.audits_spent) / sum(cycle >= state.cycle for cycle in auditing.cycles)
+        children = numbers.children * numbers.stages[0] * self._price  # what does not pay them as well is no audit
+        count = auditing.affordable(min(share, numbers.search_budget - state.spent - children), state.step)
         unseen = [network for network in state.alive if network.genotype not in state.audited]
-        if count < FEWEST or not unseen:
-            why = f"skipped: the share pays {count} networks" if unseen else "skipped: everyone alive was audited"
-            self._state = replace(state, verdicts=(*state.verdicts, self._verdict(state.cycle, why)))
+        if why := self._skipped(count, unseen):
+            verdict = self._verdict(state.cycle, f"skipped: {why}")
+            self._state = replace(state, verdicts=(*state.verdicts, verdict))
             return []
         rng = np.random.default_rng((self._seed, state.cycle, STRATA))
         chosen = stratified(unseen, count, rng)
         audited = state.audited | {network.genotype for network in chosen}
         self._state = replace(state, judging=state.cycle, audited=audited)
         return [_Slot(AUDIT, 0, network) for network in chosen]
+
+    def _skipped(self, count: int, unseen: Sequence[Network]) -> str:
+        """Why there is no audit before this cycle; empty if there is one."""
+        if self._state.judging is not None:
+            return "the one before is still running"  # where nobody waits for it
+        if not unseen:
+            return "everyone alive was audited"
+        return f"its share pays {count} networks" if count < FEWEST else ""
 
     def _judge(self) -> None:
         """Give the finished audit its verdict."""
@@ -226,7 +241,7 @@ class HierarchicalSearch:
             decision = "warned"
         else:
             raising = self._affords_raising()
-            decision = "escalated" if raising else "too late: the budget does not pay the living again and a cycle"
+            decision = "escalated" if raising else "too late: training the living again leaves no cycle"
         verdict = self._verdict(state.judging, decision)
         verdict = replace(verdict, networks=len(pairs), rho=found.value, low=found.low, high=found.high)
         self._state = replace(state, judging=None, raising=raising, verdicts=(*state.verdicts, verdict))
@@ -238,17 +253,20 @@ class HierarchicalSearch:
         return Verdict(cycle, self._setting, reference, 0, nan, nan, nan, decision)
 
     def _affords_raising(self) -> bool:
+        """Whether a cycle follows, and the budget pays it and the living at the next setting."""
         numbers, state = self._parameters, self._state
         assert numbers.audit is not None
-        epochs = sum(numbers.stages[network.level] for network in state.alive) + numbers.children * numbers.stages[0]
+        if state.cycle == numbers.cycles or not self._living:
+            return False
+        epochs = sum(numbers.stages[network.level] for network in self._living) + numbers.children * numbers.stages[0]
         return state.spent + epochs * numbers.audit.ladder[state.step].price <= numbers.search_budget
 
     def _raise(self) -> None:
-        """Go one step up the ladder; everyone alive is to be trained again, up to where it was."""
+        """Go one step up the ladder; who is alive in the next cycle is to be trained again, up to where it was."""
         step = self._state.step + 1
         alive = tuple(
             replace(network, level=UNTRAINED, goal=network.level, accuracy=0.0, first=0.0, step=step)
-            for network in self._state.alive
+            for network in self._living
         )
         self._state = replace(self._state, step=step, alive=alive, audited=frozenset(), raising=False)
 
@@ -309,6 +327,7 @@ class HierarchicalSearch:
         """The trial of a slot; None if no child can be found that was never trained."""
         source, stages, auditing = slot.source, self._parameters.stages, self._parameters.audit
         if slot.role == CHILD:
+            source = self._parent(slot, index)
             genotype = self._proposals.draw(None if source is None else source.genotype, index)
             if genotype is None:
                 return None
@@ -329,6 +348,16 @@ class HierarchicalSearch:
             role=slot.role,
             keep=slot.level < len(stages) - 1,
         )
+
+    def _parent(self, slot: _Slot, index: int) -> Network | None:
+        """Whom a child is mutated from: nobody waits, so a tournament of its population is held with who is alive now.
+
+        Parents chosen once a cycle would, with as many workers as children, all be the first network ever told.
+        """
+        if not self._parameters.asynchronous or slot.source is None or not self._state.alive:
+            return slot.source
+        population = [int(level == slot.source.level) for level in range(len(self._parameters.stages))]
+        return winners(self._state.alive, population, np.random.default_rng((self._seed, index, TOURNAMENT)))[0]
 
     def _network(self, slot: _Slot, genotype: Genotype, record: Record) -> Network:
         """What has come out of a slot; a renewed network is as old as it was."""

@@ -2,12 +2,14 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from econas.audit import Auditing, Step
+from econas.baselines import evolution_then_retrain, random_then_retrain
 from econas.parameters import Parameters
 from econas.search import HierarchicalSearch
 from zoo.population import Executor, FixedList, ProxySetting, RandomSearch, SerialExecutor, Strategy, Trial
@@ -26,6 +28,17 @@ SMALL = Parameters(
     setting=ProxySetting.parse("c4r4s0e3"),
     final=FULL,
     finalists=2,
+)
+AUDITED = replace(
+    SMALL,
+    audit=Auditing(
+        mode="escalate",
+        cycles=(1, 3),
+        ladder=(Step(ProxySetting.parse("c3r3s0e3"), 1.5), Step(ProxySetting.parse("c2r2s0e3"), 2.0)),
+        networks=6,
+        limit=0.95,  # the suite's random accuracies do not correlate
+        share=0.7,
+    ),
 )
 GRID = [ProxySetting.parse(text) for text in ("c4r4s0e1", "c2r0s1e2")]
 
@@ -57,11 +70,12 @@ def _fields(trial: Trial) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class StrategyCase:
-    """A fresh strategy on demand, the space it draws from, and a way to run it with more to do."""
+    """A fresh strategy on demand, the space it draws from, and whether it asks the same whoever is told first."""
 
     name: str
     make: Callable[[], Strategy]
     space: CellSpace
+    punctual: bool = True
 
 
 SPACES: list[CellSpace] = list(CELL_SPACES.values())
@@ -72,10 +86,31 @@ STRATEGIES = [
     StrategyCase("random search, no weights", lambda: RandomSearch(ECONAS_SEARCH, GRID[0], 5, 0, False), ECONAS_SEARCH),
     StrategyCase("study", lambda: Study(ECONAS_ZOO, GRID, FULL, repeats=2, growth=[5], batch=2), ECONAS_ZOO),
     StrategyCase("econas", lambda: HierarchicalSearch(ECONAS_SEARCH, SMALL, seed=0), ECONAS_SEARCH),
+    StrategyCase("econas, escalating", lambda: HierarchicalSearch(ECONAS_SEARCH, AUDITED, seed=0), ECONAS_SEARCH),
     StrategyCase(
         "retraining", lambda: Retraining([DARTS.sample(np.random.default_rng(i)) for i in range(4)], FULL), DARTS
     ),
+    StrategyCase(
+        "retraining by two epochs",
+        lambda: Retraining([DARTS.sample(np.random.default_rng(i)) for i in range(3)], FULL, every=2),
+        DARTS,
+    ),
+    StrategyCase(
+        "random, retrained", lambda: random_then_retrain(ECONAS_SEARCH, replace(SMALL, budget=60.0), 0), ECONAS_SEARCH
+    ),
     StrategyCase("grown study", lambda: Study(DARTS, GRID, FULL, repeats=1, growth=[2, 5], batch=3, seed=1), DARTS),
+    StrategyCase(
+        "econas, asynchronous",
+        lambda: HierarchicalSearch(ECONAS_SEARCH, replace(AUDITED, asynchronous=True), seed=0),
+        ECONAS_SEARCH,
+        punctual=False,
+    ),
+    StrategyCase(
+        "evolution, retrained",
+        lambda: evolution_then_retrain(DARTS, replace(SMALL, budget=60.0), 0, population=4, sample=2),
+        DARTS,
+        punctual=False,
+    ),
 ]
 
 
@@ -94,9 +129,11 @@ IN_RAY = {"ray"}  # those that need a Ray instance, which all of them share
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    punctual = [case for case in STRATEGIES if case.punctual]
     for name, values, ids in (
         ("space", SPACES, [space.name for space in SPACES]),
         ("strategy", STRATEGIES, [case.name for case in STRATEGIES]),
+        ("punctual", punctual, [case.name for case in punctual]),
         ("executor_name", EXECUTORS, list(EXECUTORS)),
     ):
         if name in metafunc.fixturenames:

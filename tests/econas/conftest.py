@@ -20,18 +20,18 @@ def score(trial):
 
 
 def training(jobs, accuracy=score, fails=lambda trial: False):
-    """The weights say which network was trained how far, and must be there where a stage continues."""
+    """The weights say which network was trained how and how far, and must be there where a stage continues."""
     outcomes = []
     for job in jobs:
         trial = job.trial
-        wanted = None if trial.resumes is None else f"{trial.genotype.key} {trial.start}".encode()
+        wanted = None if trial.resumes is None else f"{trial.genotype.key} {trial.setting} {trial.start}".encode()
         assert job.checkpoint == wanted
         paid = trial.stop - trial.start
         if fails(trial):
             outcomes.append((Record(index=trial.index, ok=False, reason="diverged", epochs_paid=paid), None))
             continue
         record = Record(index=trial.index, ok=True, metrics={"accuracy": accuracy(trial)}, epochs_paid=paid)
-        outcomes.append((record, f"{trial.genotype.key} {trial.stop}".encode() if trial.keep else None))
+        outcomes.append((record, f"{trial.genotype.key} {trial.setting} {trial.stop}".encode() if trial.keep else None))
     return outcomes
 
 
@@ -70,6 +70,42 @@ def cycle_by_cycle(strategy, n=1000, accuracy=score, fails=lambda trial: False):
         history.alive.append([(one.trial, one.level) for one in getattr(strategy, "alive", ())])
 
 
+@dataclass
+class Log:
+    """A run whose trainings end in a random order: every ask that met a free worker, every accuracy."""
+
+    asks: list[tuple[int, list[Trial]]] = field(default_factory=list)  # batches running, what was asked
+    accuracies: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def trials(self):
+        return [trial for _, trials in self.asks for trial in trials]
+
+
+def out_of_order(strategy, workers=3, seed=0, n=1, accuracy=score, fails=lambda trial: False):
+    """Every free worker asks at once; whose training ends next is chance."""
+    log, running, rng, count = Log(), [], random.Random(seed), 0
+    while True:
+        while len(running) < workers:
+            trials = strategy.ask(n, count)
+            log.asks.append((len(running), trials))
+            if not trials:
+                break
+            assert len({(trial.setting, trial.start, trial.stop) for trial in trials}) == 1
+            running.append(trials)
+            count += len(trials)
+        if not running:
+            return log
+        records = []
+        for trial in running.pop(rng.randrange(len(running))):
+            if fails(trial):
+                records.append(Record(index=trial.index, ok=False, reason="diverged"))
+            else:
+                log.accuracies[trial.index] = accuracy(trial)
+                records.append(Record(index=trial.index, ok=True, metrics={"accuracy": accuracy(trial)}))
+        strategy.tell(records)
+
+
 class Killed(BaseException):
     """The process is gone: nothing may catch this."""
 
@@ -102,6 +138,24 @@ def checked(outcomes):
     return outcomes
 
 
+class Shelf:
+    """A weight store without a disk, for runs that die at every event; what it holds outlives them."""
+
+    def __init__(self):
+        self.held = {}
+
+    def put(self, data):
+        name = hashlib.sha256(data).hexdigest()
+        self.held[name] = data
+        return name
+
+    def get(self, name):
+        return self.held.get(name)
+
+    def keep_only(self, names):
+        self.held = {name: self.held[name] for name in set(names) & set(self.held)}
+
+
 class Torn:
     """A journal whose process dies at one of its appends: before it is there, or right after."""
 
@@ -129,6 +183,11 @@ class Torn:
 @pytest.fixture(scope="session")
 def run():
     return cycle_by_cycle
+
+
+@pytest.fixture(scope="session")
+def scattered():
+    return out_of_order
 
 
 @pytest.fixture(scope="session")
@@ -165,6 +224,11 @@ def workers():
 @pytest.fixture(scope="session")
 def torn():
     return Torn
+
+
+@pytest.fixture(scope="session")
+def shelf():
+    return Shelf
 
 
 @pytest.fixture(scope="session")

@@ -82,9 +82,38 @@ def test_what_is_asked_depends_on_nobody_being_slow(failing, trials):
             assert source.index not in failing
 
 
-def test_nothing_to_train_is_refused():
+@pytest.mark.parametrize(
+    ("every", "stages"), [(1, [(0, 1), (1, 2), (2, 3), (3, 4)]), (3, [(0, 3), (3, 4)]), (4, [(0, 4)]), (9, [(0, 4)])]
+)
+def test_a_trial_may_be_several_epochs_and_the_last_is_what_is_left(every, stages, tmp_path):
+    journal, store, strategy = Journal.memory({}), WeightStore(tmp_path), Retraining(GENOTYPES[:2], SETTING, every)
+    assert Manager(strategy, journal, store).run(SerialExecutor(answers))
+    assert [(t.start, t.stop) for t in journal.trials()[::2]] == stages
+    assert strategy.finished == {0: 2 * len(stages) - 2, 1: 2 * len(stages) - 1}
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(
+        {journal.records()[trial].checkpoint for trial in strategy.finished.values()}
+    )
+    ends = bytes(stop for _, stop in stages)
+    assert {store.get(journal.records()[trial].checkpoint) for trial in strategy.finished.values()} == {ends}
+
+
+def test_nobody_has_finished_before_the_last_of_them_has():
+    strategy = Retraining(GENOTYPES, SETTING, 4)
+    trials = strategy.ask(3, 0)
+    records = [record for record, _ in answers([Job(trial, 0, None) for trial in trials], failing=[1])]
+    strategy.tell(records[:1])
+    assert strategy.finished == {}
+    assert strategy.resumable() == {0}
+    strategy.tell(records[1:])
+    assert strategy.finished == {0: 0, 2: 2}
+    assert strategy.ask(3, 3) == []
+
+
+def test_what_cannot_be_trained_is_refused():
     with pytest.raises(ValueError, match="at least one genotype"):
         Retraining([], SETTING)
+    with pytest.raises(ValueError, match="at least 1 epoch, got 0"):
+        Retraining(GENOTYPES, SETTING, 0)
 
 
 # ---------------------------------------------------------------- numbers of the papers
