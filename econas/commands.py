@@ -246,7 +246,7 @@ def _finish(out: Path, plan: Plan, strategy: Any, console: Console, as_json: boo
     )
     summary = keep_model(model, out)
     write_json(out / "genotype.json", model.genotype.to_dict())
-    report_search(out, console, as_json)
+    report_search(out, console, as_json=False)  # to standard error where JSON is asked for
     if as_json:
         print(json.dumps(summary))
         return
