@@ -1,7 +1,7 @@
 """`thriftnas econas`: the hierarchical-proxy search on images, from random cells to a trained network."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
@@ -239,7 +239,6 @@ def _finish(out: Path, plan: Plan, strategy: Any, console: Console, as_json: boo
             failed = [record.reason for record in records.values() if not record.ok]
             raise ValueError(f"no network was trained to the end; the last failure: {failed[-1] if failed else 'none'}")
         best = min(finalists, key=lambda index: (-records[index].metrics["accuracy"], index))
-        idle = _idle(journal.get("sessions") or [])
     device = opt.local_device(plan.final.precision)
     model = trained_model(
         trials[best], records[best], WeightStore(out / WEIGHTS), plan.final, plan.bench.images, device
@@ -250,21 +249,7 @@ def _finish(out: Path, plan: Plan, strategy: Any, console: Console, as_json: boo
     if as_json:
         print(json.dumps(summary))
         return
-    notes = model.notes
-    console.print(
-        f"workers waited {idle:.0%} of their time ({'no barrier' if plan.parameters.asynchronous else 'cycles'})"
-    )
-    console.print(
-        f"best of {len(finalists)} retrained: {notes['params']:,} parameters, {notes['macs']:,} MACs per image, "
-        f"validation {notes['accuracy']:.4f}, test {notes['test_accuracy']:.4f}"
-    )
     say_how_to_use(out, console)
-
-
-def _idle(sessions: Sequence[Mapping[str, float]]) -> float:
-    """Share of the workers' time in which they had nothing to do."""
-    held = sum(one["workers"] * one["wall_s"] for one in sessions)
-    return 1 - sum(one["busy_s"] for one in sessions) / held if held else 0.0
 
 
 def _estimate(plan: Plan, placement: Placement) -> dict[str, float]:
