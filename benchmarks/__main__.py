@@ -21,14 +21,18 @@ from zoo.launch import about, write_json
 
 
 def names() -> list[str]:
-    """Every benchmark there is: a file in this folder is all it takes."""
-    return sorted(m.name for m in pkgutil.iter_modules(benchmarks.__path__) if not m.name.startswith("_"))
+    """Every benchmark there is: a file in this folder that defines ``run`` is all it takes."""
+    modules = (m.name for m in pkgutil.iter_modules(benchmarks.__path__) if not m.name.startswith("_"))
+    return sorted(name for name in modules if any(getattr(node, "name", "") == "run" for node in _parsed(name).body))
 
 
 def summary(name: str) -> str:
     """First line of a benchmark's docstring, read without importing it."""
-    source = Path(benchmarks.__path__[0], f"{name}.py").read_text(encoding="utf-8")
-    return (ast.get_docstring(ast.parse(source)) or "").split("\n")[0]
+    return (ast.get_docstring(_parsed(name)) or "").split("\n")[0]
+
+
+def _parsed(name: str) -> ast.Module:
+    return ast.parse(Path(benchmarks.__path__[0], f"{name}.py").read_text(encoding="utf-8"))
 
 
 def tables(rows: Sequence[dict[str, Any]]) -> list[Table]:

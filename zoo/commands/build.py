@@ -45,6 +45,7 @@ def build(
     device: opt.Device = "auto",
     dtype: opt.Dtype = "float32",
     channels_last: opt.ChannelsLast = True,
+    engine: opt.Engine = "auto",
     gpus: opt.Gpus = 0.0,
     address: opt.Address = None,
     out: opt.Out = Path("runs/zoo"),
@@ -75,6 +76,7 @@ def build(
         seed=seed,
         threads=threads,
         console=console,
+        engine=engine,
     )
     identity = {
         "strategy": {

@@ -15,6 +15,7 @@ WORKERS = min(2, os.cpu_count() or 1)
 def demo(
     ctx: typer.Context,
     workers: opt.Workers = WORKERS,
+    engine: opt.Engine = "auto",
     seed: opt.Seed = 0,
     address: opt.Address = None,
     out: opt.Out = Path("runs/demo"),
@@ -45,6 +46,7 @@ def demo(
         batch=24,
         seed=seed,
         workers=workers,
+        engine=engine,
         address=address,
         out=out,
         time=time,

@@ -22,7 +22,7 @@ from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, require_cells
 from zoo.spaces.skeleton import Form, Skeleton
 from zoo.training import Precision, Recipe, TrainingSetup
-from zoo.training.evaluator import make_evaluator, sample
+from zoo.training.evaluator import ENGINES, make_evaluator, sample
 
 Data = Annotated[
     str,
@@ -58,6 +58,13 @@ Threads = Annotated[
     int,
     typer.Option(
         help="CPU threads per worker; changes the last bits, so it is part of the run.",
+        rich_help_panel="Workers",
+    ),
+]
+Engine = Annotated[
+    str,
+    typer.Option(
+        help="auto: small maps as one program with the rest of the group; plain: module by module. Part of the run.",
         rich_help_panel="Workers",
     ),
 ]
@@ -127,6 +134,7 @@ def prepare_bench(
     threads: int,
     console: Console,
     form: Form = "cifar",
+    engine: str = "auto",
 ) -> Bench:
     """Load the images and make the setup that fits them.
 
@@ -138,6 +146,8 @@ def prepare_bench(
     if seed < 0:
         raise ValueError(f"the seed must not be negative, got {seed}")
     Skeleton(channels=channels, cells=cells, resolution=resolution or 32, form=form)  # fails before the images load
+    if engine not in ENGINES:
+        raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
     with decoding_bar(console) as progress:
         images = load(data, resolution=resolution, train=train, validation=validation, seed=seed, progress=progress)
     skeleton = Skeleton(
@@ -148,7 +158,9 @@ def prepare_bench(
         classes=len(images.classes),
         form=form,
     )
-    setup = TrainingSetup(skeleton=skeleton, recipe=recipe, precision=precision, seed=seed, threads=threads)
+    setup = TrainingSetup(
+        skeleton=skeleton, recipe=recipe, precision=precision, seed=seed, threads=threads, engine=engine
+    )
     return Bench(images=images, setup=setup)
 
 

@@ -62,6 +62,7 @@ def study(
     device: opt.Device = "auto",
     dtype: opt.Dtype = "float32",
     channels_last: opt.ChannelsLast = True,
+    engine: opt.Engine = "auto",
     gpus: opt.Gpus = 0.0,
     address: opt.Address = None,
     out: opt.Out = Path("runs/study"),
@@ -97,6 +98,7 @@ def study(
         seed=seed,
         threads=threads,
         console=console,
+        engine=engine,
     )
     grid, notices = merge_coinciding(grid, bench.setup.skeleton)
     for notice in notices:

@@ -250,6 +250,7 @@ def _prepare(
         bench = opt.prepare_bench(
             data=data, train=train, validation=validation, channels=channels, cells=cells, resolution=resolution,
             recipe=recipe, precision=precision, seed=seed, threads=threads, console=console, form=original.form,
+            engine="plain",
         )  # fmt: skip
         images, setup, count = bench.images, bench.setup, len(bench.images.train)
     batch_slices(count, recipe.batch, processes)  # complains where there are too few images

@@ -1,7 +1,7 @@
 """Augmentation: pad, crop, flip, resize, normalise and cut out whole batches, on the device they are on."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 import torch
@@ -69,6 +69,13 @@ class EpochDraws:
             cut_row=self.cut_row[batch],
             cut_column=self.cut_column[batch],
         )
+
+    @classmethod
+    def together(cls, parts: Sequence["EpochDraws"]) -> "EpochDraws":
+        """The draws of several batches as those of one, in order."""
+        if len(parts) == 1:
+            return parts[0]
+        return cls(**{field.name: torch.cat([getattr(part, field.name) for part in parts]) for field in fields(cls)})
 
     def to(self, device: torch.device | str) -> "EpochDraws":
         """The same draws on a device; once per epoch, so that no batch waits for a copy."""

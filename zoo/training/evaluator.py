@@ -14,11 +14,19 @@ from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet, subset
 from zoo.networks.cell_network import CellNetwork, build_network
 from zoo.population.proxy import ProxySetting, share_at
-from zoo.population.trial import Job, Outcome, Record
+from zoo.population.trial import Job, Outcome, Record, Trial
 from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, require_cells
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
+from zoo.training.cotraining import (
+    evaluate_together,
+    load_momenta,
+    make_program,
+    prefers_program,
+    store_momenta,
+    train_together,
+)
 from zoo.training.distributed import ALONE, Team
 from zoo.training.trainer import (
     ADDED,
@@ -35,7 +43,8 @@ from zoo.training.trainer import (
 # Purposes of the random streams; every use of randomness has a number of its own.
 WEIGHTS, SAMPLE = 304, 305
 
-ENGINE = "plain"
+ENGINES = ("auto", "plain")
+"""auto: as one program with the rest of its batch where maps are small, else plain; plain: the modules themselves."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -48,6 +57,10 @@ class TrainingSetup:
         precision: device, dtype, memory format.
         seed: of weights, order, augmentation and sample subsets.
         threads: CPU threads of a worker; another number gives other last bits.
+        engine: how networks are executed, one of :data:`ENGINES`; another gives other last bits.
+
+    Raises:
+        ValueError: for an engine that does not exist.
     """
 
     skeleton: Skeleton = field(default_factory=Skeleton)
@@ -55,6 +68,11 @@ class TrainingSetup:
     precision: Precision = field(default_factory=Precision)
     seed: int = 0
     threads: int = 1
+    engine: str = "plain"
+
+    def __post_init__(self) -> None:
+        if self.engine not in ENGINES:
+            raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
 
     def identity(self) -> dict[str, Any]:
         """The setup as JSON-ready data; the device counts by its type only, and see :data:`ADDED`."""
@@ -63,7 +81,7 @@ class TrainingSetup:
             if field_.name in ADDED and data["recipe"][field_.name] == field_.default:
                 del data["recipe"][field_.name]
         data["precision"]["device"] = torch.device(self.precision.device).type
-        return data | {"engine": ENGINE}
+        return data
 
 
 def make_evaluator(setup: TrainingSetup, images: ImageSet) -> "TrainingEvaluator":
@@ -85,37 +103,47 @@ class Material(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Begun:
+    """A job about to train: its network and optimizer as its last stage left them, and the stage that is next."""
+
+    job: Job
+    setting: ProxySetting
+    network: CellNetwork
+    optimizer: torch.optim.Optimizer
+    stage: Stage
+
+
 def run_job(job: Job, setup: TrainingSetup, material: Material, team: Team = ALONE) -> Outcome:
     """Train a job's network for its stage and measure it; divergence and lack of memory are failed records."""
     began = time.perf_counter()
-
-    def record(ok: bool, epochs: int, metrics: dict[str, float], reason: str = "") -> Record:
-        seconds = time.perf_counter() - began
-        return Record(index=job.trial.index, ok=ok, reason=reason, metrics=metrics, epochs_paid=epochs, seconds=seconds)
-
-    asked = job.trial.stop - job.trial.start
     try:
-        metrics, weights, epochs = _train_and_measure(job, setup, material, team)
+        begun = begin(job, setup, team)
+        train_loss, images = material.train(begun.network, begun.optimizer, begun.setting, begun.stage)
+        weights = kept_weights(begun, team)
+        metrics = material.validate(begun.network) | priced(begun, train_loss, images)
     except Diverged as error:
-        return record(False, asked, {}, str(error)), None
+        return failed(job, str(error), time.perf_counter() - began)
     except (RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        return record(False, asked, {}, "out of memory"), None
-    return record(True, epochs, metrics), weights
+        return failed(job, "out of memory", time.perf_counter() - began)
+    return measured(begun, metrics, time.perf_counter() - began), weights
 
 
-def _train_and_measure(
-    job: Job, setup: TrainingSetup, material: Material, team: Team
-) -> tuple[dict[str, float], bytes | None, int]:
+def begin(job: Job, setup: TrainingSetup, team: Team = ALONE) -> Begun:
+    """Build a job's network, with the weights it resumes where it has any.
+
+    Raises:
+        ValueError: for a trial without a setting, or weights of another stage.
+    """
     trial = job.trial
     if trial.setting is None:
         raise ValueError(f"trial {trial.index} has no proxy setting; this evaluator trains from scratch")
     genotype = require_cells(trial.genotype)
-    skeleton = trial.setting.skeleton(setup.skeleton)
-    network = team.prepare(_network(genotype, job.root, skeleton, setup))
+    network = team.prepare(_network(genotype, job.root, trial.setting.skeleton(setup.skeleton), setup))
     optimizer = make_optimizer(network, setup.recipe)
     start = trial.start
     if start and job.checkpoint is None:
@@ -125,13 +153,42 @@ def _train_and_measure(
         if done != start:
             raise ValueError(f"trial {trial.index} resumes at epoch {start}, its checkpoint is at {done}")
     stage = Stage(start=start, stop=trial.stop, epochs=trial.setting.e, seed=setup.seed, root=job.root)
-    train_loss, images = material.train(network, optimizer, trial.setting, stage)
+    return Begun(job, trial.setting, network, optimizer, stage)
+
+
+def kept_weights(begun: Begun, team: Team = ALONE) -> bytes | None:
+    """The checkpoint of a trained network, where its trial keeps one."""
     # in a team, the others' weights are the same and go nowhere
-    weights = save_checkpoint(network, optimizer, trial.stop) if trial.keep and team.rank == 0 else None
-    metrics = material.validate(network)
-    price = cost(genotype, skeleton)
-    metrics |= {"train_loss": train_loss, "macs": price.macs, "params": price.params, "images": images}
-    return metrics, weights, trial.stop - start
+    keep = begun.job.trial.keep and team.rank == 0
+    return save_checkpoint(begun.network, begun.optimizer, begun.stage.stop) if keep else None
+
+
+def priced(begun: Begun, train_loss: float, images: int) -> dict[str, float]:
+    """The metrics that training itself gives: its loss, the images of an epoch, and what the network costs."""
+    price = cost(begun.network.genotype, begun.network.skeleton)
+    return {"train_loss": train_loss, "macs": price.macs, "params": price.params, "images": images}
+
+
+def measured(begun: Begun, metrics: dict[str, float], seconds: float) -> Record:
+    """The record of a job that ended with a measurement."""
+    epochs = begun.stage.stop - begun.stage.start
+    return Record(index=begun.job.trial.index, ok=True, metrics=metrics, epochs_paid=epochs, seconds=seconds)
+
+
+def _outcome(
+    begun: Begun, loss: float | Diverged, metrics: dict[str, float] | Diverged, images: int, seconds: float
+) -> Outcome:
+    """What became of one network of a program."""
+    if isinstance(loss, Diverged) or isinstance(metrics, Diverged):
+        return failed(begun.job, str(loss if isinstance(loss, Diverged) else metrics), seconds)
+    return measured(begun, metrics | priced(begun, loss, images), seconds), kept_weights(begun)
+
+
+def failed(job: Job, reason: str, seconds: float) -> Outcome:
+    """The outcome of a job that did not."""
+    trial = job.trial
+    record = Record(index=trial.index, ok=False, reason=reason, epochs_paid=trial.stop - trial.start, seconds=seconds)
+    return record, None
 
 
 def _network(genotype: CellGenotype, root: int, skeleton: Skeleton, setup: TrainingSetup) -> CellNetwork:
@@ -165,8 +222,62 @@ class TrainingEvaluator:
         self._validation: dict[int, Tensor] = {}
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """One outcome per job, in order; divergence and lack of memory are failed records."""
-        return [run_job(job, self._setup, self, self._team) for job in jobs]
+        """One outcome per job, in order; divergence and lack of memory are failed records.
+
+        Jobs of one setting and stage whose maps are small are trained together, as one program, unless the setup's
+        engine is "plain".
+        """
+        groups: dict[tuple[object, ...], list[Job]] = {}
+        for job in jobs:
+            trial = job.trial
+            lost = trial.start > 0 and job.checkpoint is None
+            alone = trial.index if lost or not self._as_program(trial) else None
+            groups.setdefault((trial.setting, trial.start, trial.stop, alone), []).append(job)
+        outcomes = {
+            outcome[0].index: outcome
+            for group in groups.values()
+            for outcome in (self._together(group) if self._as_program(group[0].trial) else [self._alone(group[0])])
+        }
+        return [outcomes[job.trial.index] for job in jobs]
+
+    def _alone(self, job: Job) -> Outcome:
+        return run_job(job, self._setup, self, self._team)
+
+    def _as_program(self, trial: Trial) -> bool:
+        setup = self._setup
+        if trial.setting is None or not isinstance(trial.genotype, CellGenotype) or self._team.size > 1:
+            return False
+        resolution = trial.setting.skeleton(setup.skeleton).resolution
+        return prefers_program(setup.engine, resolution, setup.precision.device)
+
+    def _together(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """Jobs of one setting and stage as one program; a batch that does not fit in memory goes one by one."""
+        began = time.perf_counter()
+        try:
+            return self._co_train([begin(job, self._setup) for job in jobs], began)
+        except (RuntimeError, MemoryError) as error:
+            if not out_of_memory(error):
+                raise
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
+        if len(jobs) == 1:
+            return [failed(jobs[0], "out of memory", time.perf_counter() - began)]
+        return [outcome for job in jobs for outcome in self._together([job])]
+
+    def _co_train(self, begun: Sequence[Begun], began: float) -> list[Outcome]:
+        setup, setting, skeleton = self._setup, begun[0].setting, begun[0].network.skeleton
+        examples = self._examples(setting.s, skeleton.resolution)
+        optimizers = [one.optimizer for one in begun]
+        program = make_program([one.network for one in begun], setup.precision)
+        load_momenta(program, optimizers)
+        losses = train_together(program, examples, setup.recipe, setup.precision, [one.stage for one in begun])
+        prepared = self._prepared(skeleton.resolution)
+        metrics = evaluate_together(program, prepared, self._validation_labels, skeleton.classes)
+        store_momenta(program, optimizers)
+        program.close()
+        seconds = (time.perf_counter() - began) / len(begun)
+        images = len(examples.labels)
+        return [_outcome(*each, images, seconds) for each in zip(begun, losses, metrics, strict=True)]
 
     def train(
         self, network: CellNetwork, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
@@ -207,7 +318,8 @@ def sample(labels: np.ndarray[Any, np.dtype[np.int64]], level: int, seed: int) -
     return subset(labels, share_at(level), np.random.default_rng((seed, SAMPLE)))
 
 
-def _out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: Exception) -> bool:
+    """Whether an exception says that there is no memory left."""
     text = str(error).lower()
     return (
         isinstance(error, torch.OutOfMemoryError | MemoryError)

@@ -10,6 +10,7 @@ from zoo.data.image_set import ImageSet
 from zoo.networks.cell_network import build_network
 from zoo.population.proxy import ProxySetting
 from zoo.spaces.genotype import CellGenotype
+from zoo.training.cotraining import evaluate_together, make_program, prefers_program, train_together
 from zoo.training.evaluator import TrainingSetup
 from zoo.training.trainer import Examples, Stage, evaluate, make_optimizer, train_stage
 
@@ -49,6 +50,8 @@ def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genoty
     if setup.precision.channels_last:
         network = network.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(network, recipe)
+    fast = prefers_program(setup.engine, skeleton.resolution, device)
+    program = make_program([network], setup.precision) if fast else None
 
     def step(count: int) -> float:
         part = slice(0, count * recipe.batch)
@@ -62,12 +65,19 @@ def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genoty
         )
         began = time.perf_counter()
         stage = Stage(start=0, stop=1, epochs=1, seed=0, root=0)
-        train_stage(network, optimizer, examples, recipe, setup.precision, stage)
+        if program is not None:
+            train_together(program, examples, recipe, setup.precision, [stage])
+        else:
+            train_stage(network, optimizer, examples, recipe, setup.precision, stage)
         return (time.perf_counter() - began) / len(examples.labels)
 
     step(1)
     training = step(STEPS)
     batch = torch.zeros(256, skeleton.in_channels, skeleton.resolution, skeleton.resolution, device=device)
     began = time.perf_counter()
-    evaluate(network, batch, torch.zeros(256, dtype=torch.long, device=device), skeleton.classes, setup.precision)
+    labels = torch.zeros(256, dtype=torch.long, device=device)
+    if program is not None:
+        evaluate_together(program, batch, labels, skeleton.classes)
+    else:
+        evaluate(network, batch, labels, skeleton.classes, setup.precision)
     return Speed(training, (time.perf_counter() - began) / 256)

@@ -29,6 +29,16 @@ DTYPES = {"float32": torch.float32, "float64": torch.float64, "bfloat16": torch.
 class Diverged(ArithmeticError):
     """The loss is no longer a finite number."""
 
+    @classmethod
+    def in_training(cls, loss: float, epoch: int) -> "Diverged":
+        """In an epoch, counted from 0."""
+        return cls(f"diverged: the training loss is {loss} in epoch {epoch + 1}")
+
+    @classmethod
+    def in_validation(cls, loss: float) -> "Diverged":
+        """After training."""
+        return cls(f"diverged: the validation loss is {loss}")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:
@@ -239,7 +249,7 @@ def train_epoch(
     parameters = [p for p in network.parameters() if p.requires_grad]
     device = parameters[0].device
     network.train()
-    paths = _paths(stage, epoch, device, team) if recipe.path_dropout else None
+    paths = path_stream(stage, epoch, device, team) if recipe.path_dropout else None
     drop = recipe.path_dropout * epoch / stage.epochs
     total = torch.zeros((), device=device, dtype=precision.storage)
     for number, (pixels, labels) in enumerate(batches):
@@ -256,7 +266,7 @@ def train_epoch(
         total += loss.detach() * len(labels)
     mean_loss: float = team.sum(total).item() / slices[-1].stop
     if not math.isfinite(mean_loss):
-        raise Diverged(f"diverged: the training loss is {mean_loss} in epoch {epoch + 1}")
+        raise Diverged.in_training(mean_loss, epoch)
     return mean_loss
 
 
@@ -299,7 +309,7 @@ def random_stream(stage: Stage, purpose: int, epoch: int) -> np.random.Generator
     return np.random.default_rng((stage.seed, stage.root, purpose, epoch))
 
 
-def _paths(stage: Stage, epoch: int, device: torch.device, team: Team) -> torch.Generator:
+def path_stream(stage: Stage, epoch: int, device: torch.device, team: Team) -> torch.Generator:
     """The stream of dropped paths; every further process has one of its own, or all would drop alike."""
     own = (team.rank,) if team.rank else ()
     seed = int(np.random.default_rng((stage.seed, stage.root, PATHS, epoch, *own)).integers(2**63))
@@ -363,7 +373,7 @@ def measure(
     count = int(present.sum())
     mean_loss = team.sum(loss).item() / count
     if not math.isfinite(mean_loss):
-        raise Diverged(f"diverged: the validation loss is {mean_loss}")
+        raise Diverged.in_validation(mean_loss)
     recall = correct[present > 0].double() / present[present > 0]
     return {
         "accuracy": int(correct.sum()) / count,

@@ -1,0 +1,243 @@
+"""The program is another execution of the same modules: equal logits, gradients, statistics and weights."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.networks import build_network, planning, stages
+from zoo.networks.cell_network import CellNetwork
+from zoo.networks.operations import Zero
+from zoo.networks.planning import live_nodes, needed_cells
+from zoo.networks.program import Program
+from zoo.networks.taps import Window, tap_matrix
+from zoo.spaces import CELL_SPACES, PUBLISHED, Cell, CellGenotype, Edge, Skeleton
+
+N = 12
+SKELETON = Skeleton(channels=3, cells=5, resolution=8, classes=4)
+
+
+def generator(seed: int) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def networks(
+    genotypes: list[CellGenotype], skeleton: Skeleton = SKELETON, auxiliary: bool = False
+) -> list[CellNetwork]:
+    return [
+        build_network(genotype, skeleton, generator(seed), auxiliary=auxiliary, dtype=torch.float64)
+        for seed, genotype in enumerate(genotypes)
+    ]
+
+
+def sampled(space: str, *seeds: int) -> list[CellGenotype]:
+    return [CELL_SPACES[space].sample(np.random.default_rng(seed)) for seed in seeds]
+
+
+def batch(count: int, skeleton: Skeleton = SKELETON) -> tuple[Tensor, Tensor]:
+    size, random = skeleton.resolution, generator(99)
+    images = torch.randn(count, N, skeleton.in_channels, size, size, generator=random, dtype=torch.float64)
+    return images, torch.randint(skeleton.classes, (count, N), generator=random)
+
+
+def plain_pass(network: CellNetwork, images: Tensor, labels: Tensor, drop: float, seed: int) -> float:
+    paths = generator(seed)
+    if network.auxiliary is None:
+        loss = functional.cross_entropy(network(images, drop, paths), labels)
+    else:
+        logits, extra = network.with_auxiliary(images, drop, paths)
+        loss = functional.cross_entropy(logits, labels) + 0.4 * functional.cross_entropy(extra, labels)
+    loss.backward()  # type: ignore[no-untyped-call]
+    return loss.item()
+
+
+def program_pass(program: Program, images: Tensor, labels: Tensor, drop: float) -> list[float]:
+    paths = [generator(seed) for seed in range(len(images))]
+    run, logits, auxiliary = program.forward(images, training=True, drop=drop, generators=paths)
+    leaves = [logits.detach().requires_grad_()]
+    losses = functional.cross_entropy(leaves[0].transpose(1, 2), labels, reduction="none").mean(1)
+    if auxiliary is not None:
+        leaves.append(auxiliary.detach().requires_grad_())
+        losses = losses + 0.4 * functional.cross_entropy(leaves[1].transpose(1, 2), labels, reduction="none").mean(1)
+    program.backward(run, *torch.autograd.grad(losses.sum(), leaves))
+    program.bank.track(images.shape[1])
+    return losses.tolist()
+
+
+def agree(
+    genotypes: list[CellGenotype], skeleton: Skeleton = SKELETON, drop: float = 0.0, auxiliary: bool = False
+) -> None:
+    """Losses, gradients, statistics in use, and logits in evaluation mode, against autograd on the modules."""
+    images, labels = batch(len(genotypes), skeleton)
+    plain, ours = networks(genotypes, skeleton, auxiliary), networks(genotypes, skeleton, auxiliary)
+    expected = [plain_pass(*each, drop, seed) for seed, each in enumerate(zip(plain, images, labels, strict=True))]
+    program = Program(ours)
+    assert program_pass(program, images, labels, drop) == pytest.approx(expected, rel=1e-9)
+    gradients = {id(parameter): view for _, parameter, view in program.bank.views(program.bank.gradients)}
+    for network, reference in zip(ours, plain, strict=True):
+        for (name, parameter), other in zip(network.named_parameters(), reference.parameters(), strict=True):
+            assert (id(parameter) in gradients) == (other.grad is not None), name
+            if other.grad is not None:
+                scale = other.grad.abs().max() + 1e-3
+                assert ((gradients[id(parameter)] - other.grad).abs().max() / scale).item() < 1e-9, name
+    program.close()
+    for network, reference in zip(ours, plain, strict=True):
+        moved = 0
+        for (name, buffer), other in zip(network.named_buffers(), reference.buffers(), strict=True):
+            used = buffer.ndim == 0 or not torch.equal(buffer, torch.full_like(buffer, float("var" in name)))
+            moved += used
+            if used and network.state_dict()[name.rsplit(".", 1)[0] + ".num_batches_tracked"]:
+                torch.testing.assert_close(buffer, other, rtol=1e-9, atol=1e-12)
+        assert moved
+        reference.eval()
+    _, logits, _ = Program(ours).forward(images, training=False)
+    with torch.no_grad():
+        for found, network, image in zip(logits, plain, images, strict=True):
+            torch.testing.assert_close(found, network(image), rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("space", CELL_SPACES)
+@pytest.mark.parametrize("seed", range(3))
+def test_one_network_has_the_gradients_of_autograd(space: str, seed: int) -> None:
+    agree(sampled(space, seed))
+
+
+@pytest.mark.parametrize("space", CELL_SPACES)
+@pytest.mark.parametrize(("drop", "auxiliary"), [(0.0, False), (0.3, True)])
+def test_different_networks_together_have_the_gradients_of_autograd(space: str, drop: float, auxiliary: bool) -> None:
+    agree(sampled(space, 11, 12, 13), drop=drop, auxiliary=auxiliary)
+
+
+@pytest.mark.parametrize(
+    "skeleton",
+    [
+        Skeleton(channels=1, cells=3, resolution=4, classes=3, in_channels=1),
+        Skeleton(channels=2, cells=2, resolution=12, classes=3),
+        Skeleton(channels=2, cells=1, resolution=20, classes=3),
+        Skeleton(channels=2, cells=4, resolution=32, classes=3, form="imagenet"),
+    ],
+    ids=["smallest", "12 px", "one cell, maps too large for matrices", "imagenet form"],
+)
+def test_every_skeleton_is_executed(skeleton: Skeleton) -> None:
+    agree(sampled("econas-zoo", 3, 4), skeleton)
+    agree([PUBLISHED["PC_DARTS"]], skeleton, drop=0.2)
+
+
+@pytest.mark.parametrize("limits", [(0, 0), (10**6, 10**6)], ids=["ordinary kernels", "matrices"])
+def test_every_kind_of_convolution_is_exact_at_every_size(limits: tuple[int, int], monkeypatch: Any) -> None:
+    monkeypatch.setattr(planning, "DEPTHWISE_LIMIT", limits[0])
+    monkeypatch.setattr(planning, "MATRIX_LIMIT", dict.fromkeys(stages.MATRIX_LIMIT, limits[1]))
+    agree(sampled("econas-zoo", 5, 6, 7))
+
+
+def test_nodes_and_cells_nobody_reads_are_not_computed() -> None:
+    nodes = (
+        (Edge("sep_conv_3x3", 0), Edge("none", 1)),
+        (Edge("none", 0), Edge("none", 1)),
+        (Edge("dil_conv_3x3", 3),),
+        (Edge("max_pool_3x3", 0),),
+    )
+    blind = Cell(nodes, (2, 4))
+    genotype = CellGenotype(blind, blind)
+    (network,) = networks([genotype])
+    cell = network.cells[0]
+    assert isinstance(cell, planning.CellModule)
+    assert live_nodes(cell) == {0, 2, 3, 4}  # neither input 1 nor node 5
+    assert needed_cells(network) == {0, 2, 4}
+    assert any(isinstance(module, Zero) for module in network.modules())
+    agree([genotype, *sampled("darts", 1)])
+    agree([genotype], drop=0.4)
+
+
+def test_networks_are_untouched_by_their_neighbours() -> None:
+    genotypes = sampled("econas-search", 1, 2, 3)
+    images, labels = batch(3)
+    sick = networks(genotypes)
+    with torch.no_grad():
+        next(sick[1].parameters()).fill_(torch.nan)
+    together = Program(sick)
+    losses = program_pass(together, images, labels, 0.0)
+    together.bank.step(0.1, momentum=0.9, decay=1e-3, clip=0.5)
+    assert np.isnan(losses[1])
+    for number in (0, 2):
+        alone = Program(networks(genotypes)[number : number + 1])
+        (loss,) = program_pass(alone, images[number : number + 1], labels[number : number + 1], 0.0)
+        alone.bank.step(0.1, momentum=0.9, decay=1e-3, clip=0.5)
+        alone.close()
+        assert loss == pytest.approx(losses[number], rel=1e-12)
+    together.close()
+    for number in (0, 2):
+        alone_again = networks(genotypes)[number : number + 1]
+        program = Program(alone_again)
+        program_pass(program, images[number : number + 1], labels[number : number + 1], 0.0)
+        program.bank.step(0.1, momentum=0.9, decay=1e-3, clip=0.5)
+        program.close()
+        for a, b in zip(sick[number].state_dict().values(), alone_again[0].state_dict().values(), strict=True):
+            torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-13)
+
+
+def test_steps_are_those_of_sgd_with_clipping() -> None:
+    genotypes = sampled("econas-search", 4, 5)
+    images, labels = batch(2)
+    plain, ours = networks(genotypes), networks(genotypes)
+    program = Program(ours)
+    options: dict[str, Any] = {"lr": 0.3, "momentum": 0.9, "weight_decay": 0.01}
+    optimizers = [torch.optim.SGD(network.parameters(), **options) for network in plain]
+    for clip in (0.1, 100.0, 0.2):  # clipped, not clipped, clipped
+        program_pass(program, images, labels, 0.0)
+        program.bank.step(0.3, momentum=0.9, decay=0.01, clip=clip)
+        for seed, (network, optimizer) in enumerate(zip(plain, optimizers, strict=True)):
+            optimizer.zero_grad()
+            plain_pass(network, images[seed], labels[seed], 0.0, seed)
+            nn.utils.clip_grad_norm_(network.parameters(), clip)
+            optimizer.step()
+    program.close()
+    for network, reference in zip(ours, plain, strict=True):
+        for (name, parameter), other in zip(network.named_parameters(), reference.parameters(), strict=True):
+            torch.testing.assert_close(parameter, other, rtol=1e-9, atol=1e-11, msg=name)
+
+
+def test_weights_are_borrowed_and_given_back() -> None:
+    (network,) = networks(sampled("econas-zoo", 8))
+    before, homes = network.state_dict(), [parameter.data_ptr() for parameter in network.parameters()]
+    names = list(before)
+    copies = {name: value.clone() for name, value in before.items()}
+    Program([network]).close()
+    assert list(network.state_dict()) == names
+    assert [parameter.data_ptr() for parameter in network.parameters()] == homes
+    assert all(torch.equal(value, copies[name]) for name, value in network.state_dict().items())
+
+
+def test_bfloat16_is_near() -> None:
+    genotypes = sampled("econas-search", 6, 7)
+    images, labels = batch(2)
+    expected = program_pass(Program(networks(genotypes)), images, labels, 0.0)
+    low = [network.float() for network in networks(genotypes)]
+    program = Program(low, torch.bfloat16)
+    assert program.bank.gradients.dtype == torch.float32
+    assert program_pass(program, images, labels, 0.0) == pytest.approx(expected, rel=0.05)
+
+
+def test_networks_of_different_skeletons_are_refused() -> None:
+    small, large = (
+        networks(sampled("darts", 1)),
+        networks(sampled("darts", 2), Skeleton(channels=2, cells=5, resolution=8, classes=4)),
+    )
+    with pytest.raises(ValueError, match="one skeleton"):
+        Program([*small, *large])
+
+
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("kernel", "dilation"), [((3, 3), 1), ((5, 5), 2), ((1, 7), 1), ((7, 1), 1)])
+@pytest.mark.parametrize("side", [2, 5, 8])
+def test_taps_make_a_convolution_a_product(side: int, kernel: tuple[int, int], dilation: int, stride: int) -> None:
+    padding = tuple(dilation * (k - 1) // 2 for k in kernel)
+    conv = nn.Conv2d(1, 1, kernel, stride, padding, dilation, bias=False, dtype=torch.float64)  # type: ignore[arg-type]
+    image = torch.randn(1, 1, side, side, dtype=torch.float64, generator=generator(0))
+    window = Window.of(conv, (side, side))
+    taps = tap_matrix(window, torch.float64, torch.device("cpu"))
+    matrix = (conv.weight.view(1, -1) @ taps).view(window.out_pixels, window.pixels)
+    torch.testing.assert_close((matrix @ image.flatten()).view(1, 1, *window.out), conv(image))

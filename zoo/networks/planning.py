@@ -1,0 +1,339 @@
+"""Planning: several cell networks as one list of layers, in which work of the same shape is one layer."""
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+from torch import nn
+
+from zoo.networks.bank import Bank, Slot
+from zoo.networks.cell_network import CellModule, CellNetwork
+from zoo.networks.layers import Auxiliary, Block, Classifier, Layer, Node, Nothing, Pool, Stack
+from zoo.networks.operations import FactorizedReduce, Zero
+from zoo.networks.stages import DEPTHWISE_LIMIT, MATRIX_LIMIT, Depthwise, Halves, Matrix, Ordinary, Pointwise, Stage
+from zoo.networks.taps import Window
+from zoo.spaces.genotype import INPUTS
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """What a block does in one network: ReLU or not, convolutions in order (side by side: ``halves``), a norm."""
+
+    active: bool
+    convs: Sequence[nn.Conv2d]
+    norm: nn.BatchNorm2d
+    halves: bool
+    windows: Sequence[Window]
+
+    @property
+    def shape(self) -> Hashable:
+        """Equal for pieces that can be one block: depthwise kernels and dilations make no difference."""
+        convs = tuple(
+            ("depthwise", window.size, window.out, conv.in_channels)
+            if is_depthwise(conv) and window.pixels <= DEPTHWISE_LIMIT
+            else (window, conv.in_channels, conv.out_channels, conv.groups)
+            for conv, window in zip(self.convs, self.windows, strict=True)
+        )
+        return self.active, self.halves, convs
+
+    @property
+    def out(self) -> Size:
+        """Size of the maps it makes."""
+        return self.windows[-1].out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """One piece of work of one network: what it reads, the value it makes, and how it becomes a layer.
+
+    Tasks of equal ``shape`` become one layer; a shape of None stands alone.
+    """
+
+    owner: int
+    needs: Sequence[int]
+    target: int
+    shape: Hashable
+    make: Callable[[Sequence["Task"]], Layer]
+    piece: Piece | None = None
+
+
+def is_depthwise(conv: nn.Conv2d) -> bool:
+    """Whether every channel has a kernel of its own, of more than one pixel."""
+    return conv.groups == conv.in_channels == conv.out_channels and conv.kernel_size != (1, 1)
+
+
+class Plan:
+    """The layers of K networks, and the numbers of their values.
+
+    What no output depends on is left out: nodes nobody reads, cells nobody reads, ``none`` edges.
+
+    Args:
+        networks: built on skeletons with the same cells, resolution and classes.
+        bank: where their weights are to live; not open yet.
+
+    Raises:
+        ValueError: for no networks, or skeletons that differ.
+    """
+
+    def __init__(self, networks: Sequence[CellNetwork], bank: Bank) -> None:
+        if len({network.skeleton for network in networks}) != 1:
+            raise ValueError("networks that run as one program must have one skeleton")
+        self._networks, self._bank = networks, bank
+        self._skeleton = networks[0].skeleton
+        self._shapes: list[tuple[int, Size]] = []  # channels and size of every value
+        self._tasks: list[Task] = []
+        self.layers: list[Layer] = []
+        side = self._skeleton.resolution
+        self.images = [self._value(self._skeleton.in_channels, (side, side)) for _ in networks]
+        self.masks: list[list[int | None]] = [
+            [] for _ in networks
+        ]  # a network's droppable terms, as forward meets them
+        self._terms = 0
+        self.logits, self.auxiliaries = self._lay_out()
+
+    def _lay_out(self) -> tuple[list[int], list[int]]:
+        needed = [needed_cells(network) for network in self._networks]
+        before, previous = list(self.images), list(self.images)
+        for owner, network in enumerate(self._networks):
+            before[owner] = previous[owner] = self._chain(owner, network.stem, self.images[owner])
+            if network.stem_2 is not None:
+                previous[owner] = self._chain(owner, network.stem_2, before[owner])
+        self._flush()
+        heads = list(previous)
+        for position in range(self._skeleton.cells):
+            for owner, network in enumerate(self._networks):
+                cell = network.cells[position]
+                assert isinstance(cell, CellModule)
+                made = self._cell(owner, cell, before[owner], previous[owner], position in needed[owner])
+                before[owner], previous[owner] = previous[owner], made
+                if position == self._skeleton.reductions[-1]:
+                    heads[owner] = made
+            self._flush()
+        auxiliaries = [
+            self._auxiliary(owner, network.auxiliary, heads[owner])
+            for owner, network in enumerate(self._networks)
+            if network.auxiliary is not None
+        ]
+        logits = [self._classifier(owner, network.classifier, previous[owner]) for owner, network in self._numbered()]
+        self._flush()
+        return logits, auxiliaries
+
+    def _numbered(self) -> Iterator[tuple[int, CellNetwork]]:
+        return iter(enumerate(self._networks))
+
+    # ------------------------------------------------------------ modules to tasks
+
+    def _cell(self, owner: int, cell: CellModule, before: int, previous: int, needed: bool) -> int:
+        live = live_nodes(cell) if needed else set[int]()
+        states = [
+            self._chain(owner, cell.preprocess_0, before) if 0 in live else -1,
+            self._chain(owner, cell.preprocess_1, previous) if 1 in live else -1,
+        ]
+        for node, (sources, operations) in enumerate(zip(cell.sources, cell.nodes, strict=True), start=len(states)):
+            terms: list[tuple[int, int | None]] = []
+            nothing: tuple[int, int] | None = None
+            for source, operation in zip(sources, operations, strict=True):  # type: ignore[call-overload]
+                term = None if isinstance(operation, nn.Identity) else self._term(owner, node in live)
+                if node not in live:
+                    continue
+                if isinstance(operation, Zero):
+                    nothing = states[source], operation.stride
+                else:
+                    terms.append((self._chain(owner, operation, states[source]), term))
+            if terms:
+                states.append(self._single(owner, [value for value, _ in terms], Node, terms))
+            else:
+                states.append(-1 if nothing is None else self._nothing(owner, *nothing))
+        if not needed:
+            return -1
+        outputs = [states[node] for node in cell.concat]
+        width = sum(self._shapes[value][0] for value in outputs)
+        return self._single(owner, outputs, Stack, outputs, width)
+
+    def _term(self, owner: int, live: bool) -> int | None:
+        """A number for a term that path dropout may drop; one that is not computed only takes its turn."""
+        number = self._terms if live else None
+        self._terms += live
+        self.masks[owner].append(number)
+        return number
+
+    def _chain(self, owner: int, module: nn.Module, source: int) -> int:
+        """Tasks of an operation's module; returns the value it makes."""
+        if isinstance(module, nn.Identity):
+            return source
+        size = self._shapes[source][1]
+        if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+            return self._pool(owner, module, source)
+        for piece in pieces(module, size):
+            target = self._value(piece.norm.num_features, piece.out)
+            self._tasks.append(Task(owner, [source], target, ("block", piece.shape), self._block, piece))
+            source = target
+        return source
+
+    def _pool(self, owner: int, module: nn.MaxPool2d | nn.AvgPool2d, source: int) -> int:
+        channels, size = self._shapes[source]
+        kernel, stride, padding = ((int(n), int(n)) for n in (module.kernel_size, module.stride, module.padding))  # type: ignore[arg-type]
+        window = Window(size, kernel, stride, padding, (1, 1))
+        kind = "max" if isinstance(module, nn.MaxPool2d) else "average"
+        target = self._value(channels, window.out)
+
+        def make(tasks: Sequence[Task]) -> Layer:
+            return Pool([task.needs[0] for task in tasks], [task.target for task in tasks], window, kind)
+
+        self._tasks.append(Task(owner, [source], target, ("pool", kind, window, channels), make))
+        return target
+
+    def _single(
+        self,
+        owner: int,
+        needs: Sequence[int],
+        kind: type[Node] | type[Stack],
+        reads: Sequence[int] | Sequence[tuple[int, int | None]],
+        channels: int = 0,
+    ) -> int:
+        target = self._value(channels or self._shapes[needs[0]][0], self._shapes[needs[0]][1])
+        self._tasks.append(Task(owner, needs, target, None, lambda _: kind(reads, target)))  # type: ignore[arg-type]
+        return target
+
+    def _nothing(self, owner: int, like: int, stride: int) -> int:
+        channels, (rows, columns) = self._shapes[like]
+        target = self._value(channels, (-(-rows // stride), -(-columns // stride)))
+        layer = Nothing(like, (rows, columns), stride, target)
+        self._tasks.append(Task(owner, [like], target, None, lambda _: layer))
+        return target
+
+    def _auxiliary(self, owner: int, head: nn.Module, source: int) -> int:
+        slots = {name: self._bank.slot([parameter], [owner]) for name, parameter in head.named_parameters()}
+        target = self._value(self._skeleton.classes, (1, 1))
+        layer = Auxiliary(source, target, head, slots, self._shapes[source][1])
+        self._tasks.append(Task(owner, [source], target, None, lambda _: layer))
+        return target
+
+    def _classifier(self, owner: int, linear: nn.Linear, source: int) -> int:
+        target = self._value(linear.out_features, (1, 1))
+
+        def make(tasks: Sequence[Task]) -> Layer:
+            owners = [task.owner for task in tasks]
+            linears = [self._networks[number].classifier for number in owners]
+            weights = self._bank.slot([one.weight for one in linears], owners)
+            biases = self._bank.slot([one.bias for one in linears], owners)
+            return Classifier([task.needs[0] for task in tasks], [task.target for task in tasks], weights, biases)
+
+        shape = ("classifier", linear.in_features, self._shapes[source][1])
+        self._tasks.append(Task(owner, [source], target, shape, make))
+        return target
+
+    # ------------------------------------------------------------ tasks to layers
+
+    def _value(self, channels: int, size: Size) -> int:
+        self._shapes.append((channels, size))
+        return len(self._shapes) - 1
+
+    def _flush(self) -> None:
+        """Turn all tasks into layers, wave by wave: whatever can run and has one shape runs together."""
+        waiting, self._tasks = self._tasks, []
+        while waiting:
+            missing = {task.target for task in waiting}
+            ready = [task for task in waiting if not missing.intersection(task.needs)]
+            alone = [task for task in ready if task.shape is None]  # these unlock more and cost little: first
+            chosen = alone or ready
+            groups: dict[Hashable, list[Task]] = {}
+            for task in chosen:
+                groups.setdefault(task.target if task.shape is None else task.shape, []).append(task)
+            self.layers += [tasks[0].make(tasks) for tasks in groups.values()]
+            done = {task.target for task in chosen}
+            waiting = [task for task in waiting if task.target not in done]
+
+    def _block(self, tasks: Sequence[Task]) -> Layer:
+        """One block of all tasks, ordered so that equal depthwise kernels lie side by side."""
+        tasks = sorted(tasks, key=lambda task: [w[1:] for w in task.piece.windows] if task.piece else [])
+        found = [task.piece for task in tasks if task.piece is not None]
+        owners = [task.owner for task in tasks]
+        if found[0].halves:
+            stages: list[Stage] = [self._halves(found, owners)]
+        else:
+            stages = [self._stage(i, found, owners) for i in range(len(found[0].convs))]
+        rows, columns = found[0].out
+        norm = self._bank.norm([piece.norm for piece in found], owners, rows * columns)
+        sources, targets = [task.needs[0] for task in tasks], [task.target for task in tasks]
+        return Block(sources, targets, found[0].active, stages, norm, sources[0] in self.images)
+
+    def _stage(self, place: int, found: Sequence[Piece], owners: Sequence[int]) -> Stage:
+        """The stage that the ``place``-th convolutions of all pieces are."""
+        convs, windows = [piece.convs[place] for piece in found], [piece.windows[place] for piece in found]
+        first, window = convs[0], windows[0]
+        if is_depthwise(first) and window.pixels <= DEPTHWISE_LIMIT:
+            members = zip(windows, convs, owners, strict=True)
+            runs = [(kind, list(run)) for kind, run in groupby(members, key=lambda member: member[0])]
+            return Depthwise([(self._slot([c for _, c, _ in run], [o for *_, o in run]), kind) for kind, run in runs])
+        slot = self._slot(convs, owners)
+        if first.kernel_size == (1, 1) and window.size == window.out and first.groups == 1:
+            return Pointwise(slot)
+        if window.pixels * window.out_pixels <= MATRIX_LIMIT[self._bank.compute] and first.groups == 1:
+            return Matrix(slot, window)
+        return Ordinary(slot, window, first.groups)
+
+    def _halves(self, found: Sequence[Piece], owners: Sequence[int]) -> Stage:
+        slots = [self._slot([piece.convs[i] for piece in found], owners) for i in range(len(found[0].convs))]
+        return Halves(slots[0] if len(slots) == 2 else None, slots[-1], found[0].windows[0].size)
+
+    def _slot(self, convs: Sequence[nn.Conv2d], owners: Sequence[int]) -> Slot:
+        return self._bank.slot([conv.weight for conv in convs], owners)
+
+
+def pieces(module: nn.Module, size: Size) -> list[Piece]:
+    """The blocks of an operation on maps of ``size``, in order.
+
+    Raises:
+        ValueError: for a module that is not made of ReLU, convolution and normalisation.
+    """
+    if isinstance(module, FactorizedReduce):
+        convs = [conv for conv in (module.conv_1, module.conv_2) if conv.out_channels]
+        return [Piece(True, convs, module.norm, True, [Window.of(conv, size) for conv in convs])]
+    made: list[Piece] = []
+    active, found, windows = False, list[nn.Conv2d](), list[Window]()
+    for part in module.children():
+        if isinstance(part, nn.ReLU):
+            active = True
+        elif isinstance(part, nn.Conv2d):
+            found.append(part)
+            windows.append(Window.of(part, size))
+            size = windows[-1].out
+        elif isinstance(part, nn.BatchNorm2d):
+            made.append(Piece(active, found, part, False, windows))
+            active, found, windows = False, [], []
+        else:
+            raise ValueError(f"expected ReLU, convolutions and batch normalisation, got {type(part).__name__}")
+    if found or not made:
+        raise ValueError(f"expected convolutions that end in a batch normalisation, got {type(module).__name__}")
+    return made
+
+
+def live_nodes(cell: CellModule) -> set[int]:
+    """Numbers of the nodes and inputs that a cell's output depends on."""
+    live, stack = set[int](), list(cell.concat)
+    while stack:
+        node = stack.pop()
+        if node not in live:
+            live.add(node)
+            stack += cell.sources[node - INPUTS] if node >= INPUTS else []
+    return live
+
+
+def needed_cells(network: CellNetwork) -> set[int]:
+    """Positions of the cells that the logits (or the auxiliary head's) depend on."""
+    needed, stack = set[int](), [len(network.cells) - 1]
+    if network.auxiliary is not None:
+        stack.append(network.skeleton.reductions[-1])
+    while stack:
+        position = stack.pop()
+        if position < 0 or position in needed:
+            continue
+        needed.add(position)
+        cell = network.cells[position]
+        assert isinstance(cell, CellModule)
+        live = live_nodes(cell)
+        stack += [position - 2] * (0 in live) + [position - 1] * (1 in live)
+    return needed

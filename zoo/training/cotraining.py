@@ -1,0 +1,189 @@
+"""Co-training: several networks trained and measured together as one program, each as if it were alone.
+
+Batches, seeds, losses, clipping norms and divergence are each network's own; only the schedule is common, because a
+batch of trials never mixes settings or stages.
+"""
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zoo.data.augmentation import Augmentation, EpochDraws, augment, draw
+from zoo.networks.cell_network import CellNetwork
+from zoo.networks.program import Program
+from zoo.training.distributed import ALONE
+from zoo.training.trainer import (
+    AUGMENT,
+    DTYPES,
+    EVALUATION_BATCH,
+    SHUFFLE,
+    Diverged,
+    Examples,
+    Precision,
+    Recipe,
+    Stage,
+    batch_slices,
+    learning_rate,
+    path_stream,
+    random_stream,
+)
+
+LARGEST_MAP = 12
+"""Pixels a side up to which a program is faster than modules: `python -m benchmarks crossover`."""
+
+
+def prefers_program(engine: str, resolution: int, device: str) -> bool:
+    """Whether networks of maps of ``resolution`` are run as a program: small maps, on a device that was tried."""
+    return engine == "auto" and resolution <= LARGEST_MAP and torch.device(device).type in ("cpu", "cuda")
+
+
+def make_program(networks: Sequence[CellNetwork], precision: Precision) -> Program:
+    """The networks as one program in a precision's dtype."""
+    return Program(networks, DTYPES[precision.dtype])
+
+
+def load_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+    """Continue with the momenta that the optimizers of the networks hold."""
+    for owner, parameter, momentum in program.bank.views(program.bank.momenta):
+        held = optimizers[owner].state.get(parameter, {}).get("momentum_buffer")
+        if held is not None:
+            momentum.copy_(held)
+
+
+def store_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer]) -> None:
+    """Hand the momenta to the optimizers."""
+    for owner, parameter, momentum in program.bank.views(program.bank.momenta):
+        optimizers[owner].state[parameter]["momentum_buffer"] = momentum.clone()
+
+
+def train_together(
+    program: Program, examples: Examples, recipe: Recipe, precision: Precision, stages: Sequence[Stage]
+) -> list[float | Diverged]:
+    """Train all networks for the epochs of their stages, which differ in their seeds only.
+
+    Returns:
+        The mean training loss of the last epoch of every network, or how it diverged; the others are not touched.
+
+    Raises:
+        ValueError: for stages with other epochs, or fewer than two images.
+    """
+    first = stages[0]
+    if any((stage.start, stage.stop, stage.epochs) != (first.start, first.stop, first.epochs) for stage in stages):
+        raise ValueError("networks that train together must be at the same stage of the same schedule")
+    results: list[float | Diverged] = [math.nan] * len(stages)
+    for epoch in range(first.start, first.stop):
+        losses = _train_epoch(program, examples, recipe, precision, stages, epoch)
+        for number, loss in enumerate(losses):
+            if not isinstance(results[number], Diverged):
+                finite = math.isfinite(loss)
+                results[number] = loss if finite else Diverged.in_training(loss, epoch)
+        if all(isinstance(result, Diverged) for result in results):
+            break
+    return results
+
+
+def _train_epoch(
+    program: Program, examples: Examples, recipe: Recipe, precision: Precision, stages: Sequence[Stage], epoch: int
+) -> list[float]:
+    """One epoch of all networks; their mean losses. Nothing waits for the device before the last line."""
+    count, device = len(examples.labels), examples.images.device
+    base, resolution = examples.images.shape[-1], examples.resolution
+    augmentation = Augmentation.scaled(
+        base, resolution, flip=examples.flip, cutout=math.floor(recipe.cutout * resolution + 0.5)
+    )
+    order = torch.stack([torch.from_numpy(random_stream(stage, SHUFFLE, epoch).permutation(count)) for stage in stages])
+    order = order.to(device)
+    draws = [
+        draw(augmentation, random_stream(stage, AUGMENT, epoch), count, base, base, resolution).to(device)
+        for stage in stages
+    ]
+    paths = [path_stream(stage, epoch, device, ALONE) for stage in stages] if recipe.path_dropout else []
+    drop = recipe.path_dropout * epoch / stages[0].epochs
+    total = torch.zeros(len(stages), device=device, dtype=precision.storage)
+    slices = batch_slices(count, recipe.batch)
+    for number, batch in enumerate(slices):
+        step, steps = epoch * len(slices) + number, stages[0].epochs * len(slices)
+        rate = learning_rate(recipe, step, steps, recipe.warmup * len(slices))
+        chosen = order[:, batch]  # (K, b)
+        flat = augment(
+            examples.images[chosen.flatten()],
+            EpochDraws.together([part[batch] for part in draws]),
+            augmentation,
+            resolution,
+            examples.mean,
+            examples.std,
+        )
+        pixels = flat.view(*chosen.shape, *flat.shape[1:])  # (K, b, C, r, r)
+        losses = train_step(program, pixels, examples.labels[chosen], recipe, rate, drop, paths)
+        total += losses * chosen.shape[1]
+    means: list[float] = (total / slices[-1].stop).tolist()
+    return means
+
+
+def train_step(
+    program: Program,
+    images: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    rate: float,
+    drop: float = 0.0,
+    paths: Sequence[torch.Generator] = (),
+) -> Tensor:
+    """One step of all networks on images (K, b, C, H, W) and labels (K, b); their losses (K,), on the device."""
+    bank = program.bank
+    run, logits, auxiliary = program.forward(images, training=True, drop=drop, generators=paths)
+    losses, slope = _loss(logits.to(bank.storage), labels, recipe.smoothing)
+    above = None
+    if auxiliary is not None:
+        extra, above = _loss(auxiliary.to(bank.storage), labels, recipe.smoothing)
+        losses, above = losses + recipe.auxiliary * extra, (recipe.auxiliary * above).to(bank.compute)
+    program.backward(run, slope.to(bank.compute), above)
+    bank.track(images.shape[1])
+    bank.step(rate, momentum=recipe.momentum, decay=recipe.weight_decay, clip=recipe.clip)
+    return losses
+
+
+def _loss(logits: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """Mean cross entropy of every network, (K,), and its slope by the logits (K, b, classes)."""
+    leaf = logits.detach().requires_grad_()
+    with torch.enable_grad():
+        each = functional.cross_entropy(leaf.transpose(1, 2), labels, reduction="none", label_smoothing=smoothing)
+        losses = each.mean(dim=1)
+        (slope,) = torch.autograd.grad(losses.sum(), leaf)
+    return losses.detach(), slope
+
+
+def evaluate_together(
+    program: Program, images: Tensor, labels: Tensor, classes: int
+) -> list[dict[str, float] | Diverged]:
+    """As :func:`zoo.training.trainer.evaluate`, for all networks of a program on the same images (N, C, H, W)."""
+    networks, count = len(program.networks), len(labels)
+    loss = torch.zeros(networks, device=images.device, dtype=program.bank.storage)
+    hits = []
+    for first in range(0, count, EVALUATION_BATCH):
+        pixels, truth = images[first : first + EVALUATION_BATCH], labels[first : first + EVALUATION_BATCH]
+        _, logits, _ = program.forward(pixels.expand(networks, *pixels.shape), training=False)
+        logits = logits.to(program.bank.storage)  # (K, b, classes)
+        each = functional.cross_entropy(logits.transpose(1, 2), truth.expand(networks, -1), reduction="none")
+        loss += each.sum(dim=1)
+        hits.append(logits.argmax(dim=2) == truth)
+    hit = torch.cat(hits, dim=1)  # (K, N)
+    present = torch.bincount(labels, minlength=classes)
+    results: list[dict[str, float] | Diverged] = []
+    for number, mean_loss in enumerate((loss / count).tolist()):
+        if not math.isfinite(mean_loss):
+            results.append(Diverged.in_validation(mean_loss))
+            continue
+        correct = torch.bincount(labels[hit[number]], minlength=classes)
+        recall = correct[present > 0].double() / present[present > 0]
+        results.append(
+            {
+                "accuracy": int(correct.sum()) / count,
+                "balanced_accuracy": recall.mean().item(),
+                "loss": mean_loss,
+            }
+        )
+    return results
