@@ -31,7 +31,7 @@ def test_the_commands_are_these():
     assert {" ".join(path) for path in COMMANDS} == {
         "demo", "predict", "doctor", "zoo sample", "zoo cost", "zoo build", "zoo study", "zoo train",
         "run status", "run resume", "run report", "run digest",
-        "econas search",
+        "econas search", "scarlet train", "scarlet extract",
     }  # fmt: skip
 
 
@@ -45,7 +45,9 @@ def test_help_lists_and_explains_every_option(thriftnas, path):
     assert thriftnas(*path, "-h") == answer
 
 
-@pytest.mark.parametrize("path", [(), ("zoo",), ("run",), ("econas",)], ids=["root", "zoo", "run", "econas"])
+@pytest.mark.parametrize(
+    "path", [(), ("zoo",), ("run",), ("econas",), ("scarlet",)], ids=["root", "zoo", "run", "econas", "scarlet"]
+)
 def test_a_group_without_a_command_shows_its_help_and_no_error(thriftnas, path):
     answer = thriftnas(*path)
     assert (answer.code, answer.err) == (2, "")

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -12,11 +12,12 @@ from torch import Tensor
 
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet, subset
-from zoo.networks.cell_network import CellNetwork, build_network
+from zoo.networks.cell_network import CellNetwork
+from zoo.networks.network import Network, build_any
 from zoo.population.proxy import ProxySetting, share_at
 from zoo.population.trial import Job, Outcome, Record, Trial
-from zoo.spaces.cost import cost
-from zoo.spaces.genotype import CellGenotype, require_cells
+from zoo.spaces.chain_cost import network_cost
+from zoo.spaces.genotype import CellGenotype, Genotype
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
 from zoo.training.cotraining import (
@@ -93,12 +94,12 @@ class Material(Protocol):
     """Where training and validation images come from; what differs between evaluators that train."""
 
     def train(
-        self, network: CellNetwork, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
+        self, network: Network, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
     ) -> tuple[float, int]:
         """Train for a stage: the mean loss of its last epoch, and the images of an epoch."""
         ...
 
-    def validate(self, network: CellNetwork) -> dict[str, float]:
+    def validate(self, network: Network) -> dict[str, float]:
         """Accuracy, balanced accuracy and loss on the validation images."""
         ...
 
@@ -109,19 +110,29 @@ class Begun:
 
     job: Job
     setting: ProxySetting
-    network: CellNetwork
+    network: Network
     optimizer: torch.optim.Optimizer
     stage: Stage
 
 
 def run_job(job: Job, setup: TrainingSetup, material: Material, team: Team = ALONE) -> Outcome:
     """Train a job's network for its stage and measure it; divergence and lack of memory are failed records."""
-    began = time.perf_counter()
-    try:
+
+    def work() -> tuple[dict[str, float], bytes | None, int]:
         begun = begin(job, setup, team)
         train_loss, images = material.train(begun.network, begun.optimizer, begun.setting, begun.stage)
         weights = kept_weights(begun, team)
         metrics = material.validate(begun.network) | priced(begun, train_loss, images)
+        return metrics, weights, begun.stage.stop - begun.stage.start
+
+    return guarded(job, work)
+
+
+def guarded(job: Job, work: Callable[[], tuple[dict[str, float], bytes | None, int]]) -> Outcome:
+    """The outcome of ``work``, which gives metrics, weights and epochs; failures as :func:`run_job` says."""
+    began = time.perf_counter()
+    try:
+        metrics, weights, epochs = work()
     except Diverged as error:
         return failed(job, str(error), time.perf_counter() - began)
     except (RuntimeError, MemoryError) as error:
@@ -130,7 +141,7 @@ def run_job(job: Job, setup: TrainingSetup, material: Material, team: Team = ALO
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
         return failed(job, "out of memory", time.perf_counter() - began)
-    return measured(begun, metrics, time.perf_counter() - began), weights
+    return measured(job, metrics, epochs, time.perf_counter() - began), weights
 
 
 def begin(job: Job, setup: TrainingSetup, team: Team = ALONE) -> Begun:
@@ -142,8 +153,7 @@ def begin(job: Job, setup: TrainingSetup, team: Team = ALONE) -> Begun:
     trial = job.trial
     if trial.setting is None:
         raise ValueError(f"trial {trial.index} has no proxy setting; this evaluator trains from scratch")
-    genotype = require_cells(trial.genotype)
-    network = team.prepare(_network(genotype, job.root, trial.setting.skeleton(setup.skeleton), setup))
+    network = team.prepare(_network(trial.genotype, job.root, trial.setting.skeleton(setup.skeleton), setup))
     optimizer = make_optimizer(network, setup.recipe)
     start = trial.start
     if start and job.checkpoint is None:
@@ -165,14 +175,13 @@ def kept_weights(begun: Begun, team: Team = ALONE) -> bytes | None:
 
 def priced(begun: Begun, train_loss: float, images: int) -> dict[str, float]:
     """The metrics that training itself gives: its loss, the images of an epoch, and what the network costs."""
-    price = cost(begun.network.genotype, begun.network.skeleton)
+    price = network_cost(begun.network.genotype, begun.network.skeleton)
     return {"train_loss": train_loss, "macs": price.macs, "params": price.params, "images": images}
 
 
-def measured(begun: Begun, metrics: dict[str, float], seconds: float) -> Record:
+def measured(job: Job, metrics: dict[str, float], epochs: int, seconds: float) -> Record:
     """The record of a job that ended with a measurement."""
-    epochs = begun.stage.stop - begun.stage.start
-    return Record(index=begun.job.trial.index, ok=True, metrics=metrics, epochs_paid=epochs, seconds=seconds)
+    return Record(index=job.trial.index, ok=True, metrics=metrics, epochs_paid=epochs, seconds=seconds)
 
 
 def _outcome(
@@ -181,7 +190,8 @@ def _outcome(
     """What became of one network of a program."""
     if isinstance(loss, Diverged) or isinstance(metrics, Diverged):
         return failed(begun.job, str(loss if isinstance(loss, Diverged) else metrics), seconds)
-    return measured(begun, metrics | priced(begun, loss, images), seconds), kept_weights(begun)
+    epochs = begun.stage.stop - begun.stage.start
+    return measured(begun.job, metrics | priced(begun, loss, images), epochs, seconds), kept_weights(begun)
 
 
 def failed(job: Job, reason: str, seconds: float) -> Outcome:
@@ -191,10 +201,10 @@ def failed(job: Job, reason: str, seconds: float) -> Outcome:
     return record, None
 
 
-def _network(genotype: CellGenotype, root: int, skeleton: Skeleton, setup: TrainingSetup) -> CellNetwork:
+def _network(genotype: Genotype, root: int, skeleton: Skeleton, setup: TrainingSetup) -> Network:
     precision = setup.precision
     seed = int(np.random.default_rng((setup.seed, root, WEIGHTS)).integers(2**63))
-    network = build_network(
+    network = build_any(
         genotype,
         skeleton,
         torch.Generator().manual_seed(seed),
@@ -268,7 +278,10 @@ class TrainingEvaluator:
         setup, setting, skeleton = self._setup, begun[0].setting, begun[0].network.skeleton
         examples = self._examples(setting.s, skeleton.resolution)
         optimizers = [one.optimizer for one in begun]
-        program = make_program([one.network for one in begun], setup.precision)
+        networks = [
+            one.network for one in begun if isinstance(one.network, CellNetwork)
+        ]  # all of them: see _as_program
+        program = make_program(networks, setup.precision)
         load_momenta(program, optimizers)
         losses = train_together(program, examples, setup.recipe, setup.precision, [one.stage for one in begun])
         prepared = self._prepared(skeleton.resolution)
@@ -280,14 +293,14 @@ class TrainingEvaluator:
         return [_outcome(*each, images, seconds) for each in zip(begun, losses, metrics, strict=True)]
 
     def train(
-        self, network: CellNetwork, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
+        self, network: Network, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
     ) -> tuple[float, int]:
         """Train for a stage; its last epoch's mean loss, and the images of an epoch."""
         examples = self._examples(setting.s, network.skeleton.resolution)
         loss = train_stage(network, optimizer, examples, self._setup.recipe, self._setup.precision, stage, self._team)
         return loss, len(examples.labels)
 
-    def validate(self, network: CellNetwork) -> dict[str, float]:
+    def validate(self, network: Network) -> dict[str, float]:
         """Accuracy, balanced accuracy and loss on the validation images."""
         images, shape = self._prepared(network.skeleton.resolution), network.skeleton
         return evaluate(network, images, self._validation_labels, shape.classes, self._setup.precision, self._team)
@@ -319,7 +332,7 @@ def sample(labels: np.ndarray[Any, np.dtype[np.int64]], level: int, seed: int) -
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an exception says that there is no memory left."""
+    """Whether an error says that a device had no memory left; torch has several ways to say so."""
     text = str(error).lower()
     return (
         isinstance(error, torch.OutOfMemoryError | MemoryError)

@@ -74,17 +74,18 @@ class Retraining:
         genotypes: what to train.
         setting: how; its epochs are the schedule's.
         every: epochs a trial, after which the weights are kept.
+        role: of the trials.
 
     Raises:
         ValueError: if there is nothing to train, or for trials without epochs.
     """
 
-    def __init__(self, genotypes: Sequence[Genotype], setting: ProxySetting, every: int = 1) -> None:
+    def __init__(self, genotypes: Sequence[Genotype], setting: ProxySetting, every: int = 1, role: str = ROLE) -> None:
         if not genotypes:
             raise ValueError("expected at least one genotype to train, got none")
         if every < 1:
             raise ValueError(f"a trial trains at least 1 epoch, got {every}")
-        self._genotypes, self._setting, self._every = list(genotypes), setting, every
+        self._genotypes, self._setting, self._every, self._role = list(genotypes), setting, every, role
         self._newest: dict[int, int] = {}  # chain -> its newest trial that was told
         self._chain: dict[int, int] = {}  # open trial -> its chain
         self._epoch, self._waiting = 0, list(range(len(self._genotypes)))  # chains still to be asked at this epoch
@@ -108,7 +109,7 @@ class Retraining:
                 start=self._epoch,
                 stop=self._next_epoch,
                 resumes=self._newest[chain] if self._epoch else None,
-                role=ROLE,
+                role=self._role,
                 keep=True,
             )
             for i, chain in enumerate(chosen)

@@ -7,9 +7,10 @@ from functools import lru_cache
 import torch
 
 from zoo.data.image_set import ImageSet
-from zoo.networks.cell_network import build_network
+from zoo.networks.cell_network import CellNetwork
+from zoo.networks.network import build_any
 from zoo.population.proxy import ProxySetting
-from zoo.spaces.genotype import CellGenotype
+from zoo.spaces.genotype import Genotype
 from zoo.training.cotraining import evaluate_together, make_program, prefers_program, train_together
 from zoo.training.evaluator import TrainingSetup
 from zoo.training.trainer import Examples, Stage, evaluate, make_optimizer, train_stage
@@ -25,7 +26,7 @@ class Speed:
     validation: float
 
 
-def seconds_per_image(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: CellGenotype) -> Speed:
+def seconds_per_image(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: Genotype) -> Speed:
     """Time a few training steps and one validation batch of ``genotype`` at ``setting``, after a warm-up step.
 
     Sample share and epochs do not matter and settings that differ in them only are timed once. The learning
@@ -35,11 +36,11 @@ def seconds_per_image(setup: TrainingSetup, images: ImageSet, setting: ProxySett
 
 
 @lru_cache(maxsize=256)
-def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: CellGenotype) -> Speed:
+def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: Genotype) -> Speed:
     torch.set_num_threads(setup.threads)
     device, skeleton = setup.precision.device, setting.skeleton(setup.skeleton)
     recipe = replace(setup.recipe, lr=0.0, lr_min=0.0, warmup=0)
-    network = build_network(
+    network = build_any(
         genotype,
         skeleton,
         torch.Generator().manual_seed(0),
@@ -51,7 +52,7 @@ def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genoty
         network = network.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(network, recipe)
     fast = prefers_program(setup.engine, skeleton.resolution, device)
-    program = make_program([network], setup.precision) if fast else None
+    program = make_program([network], setup.precision) if fast and isinstance(network, CellNetwork) else None
 
     def step(count: int) -> float:
         part = slice(0, count * recipe.batch)

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.data.augmentation import Augmentation, augment, draw
-from zoo.networks.cell_network import CellNetwork
+from zoo.networks.network import Network
 from zoo.training.distributed import ALONE, Forward, Team
 
 # Purposes of the random streams; every use of randomness has a number of its own.
@@ -189,7 +189,7 @@ def batch_slices(count: int, batch: int, processes: int = 1) -> list[slice]:
 
 
 def train_stage(
-    network: CellNetwork,
+    network: Network,
     optimizer: torch.optim.Optimizer,
     examples: Examples,
     recipe: Recipe,
@@ -210,14 +210,14 @@ def train_stage(
     forward = team.forward(network, auxiliary=recipe.auxiliary > 0)
     mean_loss = math.nan
     for epoch in range(stage.start, stage.stop):
-        batches = _batches(examples, recipe, stage, epoch, team)
+        batches = augmented_batches(examples, recipe, stage, epoch, team)
         count = len(examples.labels)
         mean_loss = train_epoch(network, forward, optimizer, batches, count, recipe, precision, stage, epoch, team)
     return mean_loss
 
 
 def train_epoch(
-    network: CellNetwork,
+    network: Network,
     forward: Forward,
     optimizer: torch.optim.Optimizer,
     batches: Iterable[tuple[Tensor, Tensor]],
@@ -270,7 +270,7 @@ def train_epoch(
     return mean_loss
 
 
-def _batches(
+def augmented_batches(
     examples: Examples, recipe: Recipe, stage: Stage, epoch: int, team: Team
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """This process's share of every batch of an epoch, augmented; all processes draw the same order and draws."""
