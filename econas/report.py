@@ -140,9 +140,13 @@ def sentence(found: History) -> str:
         )
     how = f"{trial.stop} of {trial.setting.e} epochs" if trial.setting and trial.stop < trial.setting.e else ""
     how = how or f"{trial.stop} epochs"
+    end = next((one.curve[-1] for one in found.finalists if one.network == winner.network), None)
+    going = "it has not been retrained"
+    if end is not None:
+        going = "its retraining failed" if end.state == "failed" else "its retraining has not ended"
     return (
         f"The best network{so_far} has {percent(winner.accuracy)} validation accuracy after {how} at {trial.setting}"
-        f"{tested}; it has not been retrained."
+        f"{tested}; {going}."
     )
 
 
