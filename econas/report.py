@@ -293,7 +293,7 @@ def _facts(found: History) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     identity = found.about.get("identity") or {}
     for heading, part in (
         ("Data", found.about.get("data") or identity.get("data")),
-        ("Search", found.strategy),
+        ("Search", _readable(found.strategy)),
         ("Training in the search", identity.get("setup")),
         ("Training of the finalists", identity.get("final")),
         ("Versions", found.about.get("versions")),
@@ -301,6 +301,16 @@ def _facts(found: History) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     ):
         if part:
             yield heading, list(facts(part if isinstance(part, Mapping) else {"fingerprint": part}))
+
+
+def _readable(strategy: Mapping[str, Any]) -> dict[str, Any]:
+    """The strategy with the ladder of its audits in words."""
+    parameters = strategy.get("parameters")
+    audit = parameters.get("audit") if isinstance(parameters, Mapping) else None
+    if not isinstance(parameters, Mapping) or not isinstance(audit, Mapping):
+        return dict(strategy)
+    ladder = [f"{one.get('setting')} at {one.get('price')} an epoch" for one in audit.get("ladder", ())]
+    return {**strategy, "parameters": {**parameters, "audit": {**audit, "ladder": ladder}}}
 
 
 # ---------------------------------------------------------------- the console
