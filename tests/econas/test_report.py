@@ -261,11 +261,9 @@ def test_an_audited_search_says_so_on_the_console(runs, tmp_path):
     folder = tmp_path / "run"
     source = runs["audited"]
     journal = Journal.create(folder, source.identity)
-    for event in source.events():
-        if event.kind == "ask":
-            journal.append_ask(event.asked, [source.trials()[number] for number in event.numbers])
-        else:
-            journal.append_tell([source.records()[number] for number in event.numbers])
+    trials, records = source.trials(), source.records()
+    journal.append_ask(len(trials), trials)
+    journal.append_tell([records[index] for index in sorted(records)])
     journal.set("audits", source.get("audits"))
     journal.close()
     text = told(folder)
