@@ -223,7 +223,7 @@ def _notes(found: History, ways: list[Passage]) -> Iterator[str]:
     silent = [way for way in ways if way.rho.low < 0 and len(way.pairs) >= 16]  # False for NaN
     for way in silent[:2]:
         yield (
-            f"Among those promoted, the order at {way.source} said little about the order at {way.target}: "
+            f"Among those promoted, the order at {way.source} is not shown to predict the order at {way.target}: "
             f"ρ {interval(way.rho)}."
         )
     failed = sum(one.state == "failed" for one in found.trainings)
@@ -258,9 +258,8 @@ def _keys(found: History, line: list[Ancestor]) -> Iterator[tuple[str, str, str]
             yield "Parameters", f"{size['params'] / 1e6:,.2f} M", macs
     mature = len({one.network for one in found.trainings if one.level and one.level.last and one.state == "ok"})
     yield "Networks tried", f"{len(found.networks):,}", f"{mature:,} of them trained to their schedule's end"
-    share = found.of_role(RETRAIN)
-    part = math.fsum(one.cost for one in share) / found.spent if found.spent else 0.0
-    yield "Paid", f"{found.spent:,.0f}", f"{found.unit}; {percent(part)} of it retraining"
+    share = math.fsum(one.cost for one in found.of_role(RETRAIN)) / found.spent if found.spent else 0.0
+    yield "Paid", f"{found.spent:,.0f}", found.unit + (f"; {percent(share)} of it retraining" if share else "")
     if len(line) > 1:
         yield "Mutations", str(len(line) - 1), "from a random network to the winner"
     if math.isfinite(idle_share(found)):

@@ -158,6 +158,18 @@ def test_the_page_shows_lineage_cells_audits_and_costs(runs, tmp_path):
     assert "epochs of c4r4s0" in seen.text
 
 
+def test_only_what_happened_is_told(runs, tmp_path):
+    seen = {
+        kind: page(history(runs[kind]), tmp_path)[1].text for kind in ("audited", "halving", "retraining", "random")
+    }
+    raised, through = "The setting was raised on the way", "Nobody is through yet."
+    assert [raised in text for text in seen.values()] == [True, False, False, False]
+    assert [through in text for text in seen.values()] == [False, False, True, False]
+    assert "of it retraining" in seen["audited"]
+    assert "of it retraining" not in seen["random"]
+    assert "Nobody was promoted" in seen["random"]
+
+
 def test_chains_are_shown_by_the_names_of_their_choices(runs, tmp_path):
     found = history(runs["one stage of chains"])
     _, seen = page(found, tmp_path)
