@@ -164,13 +164,14 @@ def _parameters(data: Any) -> Parameters | None:
         return None
 
 
-def _prices(parameters: Parameters | None) -> dict[ProxySetting, float]:
-    """Of an epoch at every setting, in epochs of the first."""
+def _price(trial: Trial, parameters: Parameters | None) -> float:
+    """Of an epoch of a trial, in epochs of the search's first setting."""
     if parameters is None:
-        return {}
+        return 1.0
+    if trial.role == RETRAIN:
+        return parameters.final_price
     ladder = parameters.audit.ladder if parameters.audit else ()
-    steps = {step.setting: step.price for step in ladder}
-    return {parameters.final: parameters.final_price} | steps | {parameters.setting: 1.0}
+    return next((step.price for step in ladder if step.setting == trial.setting), 1.0)
 
 
 def _trainings(
@@ -180,16 +181,8 @@ def _trainings(
     parameters: Parameters | None,
     cyclic: bool,
 ) -> tuple[Training, ...]:
-    prices = _prices(parameters)
-    final = None if parameters is None else parameters.final
-
     def cost(trial: Trial) -> float:
-        setting = trial.setting
-        if setting is None:
-            return 0.0
-        # retraining at a setting of the ladder costs what retraining costs
-        price = parameters.final_price if parameters and trial.role == RETRAIN and setting == final else None
-        return records[trial.index].epochs_paid * (prices.get(setting, 1.0) if price is None else price)
+        return records[trial.index].epochs_paid * _price(trial, parameters)
 
     paid, sum_ = {}, 0.0
     for index in order:

@@ -140,9 +140,13 @@ def sentence(found: History) -> str:
         )
     how = f"{trial.stop} of {trial.setting.e} epochs" if trial.setting and trial.stop < trial.setting.e else ""
     how = how or f"{trial.stop} epochs"
+    end = next((one.curve[-1] for one in found.finalists if one.network == winner.network), None)
+    going = "it has not been retrained"
+    if end is not None:
+        going = "its retraining failed" if end.state == "failed" else "its retraining has not ended"
     return (
         f"The best network{so_far} has {percent(winner.accuracy)} validation accuracy after {how} at {trial.setting}"
-        f"{tested}; it has not been retrained."
+        f"{tested}; {going}."
     )
 
 
@@ -219,7 +223,7 @@ def _notes(found: History, ways: list[Passage]) -> Iterator[str]:
     silent = [way for way in ways if way.rho.low < 0 and len(way.pairs) >= 16]  # False for NaN
     for way in silent[:2]:
         yield (
-            f"Among those promoted, the order at {way.source} said little about the order at {way.target}: "
+            f"Among those promoted, the order at {way.source} is not shown to predict the order at {way.target}: "
             f"ρ {interval(way.rho)}."
         )
     failed = sum(one.state == "failed" for one in found.trainings)
@@ -254,9 +258,8 @@ def _keys(found: History, line: list[Ancestor]) -> Iterator[tuple[str, str, str]
             yield "Parameters", f"{size['params'] / 1e6:,.2f} M", macs
     mature = len({one.network for one in found.trainings if one.level and one.level.last and one.state == "ok"})
     yield "Networks tried", f"{len(found.networks):,}", f"{mature:,} of them trained to their schedule's end"
-    share = found.of_role(RETRAIN)
-    part = math.fsum(one.cost for one in share) / found.spent if found.spent else 0.0
-    yield "Paid", f"{found.spent:,.0f}", f"{found.unit}; {percent(part)} of it retraining"
+    share = math.fsum(one.cost for one in found.of_role(RETRAIN)) / found.spent if found.spent else 0.0
+    yield "Paid", f"{found.spent:,.0f}", found.unit + (f"; {percent(share)} of it retraining" if share else "")
     if len(line) > 1:
         yield "Mutations", str(len(line) - 1), "from a random network to the winner"
     if math.isfinite(idle_share(found)):
@@ -289,7 +292,7 @@ def _facts(found: History) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     identity = found.about.get("identity") or {}
     for heading, part in (
         ("Data", found.about.get("data") or identity.get("data")),
-        ("Search", found.strategy),
+        ("Search", _readable(found.strategy)),
         ("Training in the search", identity.get("setup")),
         ("Training of the finalists", identity.get("final")),
         ("Versions", found.about.get("versions")),
@@ -297,6 +300,16 @@ def _facts(found: History) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     ):
         if part:
             yield heading, list(facts(part if isinstance(part, Mapping) else {"fingerprint": part}))
+
+
+def _readable(strategy: Mapping[str, Any]) -> dict[str, Any]:
+    """The strategy with the ladder of its audits in words."""
+    parameters = strategy.get("parameters")
+    audit = parameters.get("audit") if isinstance(parameters, Mapping) else None
+    if not isinstance(parameters, Mapping) or not isinstance(audit, Mapping):
+        return dict(strategy)
+    ladder = [f"{one.get('setting')} at {one.get('price')} an epoch" for one in audit.get("ladder", ())]
+    return {**strategy, "parameters": {**parameters, "audit": {**audit, "ladder": ladder}}}
 
 
 # ---------------------------------------------------------------- the console

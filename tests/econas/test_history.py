@@ -36,14 +36,16 @@ def whole(numbers, journaled):
 
 
 @pytest.fixture(scope="module")
-def raised(small, journaled):
-    """A search whose audits disagree with everything, so that the setting is raised twice."""
+def escalating(small):
+    """Numbers of a search whose audits disagree with everything, so that the setting is raised twice."""
     audit = Auditing(mode="escalate", cycles=(3, 6), ladder=STEPS, networks=6, limit=0.9, share=0.3)
-    numbers = small(
-        cycles=9, start=10, parents=(4, 2, 2), promotions=(4, 2), budget=2500.0, final_price=4.0, audit=audit
-    )
-    strategy = search.HierarchicalSearch(ECONAS_SEARCH, numbers, 0)
-    return strategy, history(journaled(strategy, numbers, accuracy=_scattered))
+    return small(cycles=9, start=10, parents=(4, 2, 2), promotions=(4, 2), budget=2500.0, final_price=4.0, audit=audit)
+
+
+@pytest.fixture(scope="module")
+def raised(escalating, journaled):
+    strategy = search.HierarchicalSearch(ECONAS_SEARCH, escalating, 0)
+    return strategy, history(journaled(strategy, escalating, accuracy=_scattered))
 
 
 def _scattered(trial):
@@ -166,6 +168,20 @@ def test_settings_never_compete(raised):
     assert "P2 c4r4s0" in map(found.label, found.levels)
     for way in passages(found)[:-1]:
         assert way.source.split()[1] == way.target.split()[1]
+
+
+def test_who_leads_has_ended_its_schedule_and_then_the_newest_setting(raised, escalating, journaled):
+    _, found = raised
+    trainings = [one for one in found.trainings if one.level]
+    renewed = [one.trial.index for one in trainings if one.level.place == 1]
+    first = next(one.trial.index for one in trainings if one.level.place == 1 and one.level.last)
+    for steps, place in ((renewed[0] + 2, 0), (first + 3, 1)):
+        strategy = search.HierarchicalSearch(ECONAS_SEARCH, escalating, 0)
+        part = history(journaled(strategy, escalating, accuracy=_scattered, steps=steps, batch=1))
+        assert max(level.place for level in part.levels) == 1
+        leads = part.winner.level
+        assert (leads.last, leads.place) == (True, place)
+        assert part.winner.accuracy == max(one.accuracy for one in part.trainings if one.level == leads)
 
 
 def test_audits_are_read_as_the_search_saw_them(raised):

@@ -88,7 +88,7 @@ def series_svg(
     parts += [_level(frame, level) for level in levels if math.isfinite(level.value)]
     entries = [(one.label, COLOURS[i % len(COLOURS)]) for i, one in enumerate(series) if one.label]
     parts.append(legend(entries, frame.left, 22))
-    if not any(math.isfinite(point.y) for one in series for point in one.points):
+    if not any(math.isfinite(point.x + point.y) for one in series for point in one.points):
         middle = (frame.left + frame.right) / 2
         parts.append(label("nothing to draw", middle, height / 2, anchor="middle", colour=SOFT))
     return card(width, height, "".join(parts), description)
