@@ -464,7 +464,7 @@ def test_any_number_of_workers_gives_the_same_digest_and_verdicts(
 def test_killed_at_any_event_it_ends_as_if_undisturbed(
     audited, answering, workers, shelf, undisturbed, torn, killed, after
 ):
-    for lives in range(len(undisturbed[0].events())):
+    for lives in range(0, len(undisturbed[0].events()), 2):  # after one event is before the next
         journal, weights = Journal.memory({}), shelf()
         with pytest.raises(killed):
             manage(audited, torn(journal, lives, after), weights, workers(2, lives, answering))
