@@ -81,7 +81,7 @@ class HierarchicalSearch:
         self._proposals = Proposals(space, seed)
         self._open: dict[int, tuple[_Slot, Genotype]] = {}
         self._pairs: dict[int, list[tuple[float, float]]] = {}  # by step: accuracies at the proxy and when audited
-        self._mature: list[Network] = []  # everyone ever trained to the last stage, the departed included
+        self._trained: list[Network] = []  # everyone as it was after every stage, the departed included
         self._final: FinalRound | None = None  # once the search is over
         self._state = _State()
         self._fill([_Slot(CHILD, 0, None)] * parameters.start)
@@ -131,8 +131,9 @@ class HierarchicalSearch:
             if record.ok:
                 network = self._network(slot, genotype, record)
                 alive.append(network)
-                if network.level == len(self._parameters.stages) - 1:
-                    self._mature.append(network)
+                self._trained.append(network)
+            elif slot.role == PROMOTION:
+                self._trained = [one for one in self._trained if one.genotype != genotype]
             # by trial: the order of arrival must not matter
             self._state = replace(self._state, alive=tuple(sorted(alive, key=lambda network: network.trial)))
 
@@ -190,8 +191,12 @@ class HierarchicalSearch:
         ]
 
     def _finish(self) -> None:
-        """Retrain the best of the newest setting, then those of the one before: their accuracies do not compare."""
-        ranked = sorted(self._mature, key=lambda network: (-network.step, network.rank))
+        """Retrain the best of the last stage, of the newest setting first: accuracies of two do not compare.
+
+        Deviation: where fewer were trained so far than are to be retrained, as in a short search, the best of the
+        stage before follow.
+        """
+        ranked = sorted(self._trained, key=lambda network: (-network.level, -network.step, network.rank))
         chosen = [Finalist(network.genotype, network.accuracy, network.trial) for network in ranked]
         self._final = FinalRound(chosen, self._parameters)
         self._state = replace(self._state, alive=())

@@ -382,8 +382,9 @@ def test_finalists_are_of_the_newest_setting_first_and_nobody_is_one_twice(run, 
     search = HierarchicalSearch(SPACE, audited(finalists=30), 3)
     many = run(search, accuracy=absurd)
     finalists = [trial.genotype for trial in by_role(many.trials, RETRAIN)]
-    assert finalists == expected
-    assert len(set(finalists)) == len(finalists) < len(mature)
+    assert finalists[: len(expected)] == expected
+    assert len(set(finalists)) == len(finalists) == 30
+    assert len(expected) < len(mature)
 
 
 def test_who_fails_its_renewal_is_gone(run, audited, absurd):
@@ -463,7 +464,7 @@ def test_any_number_of_workers_gives_the_same_digest_and_verdicts(
 def test_killed_at_any_event_it_ends_as_if_undisturbed(
     audited, answering, workers, shelf, undisturbed, torn, killed, after
 ):
-    for lives in range(len(undisturbed[0].events())):
+    for lives in range(0, len(undisturbed[0].events()), 2):  # after one event is before the next
         journal, weights = Journal.memory({}), shelf()
         with pytest.raises(killed):
             manage(audited, torn(journal, lives, after), weights, workers(2, lives, answering))

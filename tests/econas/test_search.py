@@ -131,6 +131,32 @@ def test_who_has_left_the_population_may_still_be_a_finalist(run, small):
     assert not {trial.index for trial in mature[:2]} & {index for index, _ in history.alive[-2]}
 
 
+def test_a_search_too_short_for_the_last_stage_retrains_the_best_of_the_one_before(run, small):
+    """The start and one cycle: two networks reach the second stage, nobody the third, and five are retrained."""
+    search = HierarchicalSearch(NAS_BENCH_201, small(cycles=1, finalists=5), 0)
+    history = run(search)
+    assert max(trial.stop for trial in history.trials if trial.role != RETRAIN) == 4
+
+    def ranked(stop):
+        part = [trial for cycle in history.cycles[:-1] for trial in cycle if trial.stop == stop]
+        return sorted(part, key=lambda trial: (-history.accuracies[trial.index], trial.index))
+
+    expected = list(dict.fromkeys(trial.genotype for trial in [*ranked(4), *ranked(2)]))
+    assert [trial.genotype for trial in history.cycles[-1]] == expected[:5]
+    assert [one.trial for one, _ in search.finalists][:2] == [trial.index for trial in ranked(4)]
+
+
+def test_who_fails_a_promotion_is_no_finalist_for_what_it_was(run, small):
+    history = run(
+        HierarchicalSearch(NAS_BENCH_201, small(cycles=1, finalists=5), 0), fails=lambda t: t.role == PROMOTION
+    )
+    lost = {trial.genotype for trial in history.cycles[1] if trial.role == PROMOTION}
+    finalists = {trial.genotype for trial in history.cycles[-1]}
+    assert len(lost) == 2
+    assert len(finalists) == 5
+    assert not lost & finalists
+
+
 @pytest.mark.parametrize(("size", "draws"), [(3, 1), (4, 2), (7, 2), (8, 3)])
 def test_a_tournament_is_the_best_of_a_quarter_and_one_draws_with_replacement(run, size, draws):
     count = 1500
