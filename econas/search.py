@@ -17,7 +17,7 @@ from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
 from zoo.training.retraining import ROLE
 
-VERSION = 2
+VERSION = 3
 TOURNAMENT = 602
 """Purpose of the random stream that chooses parents; every use of randomness has a number of its own."""
 

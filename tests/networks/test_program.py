@@ -111,6 +111,23 @@ def test_different_networks_together_have_the_gradients_of_autograd(space: str, 
     agree(sampled(space, 11, 12, 13), drop=drop, auxiliary=auxiliary)
 
 
+def test_nodes_that_only_a_node_of_nothing_names_are_not_computed() -> None:
+    """Node 4 adds nothing, though it names node 3; nodes 2 and 3 and an input have no other reader."""
+    normal = Cell(
+        (
+            (Edge("sep_conv_3x3", 1),),
+            (Edge("dil_conv_5x5", 2), Edge("skip_connect", 1)),
+            (Edge("none", 3), Edge("none", 1)),
+            (Edge("skip_connect", 4), Edge("max_pool_3x3", 0)),
+        ),
+        (5,),
+    )
+    reduction = Cell(((Edge("none", 0),), (Edge("sep_conv_3x3", 0), Edge("conv_1x1", 2))), (2, 3))
+    empty = Cell(((Edge("none", 0), Edge("none", 1)),), (2,))
+    agree([CellGenotype(normal, reduction), CellGenotype(normal, empty), *sampled("econas-search", 1)])
+    agree([CellGenotype(normal, reduction)], Skeleton(channels=2, cells=4, resolution=32, classes=3, form="imagenet"))
+
+
 @pytest.mark.parametrize(
     "skeleton",
     [

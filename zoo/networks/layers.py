@@ -191,17 +191,16 @@ class Stack:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Nothing:
-    """A node that has ``none`` edges only: zeros of the size of a value, every ``stride``-th pixel of it."""
+    """A node that has ``none`` edges only: zeros, for as many images as ``like`` has."""
 
     like: int
-    size: tuple[int, int]
-    stride: int
+    channels: int
+    pixels: int
     target: int
 
     def forward(self, run: Run) -> None:
         like = run.values[self.like]
-        maps = like.view(like.shape[0], *self.size, like.shape[2])
-        run.values[self.target] = torch.zeros_like(maps[:, :: self.stride, :: self.stride].flatten(1, 2))
+        run.values[self.target] = like.new_zeros(self.channels, self.pixels, like.shape[2])
 
     def backward(self, run: Run) -> None:
         run.gradient(self.target)

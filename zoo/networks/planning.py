@@ -1,6 +1,6 @@
 """Planning: several cell networks as one list of layers, in which work of the same shape is one layer."""
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
@@ -102,11 +102,14 @@ class Plan:
                 previous[owner] = self._chain(owner, network.stem_2, before[owner])
         self._flush()
         heads = list(previous)
+        size = self._shapes[previous[0]][1]  # of the maps that the next cell reads
         for position in range(self._skeleton.cells):
+            if position in self._skeleton.reductions:
+                size = (-(-size[0] // 2), -(-size[1] // 2))
             for owner, network in enumerate(self._networks):
                 cell = network.cells[position]
                 assert isinstance(cell, CellModule)
-                made = self._cell(owner, cell, before[owner], previous[owner], position in needed[owner])
+                made = self._cell(owner, cell, before[owner], previous[owner], position in needed[owner], size)
                 before[owner], previous[owner] = previous[owner], made
                 if position == self._skeleton.reductions[-1]:
                     heads[owner] = made
@@ -125,7 +128,7 @@ class Plan:
 
     # ------------------------------------------------------------ modules to tasks
 
-    def _cell(self, owner: int, cell: CellModule, before: int, previous: int, needed: bool) -> int:
+    def _cell(self, owner: int, cell: CellModule, before: int, previous: int, needed: bool, size: Size) -> int:
         live = live_nodes(cell) if needed else set[int]()
         states = [
             self._chain(owner, cell.preprocess_0, before) if 0 in live else -1,
@@ -133,19 +136,16 @@ class Plan:
         ]
         for node, (sources, operations) in enumerate(zip(cell.sources, cell.nodes, strict=True), start=len(states)):
             terms: list[tuple[int, int | None]] = []
-            nothing: tuple[int, int] | None = None
             for source, operation in zip(sources, operations, strict=True):  # type: ignore[call-overload]
                 term = None if isinstance(operation, nn.Identity) else self._term(owner, node in live)
                 if node not in live:
                     continue
-                if isinstance(operation, Zero):
-                    nothing = states[source], operation.stride
-                else:
+                if not isinstance(operation, Zero):
                     terms.append((self._chain(owner, operation, states[source]), term))
             if terms:
                 states.append(self._single(owner, [value for value, _ in terms], Node, terms))
             else:
-                states.append(-1 if nothing is None else self._nothing(owner, *nothing))
+                states.append(self._nothing(owner, channels(cell), size) if node in live else -1)
         if not needed:
             return -1
         outputs = [states[node] for node in cell.concat]
@@ -197,11 +197,10 @@ class Plan:
         self._tasks.append(Task(owner, needs, target, None, lambda _: kind(reads, target)))  # type: ignore[arg-type]
         return target
 
-    def _nothing(self, owner: int, like: int, stride: int) -> int:
-        channels, (rows, columns) = self._shapes[like]
-        target = self._value(channels, (-(-rows // stride), -(-columns // stride)))
-        layer = Nothing(like, (rows, columns), stride, target)
-        self._tasks.append(Task(owner, [like], target, None, lambda _: layer))
+    def _nothing(self, owner: int, width: int, size: Size) -> int:
+        target, images = self._value(width, size), self.images[owner]
+        layer = Nothing(images, width, size[0] * size[1], target)
+        self._tasks.append(Task(owner, [images], target, None, lambda _: layer))
         return target
 
     def _auxiliary(self, owner: int, head: nn.Module, source: int) -> int:
@@ -318,8 +317,20 @@ def live_nodes(cell: CellModule) -> set[int]:
         node = stack.pop()
         if node not in live:
             live.add(node)
-            stack += cell.sources[node - INPUTS] if node >= INPUTS else []
+            stack += sources_read(cell, node - INPUTS) if node >= INPUTS else []
     return live
+
+
+def sources_read(cell: CellModule, place: int) -> list[int]:
+    """What an intermediate node depends on: not on what its ``none`` edges name."""
+    operations: Iterable[nn.Module] = cell.nodes[place]  # type: ignore[assignment]
+    return [s for s, operation in zip(cell.sources[place], operations, strict=True) if not isinstance(operation, Zero)]
+
+
+def channels(cell: CellModule) -> int:
+    """Channels of a cell's nodes."""
+    norms = [part for part in cell.preprocess_1.modules() if isinstance(part, nn.BatchNorm2d)]
+    return norms[-1].num_features
 
 
 def needed_cells(network: CellNetwork) -> set[int]:
