@@ -279,11 +279,9 @@ def _unfinished(trainings: Sequence[Training], finalists: Sequence[Retrained], p
         return f"{going} of {len(finalists)} retrained networks are not at their last epoch"
     if parameters is None or not any(one.state == "ok" for one in trainings):
         return ""
-    mature = {one.network for one in trainings if one.level and one.level.last and one.state == "ok"}
     if parameters.retrained:
-        if not mature:
-            return "no network is trained to the last stage"
-        wanted = min(parameters.retrained, len(mature))
+        last = {one.network: one for one in trainings if one.level is not None}  # by journal: the newest of each
+        wanted = min(parameters.retrained, sum(one.state == "ok" for one in last.values()))
         return f"{len(finalists)} of {wanted} networks are retrained" if len(finalists) < wanted else ""
     spent, cycle = math.fsum(one.cost for one in trainings), max((one.cycle or 0 for one in trainings), default=0)
     if cycle < parameters.cycles and spent + parameters.stages[0] <= parameters.search_total:

@@ -79,7 +79,7 @@ def _retraining(history: History, stream: int) -> Passage:
     mature = {one.network for one in history.trainings if one.level and one.level.last and one.state == "ok"}
     pairs = [(n, one.accuracy, end) for n, one, end in known if end.state == "failed" or _complete(end)]
     labels = (" and ".join(names) or "the search", "retraining")
-    return _passage(history, labels, (len(mature), len(history.finalists)), pairs, stream)
+    return _passage(history, labels, (max(len(mature), len(history.finalists)), len(history.finalists)), pairs, stream)
 
 
 def audited(history: History) -> list[Passage]:

@@ -12,7 +12,7 @@ from scipy.stats import spearmanr
 import econas.course as course
 import econas.search as search
 from econas.audit import Auditing, Step
-from econas.baselines import RandomBaseline, SingleFidelityEvolution
+from econas.baselines import RandomBaseline, evolution_then_retrain
 from econas.costs import Cost, costs, idle_share
 from econas.history import history
 from econas.lineage import changes, choices, describe, lineage, to_dict
@@ -230,7 +230,7 @@ def test_one_stage_has_no_promotions(small, journaled):
 
 def test_baselines_have_histories_too(small, journaled):
     numbers = small(budget=200.0, stages=(6,), parents=(4,), promotions=())
-    evolution = SingleFidelityEvolution(ECONAS_SEARCH, numbers, 0, population=6, sample=3)
+    evolution = evolution_then_retrain(ECONAS_SEARCH, numbers, 0, population=6, sample=3)
     found = history(journaled(evolution, {"parameters": numbers.to_dict() | {"population": 6}}, name="evolution"))
     assert found.retrained
     assert cycles(found) == []

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 
 from econas.audit import Auditing, Step
-from econas.baselines import RandomBaseline, SingleFidelityEvolution
+from econas.baselines import RandomBaseline, evolution_then_retrain
 from econas.halving import Rung, SuccessiveHalving
 from econas.history import history
 from econas.parameters import Parameters
@@ -89,7 +89,7 @@ def runs(numbers, small, journaled):
     one = small(stages=(6,), parents=(4,), promotions=(), cycles=4)
     pays = small(budget=200.0, stages=(6,), parents=(4,), promotions=())
     rungs = [Rung(numbers.setting, 2), Rung(numbers.setting, 6), Rung(numbers.final, 9)]
-    evolution = SingleFidelityEvolution(ECONAS_SEARCH, pays, 0, population=6, sample=3)
+    evolution = evolution_then_retrain(ECONAS_SEARCH, pays, 0, population=6, sample=3)
     return {
         "whole": searched(numbers, journaled),
         "audited": searched(audited, journaled),
