@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from darts.derivation import NONE
 from darts.topology import Kind, Topology
-from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, Edge, Genotype, SpaceGenotype
+from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, Edge, Genotype, Scalar, SpaceGenotype
 from zoo.spaces.operations import OPERATIONS
 
 SPACE = "darts-supernet"
@@ -41,7 +41,8 @@ class SupernetShape:
     def __post_init__(self) -> None:
         if self.nodes <= INPUTS + OUTPUT:
             raise ValueError(
-                f"nodes counts {INPUTS} inputs and the output, expected at least {INPUTS + OUTPUT + 1}, got {self.nodes}"
+                f"nodes counts {INPUTS} inputs and the output, expected at least {INPUTS + OUTPUT + 1}, "
+                f"got {self.nodes}"
             )
         cell = self.cell  # complains about kinds and counts
         for name in self.operations:
@@ -73,7 +74,7 @@ class SupernetShape:
 
     def genotype(self) -> SpaceGenotype:
         """The supernet as a genotype, for trials; :func:`read_shape` reads it back."""
-        options = {
+        options: dict[str, Scalar] = {
             "keep": self.keep,
             "nodes": self.nodes,
             "operations": " ".join(self.operations),

@@ -65,7 +65,7 @@ class Branch(nn.Module):
     def __init__(self, operation: Operation, channels: int, stride: int) -> None:
         super().__init__()
         built = build_operation(operation, channels, stride)
-        if isinstance(built, FactorizedReduce):  # a skip connection at stride 2; rectifies itself, which changes nothing
+        if isinstance(built, FactorizedReduce):  # rectifies itself, which changes nothing
             built.norm = nn.Identity()  # type: ignore[assignment]
             self.body: nn.Module = built
         else:
@@ -108,7 +108,7 @@ class SearchCell(nn.Module):
         self.edges = shape.cell.edges
         self.pools, self.branches = nn.ModuleDict(), nn.ModuleDict()
         self.terms: list[list[str]] = []  # for every edge and operation: "", "skip", a pool's or a branch's name
-        for edge, (source, target) in enumerate(self.edges):
+        for edge, (source, _) in enumerate(self.edges):
             stride = 2 if plan.reduction and source < INPUTS else 1
             self.terms.append([self._term(OPERATIONS[o], c, stride, edge, source) for o in shape.operations])
         self.halves = plan.reduction

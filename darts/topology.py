@@ -131,7 +131,7 @@ def probabilities(topology: Topology, beta: Tensor) -> Tensor:
         topology: not the fixed one.
         beta: (sum of ``topology.sizes``,).
     """
-    return torch.cat([part.softmax(0) for part in beta.split(topology.sizes)])
+    return torch.cat([part.softmax(0) for part in torch.split(beta, topology.sizes)])
 
 
 def merged(topology: Topology, beta: Tensor) -> Tensor:
@@ -177,6 +177,6 @@ def most_probable(topology: Topology, beta: Tensor) -> tuple[Pair, ...]:
     """The edges of every node's most probable choice, by target and then by source; of equals the first."""
     picked = [
         chooser.choices[int(part.argmax())]
-        for chooser, part in zip(topology.choosers, beta.detach().cpu().split(topology.sizes), strict=True)
+        for chooser, part in zip(topology.choosers, torch.split(beta.detach().cpu(), topology.sizes), strict=True)
     ]
     return tuple(sorted({edge for choice in picked for edge in choice}, key=lambda edge: (edge[1], edge[0])))

@@ -114,12 +114,12 @@ def test_the_penalty_reaches_the_last_node_and_descends():
     beta += random_beta(topology).detach() * 1e-3
     beta.requires_grad_()
     optimizer = torch.optim.Adam([beta], lr=0.05)
-    assert float(penalty(topology, beta)) > 0.9
+    assert penalty(topology, beta).item() > 0.9
     for _ in range(200):
         optimizer.zero_grad()
         penalty(topology, beta).backward()
         optimizer.step()
-    assert float(penalty(topology, beta)) == 0
+    assert penalty(topology, beta).item() == 0
     assert 4 in {target for _, target in most_probable(topology, beta)}
 
 
@@ -143,7 +143,10 @@ def test_the_fixed_topology_keeps_the_two_strongest_edges_without_none():
 
 
 def test_nodes_without_inputs_are_dropped_with_what_hangs_on_them():
-    kept = {(0, 2): "skip_connect", (3, 4): "sep_conv_3x3", (4, 5): "sep_conv_3x3", (2, 6): "dil_conv_3x3", (5, 6): "skip_connect"}  # fmt: skip
+    kept = {
+        (0, 2): "skip_connect", (3, 4): "sep_conv_3x3", (4, 5): "sep_conv_3x3", (2, 6): "dil_conv_3x3",
+        (5, 6): "skip_connect",
+    }  # fmt: skip
     assert build_cell(kept) == Cell(((Edge("skip_connect", 0),), (Edge("dil_conv_3x3", 2),)), (2, 3))
     with pytest.raises(NoNodeLeftError):
         build_cell({(3, 4): "skip_connect"})
@@ -157,8 +160,9 @@ def test_an_empty_code_leaves_the_node_in_the_output():
     alpha = torch.tensor([[1.0, 0], [0, 1], [0, 1], [1, 0], [1, 0]])
     cell = derive_cell(topology, ("skip_connect", "sep_conv_3x3"), alpha, beta, keep=2)
     assert cell == Cell(((Edge("skip_connect", 0),), (Edge("sep_conv_3x3", 0),)), (2, 3))
+    empty = torch.tensor([1.0, 0, 0, 0, 1, 0, 0, 0, 1, 0])
     with pytest.raises(NoNodeLeftError):
-        derive_cell(topology, ("skip_connect", "sep_conv_3x3"), alpha, torch.tensor([1.0, 0, 0, 0, 1, 0, 0, 0, 1, 0]), 2)
+        derive_cell(topology, ("skip_connect", "sep_conv_3x3"), alpha, empty, 2)
 
 
 def test_depth_is_the_longest_path():
@@ -230,5 +234,3 @@ def test_the_supernet_has_no_scale_or_shift_beyond_its_stem():
     names = [name for name, module in net.named_modules() if isinstance(module, torch.nn.BatchNorm2d)]
     assert names == ["stem.1"]
     assert sum(isinstance(module, Norm) for module in net.modules()) > 100
-
-

@@ -1,5 +1,7 @@
 """Update rules against exact gradients of the objectives they approximate, on a tiny supernet in float64."""
 
+import itertools
+
 import pytest
 import torch
 from torch import nn
@@ -108,7 +110,7 @@ def test_second_order_is_the_gradient_of_the_unrolled_objective(update, lam, top
         for epsilon in (1e-2, 1e-3, 1e-4)
     ]
     assert errors[0] < 1e-2
-    for larger, smaller in zip(errors, errors[1:], strict=False):  # ε² : a tenth of the radius, a hundredth of the error
+    for larger, smaller in itertools.pairwise(errors):  # ε² : a tenth of the radius, a hundredth of the error
         assert smaller < larger / 50
     without = first_order(problem_of(net), *shares(update, lam))
     assert error(without, wanted) > 20 * errors[0]  # the second order is there
@@ -163,7 +165,7 @@ def test_first_order_tends_to_bilevel_as_lambda_grows():
         mixed = direction("milenas1", problem_of(net), lam=lam, rate=RATE)
         errors.append(error([tensor / (1 + lam) for tensor in mixed], bilevel))
     assert errors[-1] < 3e-3
-    assert all(later < 0.2 * earlier for earlier, later in zip(errors, errors[1:], strict=False))
+    assert all(later < 0.2 * earlier for earlier, later in itertools.pairwise(errors))
 
 
 def test_second_order_with_lambda_0_is_darts_second_order_to_the_bit():
@@ -175,7 +177,8 @@ def test_second_order_with_lambda_0_is_darts_second_order_to_the_bit():
 
 def test_second_order_without_a_step_is_first_order():
     net = supernet()
-    assert error(direction("darts2", problem_of(net), lam=0, rate=0.0), direction("darts1", problem_of(net), lam=0, rate=0)) < 1e-12  # fmt: skip
+    ahead, here = (direction(update, problem_of(net), lam=0, rate=0.0) for update in ("darts2", "darts1"))
+    assert error(ahead, here) < 1e-12
 
 
 def test_beta_has_its_own_batch_and_pays_the_penalty():
