@@ -1,6 +1,6 @@
 """The supernet: a network of cells in which every edge mixes all operations, weighted by α and β."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -46,7 +46,8 @@ class Norm(nn.Module):
         self.register_buffer("variance", torch.ones(channels))
 
     def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:  # (B, C, H, W), () -> (B, C, H, W)
-        weight = None if scale is None else scale.expand(self.channels)
+        # Copied: on CPUs torch 2.15 reads beyond a stride-0 weight in the backward pass of channels-last maps.
+        weight = None if scale is None else scale.expand(self.channels).contiguous()
         held = self.track or not self.training
         return functional.batch_norm(
             x,
@@ -59,8 +60,31 @@ class Norm(nn.Module):
         )
 
 
+def to_phases(x: Tensor) -> Tensor:
+    """(B, C, H, W) with even sides -> (4B, C, H/2, W/2): pixels of even and odd rows and columns, apart.
+
+    A convolution of dilation 2 is one without dilation on each of them, and a pointwise operation or a norm does not
+    see the difference. On CPUs torch's backward pass of dilated depthwise convolutions takes some ten times as long.
+    """
+    batch, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
+    apart = rows.permute(2, 4, 0, 1, 3, 5).reshape(4 * batch, height // 2, width // 2, channels)
+    return apart.permute(0, 3, 1, 2)
+
+
+def from_phases(x: Tensor) -> Tensor:
+    """The inverse of :func:`to_phases`."""
+    batch, channels, height, width = x.shape
+    apart = x.permute(0, 2, 3, 1).reshape(2, 2, batch // 4, height, width, channels)
+    rows = apart.permute(2, 3, 0, 4, 1, 5).reshape(batch // 4, 2 * height, 2 * width, channels)
+    return rows.permute(0, 3, 1, 2)
+
+
 class Branch(nn.Module):
-    """An operation with weights, from rectified maps: its first ReLU is taken out, its last norm scales."""
+    """An operation with weights, from rectified maps: its first ReLU is taken out, its last norm scales.
+
+    ``dilated`` ones may be given phases of maps, and give phases back.
+    """
 
     def __init__(self, operation: Operation, channels: int, stride: int) -> None:
         super().__init__()
@@ -72,10 +96,22 @@ class Branch(nn.Module):
             assert isinstance(built, nn.Sequential)
             self.body = nn.Sequential(*list(built)[1:-1])
         self.norm = Norm(channels)
+        self.dilated = operation.kind == "dil_conv" and stride == 1
         _without_parameters(self.body)
 
     def forward(self, x: Tensor, scale: Tensor) -> Tensor:  # (B, C, H, W), () -> (B, C, H/stride, W/stride)
         out: Tensor = self.norm(self.body(x), scale)
+        return out
+
+    def phased(self, x: Tensor, scale: Tensor) -> Tensor:  # (4B, C, H/2, W/2), () -> (4B, C, H/2, W/2)
+        """As :meth:`forward`, on phases, for a dilated convolution."""
+        assert isinstance(self.body, nn.Sequential)
+        first, *others = self.body
+        assert isinstance(first, nn.Conv2d)
+        x = functional.conv2d(x, first.weight, padding=first.kernel_size[0] // 2, groups=first.groups)
+        for layer in others:
+            x = layer(x)
+        out: Tensor = self.norm(x, scale)
         return out
 
 
@@ -130,10 +166,10 @@ class SearchCell(nn.Module):
     def forward(self, before: Tensor, previous: Tensor, mixing: Mixing) -> Tensor:
         # (B, C_pp, H', W'), (B, C_p, H, W) -> (B, C · nodes, H or H/2, W or W/2)
         states = [self.preprocess_0(before), self.preprocess_1(previous)]
-        rectified: dict[int, Tensor] = {}
-        pooled: dict[str, Tensor] = {}
+        shared = _Shared(self.pools, states)
         for node in range(INPUTS, INPUTS + self.count):
             total: Tensor | None = None
+            phases: Tensor | None = None
             for edge, (source, target) in enumerate(self.edges):
                 if target != node:
                     continue
@@ -141,21 +177,54 @@ class SearchCell(nn.Module):
                     kind, _, name = self.terms[edge][place].partition(" ")
                     weight = mixing.weights[edge, place]
                     if kind == "branch":
-                        if source not in rectified:
-                            rectified[source] = torch.relu(states[source])
-                        total = _add(total, self.branches[name](rectified[source], weight))
+                        branch = self.branches[name]
+                        assert isinstance(branch, Branch)
+                        if branch.dilated and shared.divides(source):
+                            phases = _add(phases, branch.phased(shared.phases(source), weight))
+                        else:
+                            total = _add(total, branch(shared.rectified(source), weight))
                     elif kind == "pool":
-                        if name not in pooled:
-                            pooled[name] = self.pools[name](states[source])
-                        total = _add_scaled(total, pooled[name], weight)
+                        total = _add_scaled(total, shared.pooled(source, name), weight)
                     elif kind == "skip":
                         total = _add_scaled(total, states[source], weight)
+            if phases is not None:
+                total = _add(total, from_phases(phases))
             states.append(self._zeros(states[1]) if total is None else total)
         return torch.cat(states[INPUTS:], dim=1)
 
     def _zeros(self, like: Tensor) -> Tensor:
         """The maps of a node that sums nothing."""
         return torch.zeros_like(like[:, :, ::2, ::2] if self.halves else like)
+
+
+class _Shared:
+    """What all edges from a node have in common, made when it is first asked for."""
+
+    def __init__(self, pools: nn.ModuleDict, states: list[Tensor]) -> None:
+        self._pools, self._states = pools, states
+        self._held: dict[tuple[str, int], Tensor] = {}
+
+    def divides(self, source: int) -> bool:
+        """Whether dilated convolutions are faster on phases, and the node's maps have any."""
+        state = self._states[source]
+        return state.device.type == "cpu" and not (state.shape[2] % 2 or state.shape[3] % 2)
+
+    def rectified(self, source: int) -> Tensor:
+        """The node's maps after a ReLU, with which every branch begins."""
+        return self._once("relu", source, lambda: torch.relu(self._states[source]))
+
+    def phases(self, source: int) -> Tensor:
+        """Their phases."""
+        return self._once("phases", source, lambda: to_phases(self.rectified(source)))
+
+    def pooled(self, source: int, name: str) -> Tensor:
+        """The node's maps pooled and normalised."""
+        return self._once(name, source, lambda: self._pools[name](self._states[source]))
+
+    def _once(self, what: str, source: int, make: Callable[[], Tensor]) -> Tensor:
+        if (what, source) not in self._held:
+            self._held[what, source] = make()
+        return self._held[what, source]
 
 
 def _add(total: Tensor | None, term: Tensor) -> Tensor:
