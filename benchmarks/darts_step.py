@@ -188,6 +188,7 @@ def ours(net: Supernet, train: Batch, validation: Batch, *, second: bool) -> lis
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channels", type=int, default=16)
     parser.add_argument("--cells", type=int, default=8)
+    parser.add_argument("--nodes", type=int, default=7, help="of a cell, with inputs and output")
     parser.add_argument("--batch", type=int, default=64)
     parser.add_argument("--resolution", type=int, default=32)
     parser.add_argument("--repeats", type=int, default=3, help="of both sides in turn, after one to warm up")
@@ -201,7 +202,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(args.threads)
     skeleton = Skeleton(channels=args.channels, cells=args.cells, resolution=args.resolution)
     generator = torch.Generator().manual_seed(args.seed)
-    net = build_supernet(SupernetShape(), skeleton, generator, device=args.device)
+    net = build_supernet(SupernetShape(nodes=args.nodes), skeleton, generator, device=args.device)
     plain = PlainSupernet(net).to(args.device)
     batches = []
     for _ in range(2):
@@ -212,7 +213,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     # both in the faster memory format
     net, plain = net.to(memory_format=torch.channels_last), plain.to(memory_format=torch.channels_last)
     rows = [compare(order, net, plain, batches, args) | agreement(order, net, plain, batches) for order in args.orders]
-    sizes = {name: getattr(args, name) for name in ("channels", "cells", "batch", "resolution", "device", "threads")}
+    sizes = {name: getattr(args, name) for name in ("channels", "cells", "nodes", "batch", "resolution", "device", "threads")}
     return {"name": "darts_step", **sizes, "rows": rows}
 
 

@@ -25,7 +25,7 @@ from zoo.spaces.operations import OPERATIONS
 from zoo.training.trainer import Recipe, learning_rate
 
 EDGES = tuple(itertools.combinations(range(4), 2))
-"""All edges among four nodes, the first of which is the cell's input; the nodes are six edges apart from nothing else."""
+"""All edges among four nodes, the first of which is the cell's input."""
 Network = tuple[int, ...]
 NETWORKS: tuple[Network, ...] = tuple(itertools.product((0, 1), repeat=len(EDGES)))
 ENUMERATION, SEARCH = 801, 802
@@ -53,7 +53,9 @@ class Cell(nn.Module):
             total = torch.zeros_like(states[0])
             for i, (source, target) in enumerate(EDGES):
                 if target == node:
-                    for place, operation in enumerate(self.edges[i]):  # type: ignore[arg-type]
+                    operations = self.edges[i]
+                    assert isinstance(operations, nn.ModuleList)
+                    for place, operation in enumerate(operations):
                         term = operation(states[source])
                         total = total + (term if mixed is None else mixed[i, place] * term)
             states.append(total)

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from darts.shape import SupernetShape
+from darts.strategy import SupernetSearch
 from econas.parameters import Parameters
 from econas.search import HierarchicalSearch
 from zoo.population import Executor, FixedList, ProxySetting, RandomSearch, SerialExecutor, Strategy, Trial
@@ -55,13 +57,20 @@ def _fields(trial: Trial) -> dict[str, Any]:
     return {name: getattr(trial, name) for name in trial.__slots__}
 
 
+class OneSupernet:
+    """The space of a single supernet."""
+
+    def contains(self, genotype: object) -> bool:
+        return genotype == SupernetShape().genotype()
+
+
 @dataclass(frozen=True)
 class StrategyCase:
     """A fresh strategy on demand, the space it draws from, and a way to run it with more to do."""
 
     name: str
     make: Callable[[], Strategy]
-    space: CellSpace
+    space: CellSpace | OneSupernet
 
 
 SPACES: list[CellSpace] = list(CELL_SPACES.values())
@@ -75,6 +84,7 @@ STRATEGIES = [
     StrategyCase(
         "retraining", lambda: Retraining([DARTS.sample(np.random.default_rng(i)) for i in range(4)], FULL), DARTS
     ),
+    StrategyCase("supernet search", lambda: SupernetSearch(SupernetShape(), 3, per_epoch=4), OneSupernet()),
     StrategyCase("grown study", lambda: Study(DARTS, GRID, FULL, repeats=1, growth=[2, 5], batch=3, seed=1), DARTS),
 ]
 
