@@ -108,6 +108,12 @@ def _answer(findings: Findings) -> str:
 def _notes(findings: Findings) -> Iterator[str]:
     if findings.failed:
         yield f"The search broke off: {findings.failed}."
+    elif findings.final and sum(findings.derived[-1].size) < findings.identity["strategy"]["expected_size"]:
+        size = sum(findings.derived[-1].size)
+        yield (
+            f"Stopped early after {len(findings.epochs)} of {findings.planned} epochs: the derived cells have {size} "
+            f"convolutions, fewer than the {findings.identity['strategy']['expected_size']} expected."
+        )
     elif len(findings.epochs) < findings.planned:
         yield f"{len(findings.epochs)} of {findings.planned} epochs were searched."
     waiting = [one for one in findings.retrained if not one.complete]

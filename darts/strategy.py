@@ -1,6 +1,5 @@
 """The strategy of a search: one supernet as a chain of trials, the best genotype per size, and their retraining."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -96,7 +95,7 @@ class SupernetSearch:
         """The next part of the search, or the next epoch of networks being retrained."""
         if self._retraining is not None:
             return self._retraining.ask(n, first)
-        if self._open or self.over:
+        if n < 1 or self._open or self.over:
             return []
         self._open = True
         trial = Trial(
@@ -159,8 +158,3 @@ class SupernetSearch:
             self.stopped = (
                 f"after epoch {epoch} the derived cells have {sum(one.size)} convolutions, fewer than {self._expected}"
             )
-
-
-def trials_at_most(epochs: int, per_epoch: int, retrain: int, retrain_epochs: int) -> float:
-    """Upper bound of the trials of a search, to draw its progress by."""
-    return math.fsum([epochs * per_epoch, retrain * retrain_epochs])

@@ -170,3 +170,13 @@ def test_bad_input_is_one_line_and_leaves_nothing(changes, message, thriftnas, t
     assert answer.err.count("\n") == 1
     assert message in answer.err
     assert not os.listdir(tmp_path)
+
+
+def test_a_search_in_bfloat16_stops_at_the_expected_size(thriftnas):
+    arguments = [word if word != "2" or SMALL[i - 1] != "--epochs" else "4" for i, word in enumerate(SMALL)]
+    answer = thriftnas(
+        *arguments, "--dtype", "bfloat16", "--sampler", "gumbel", "--expected-size", "50", "--out", "run"
+    )
+    assert answer.code == 0, answer.err
+    assert len(Path("run/epochs.csv").read_text().splitlines()) == 2
+    assert "Stopped early after 1 of 4 epochs" in Path("run/report.html").read_text()
