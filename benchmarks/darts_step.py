@@ -15,8 +15,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from darts.operations import Branch, Norm, Pool
 from darts.shape import SupernetShape
-from darts.supernet import KINDS, Branch, Norm, Pool, SearchCell, Supernet, build_supernet
+from darts.supernet import KINDS, SearchCell, Supernet, build_supernet
 from darts.updates import EPSILON, Problem, direction
 from zoo.networks.operations import build_operation
 from zoo.spaces.genotype import INPUTS
@@ -213,7 +214,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     # both in the faster memory format
     net, plain = net.to(memory_format=torch.channels_last), plain.to(memory_format=torch.channels_last)
     rows = [compare(order, net, plain, batches, args) | agreement(order, net, plain, batches) for order in args.orders]
-    sizes = {name: getattr(args, name) for name in ("channels", "cells", "nodes", "batch", "resolution", "device", "threads")}
+    sizes = {
+        name: getattr(args, name) for name in ("channels", "cells", "nodes", "batch", "resolution", "device", "threads")
+    }
     return {"name": "darts_step", **sizes, "rows": rows}
 
 

@@ -15,9 +15,10 @@ import torch
 
 from darts.evaluator import SearchEvaluator
 from darts.feed import Feed, divide_images, owned_examples
+from darts.operations import Norm
 from darts.setup import Method, SearchSetup
 from darts.shape import SupernetShape
-from darts.supernet import Norm, build_supernet
+from darts.supernet import build_supernet
 from darts.training import Progress, check_equal, make_learners, train_steps
 from zoo.data import ImageSet
 from zoo.data.image_set import Split

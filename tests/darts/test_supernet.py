@@ -7,9 +7,10 @@ from torch.nn import functional
 
 from benchmarks.darts_step import PlainSupernet, plain_first
 from darts.derivation import build_cell, derive_cell
+from darts.operations import Norm, from_phases, to_phases
 from darts.shape import DARTS_OPERATIONS, SupernetShape
 from darts.size import channels_for, final_skeleton
-from darts.supernet import KINDS, Norm, Supernet, build_supernet, from_phases, to_phases
+from darts.supernet import KINDS, Supernet, build_supernet
 from darts.topology import Topology
 from zoo.export.model import Model, load_model, save_model
 from zoo.figures import cell_svg

@@ -7,8 +7,9 @@ import pytest
 import torch
 
 from darts.derivation import NoNodeLeftError, build_cell, depth, derive_cell
+from darts.operations import Norm
 from darts.shape import SupernetShape, learned, read_shape
-from darts.supernet import Norm, build_supernet
+from darts.supernet import build_supernet
 from darts.topology import Topology, merged, most_probable, penalty, probabilities
 from zoo.spaces import Cell, Edge, Skeleton
 from zoo.spaces.genotype import SpaceGenotype
