@@ -133,7 +133,9 @@ def _curves(findings: Findings) -> str:
             if any(name in epoch.metrics for epoch in epochs)
         ]
         if curves:
-            panels.append(Curves(title=title, xlabel="epoch", ylabel=ylabel, curves=curves))
+            share = ylabel.startswith("entropy")
+            low, high = (-0.02, 1.02) if share else (float("nan"), float("nan"))
+            panels.append(Curves(title=title, xlabel="epoch", ylabel=ylabel, curves=curves, low=low, high=high))
     return curves_svg(
         panels,
         name="search",

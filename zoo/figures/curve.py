@@ -22,12 +22,14 @@ class Curve:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Curves:
-    """One panel."""
+    """One panel; `low` and `high` fix the y axis where they are given, for shares that are read against 0 and 1."""
 
     title: str
     xlabel: str
     ylabel: str
     curves: Sequence[Curve]
+    low: float = math.nan
+    high: float = math.nan
 
 
 def curves_svg(panels: Sequence[Curves], *, name: str, description: str, marked: float = math.nan) -> str:
@@ -55,6 +57,10 @@ def curves_svg(panels: Sequence[Curves], *, name: str, description: str, marked:
                     ls=_STYLES[place % len(_STYLES)], lw=1.5, marker="o" if len(curve.x) <= 30 else "", ms=3,
                     label=curve.label, gid=gid,
                 )  # fmt: skip
+            axes.ticklabel_format(useOffset=False)
+            axes.locator_params(axis="x", integer=True, min_n_ticks=1)
+            if _finite(panel.low, panel.high):
+                axes.set_ylim(panel.low, panel.high)
             if _finite(marked):
                 axes.axvline(marked, color=_GREY, lw=0.9, ls=(0, (2, 2)))
             if len(panel.curves) > 1:
