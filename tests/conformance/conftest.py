@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from darts.shape import SupernetShape
+from darts.strategy import SupernetSearch
 from econas.audit import Auditing, Step
 from econas.baselines import evolution_then_retrain, random_then_retrain
 from econas.parameters import Parameters
@@ -68,13 +70,20 @@ def _fields(trial: Trial) -> dict[str, Any]:
     return {name: getattr(trial, name) for name in trial.__slots__}
 
 
+class OneSupernet:
+    """The space of a single supernet."""
+
+    def contains(self, genotype: object) -> bool:
+        return genotype == SupernetShape().genotype()
+
+
 @dataclass(frozen=True)
 class StrategyCase:
     """A fresh strategy on demand, the space it draws from, and whether it asks the same whoever is told first."""
 
     name: str
     make: Callable[[], Strategy]
-    space: CellSpace
+    space: CellSpace | OneSupernet
     punctual: bool = True
 
 
@@ -98,6 +107,7 @@ STRATEGIES = [
     StrategyCase(
         "random, retrained", lambda: random_then_retrain(ECONAS_SEARCH, replace(SMALL, budget=60.0), 0), ECONAS_SEARCH
     ),
+    StrategyCase("supernet search", lambda: SupernetSearch(SupernetShape(), 3, per_epoch=4), OneSupernet()),
     StrategyCase("grown study", lambda: Study(DARTS, GRID, FULL, repeats=1, growth=[2, 5], batch=3, seed=1), DARTS),
     StrategyCase(
         "econas, asynchronous",

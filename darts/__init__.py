@@ -1,0 +1,1 @@
+"""Differentiable search: mixed operations, mixed-level optimisation (MiLeNAS), stretchable topology, derivation."""

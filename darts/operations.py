@@ -1,0 +1,117 @@
+"""The operations of a search cell: convolutions and pools whose norms have no parameters, but may scale."""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.networks.operations import FactorizedReduce, build_operation
+from zoo.spaces.operations import Operation
+
+MOMENTUM, EPSILON = 0.1, 1e-5
+
+
+class Norm(nn.Module):
+    """Batch normalisation without parameters that scales its output by a scalar as it goes.
+
+    The scalar is an operation's weight on its edge: so no scaled copy of the map is made or kept for the backward
+    pass. Running statistics follow the batches only while ``track`` is set.
+    """
+
+    mean: Tensor
+    variance: Tensor
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.channels, self.track = channels, True
+        self.register_buffer("mean", torch.zeros(channels))
+        self.register_buffer("variance", torch.ones(channels))
+
+    def forward(self, x: Tensor, scale: Tensor | None = None) -> Tensor:  # (B, C, H, W), () -> (B, C, H, W)
+        # Copied: on CPUs torch 2.15 reads beyond a stride-0 weight in the backward pass of channels-last maps.
+        weight = None if scale is None else scale.expand(self.channels).contiguous()
+        held = self.track or not self.training
+        return functional.batch_norm(
+            x,
+            self.mean if held else None,
+            self.variance if held else None,
+            weight=weight,
+            training=self.training,
+            momentum=MOMENTUM,
+            eps=EPSILON,
+        )
+
+
+def to_phases(x: Tensor) -> Tensor:
+    """(B, C, H, W) with even sides -> (4B, C, H/2, W/2): pixels of even and odd rows and columns, apart.
+
+    A convolution of dilation 2 is one without dilation on each of them, and a pointwise operation or a norm does not
+    see the difference. On CPUs torch's backward pass of dilated depthwise convolutions takes some ten times as long.
+    """
+    batch, channels, height, width = x.shape
+    rows = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
+    apart = rows.permute(2, 4, 0, 1, 3, 5).reshape(4 * batch, height // 2, width // 2, channels)
+    return apart.permute(0, 3, 1, 2)
+
+
+def from_phases(x: Tensor) -> Tensor:
+    """The inverse of :func:`to_phases`."""
+    batch, channels, height, width = x.shape
+    apart = x.permute(0, 2, 3, 1).reshape(2, 2, batch // 4, height, width, channels)
+    rows = apart.permute(2, 3, 0, 4, 1, 5).reshape(batch // 4, 2 * height, 2 * width, channels)
+    return rows.permute(0, 3, 1, 2)
+
+
+class Branch(nn.Module):
+    """An operation with weights, from rectified maps: its first ReLU is taken out, its last norm scales.
+
+    ``dilated`` ones may be given phases of maps, and give phases back.
+    """
+
+    def __init__(self, operation: Operation, channels: int, stride: int) -> None:
+        super().__init__()
+        built = build_operation(operation, channels, stride)
+        if isinstance(built, FactorizedReduce):  # rectifies itself, which changes nothing
+            built.norm = nn.Identity()  # type: ignore[assignment]
+            self.body: nn.Module = built
+        else:
+            assert isinstance(built, nn.Sequential)
+            self.body = nn.Sequential(*list(built)[1:-1])
+        self.norm = Norm(channels)
+        self.dilated = operation.kind == "dil_conv" and stride == 1
+        without_parameters(self.body)
+
+    def forward(self, x: Tensor, scale: Tensor) -> Tensor:  # (B, C, H, W), () -> (B, C, H/stride, W/stride)
+        out: Tensor = self.norm(self.body(x), scale)
+        return out
+
+    def phased(self, x: Tensor, scale: Tensor) -> Tensor:  # (4B, C, H/2, W/2), () -> (4B, C, H/2, W/2)
+        """As :meth:`forward`, on phases, for a dilated convolution."""
+        assert isinstance(self.body, nn.Sequential)
+        first, *others = self.body
+        assert isinstance(first, nn.Conv2d)
+        x = functional.conv2d(x, first.weight, padding=first.kernel_size[0] // 2, groups=first.groups)
+        for layer in others:
+            x = layer(x)
+        out: Tensor = self.norm(x, scale)
+        return out
+
+
+class Pool(nn.Module):
+    """A pooling and its norm; depends on its input alone, so that all edges from a node share it."""
+
+    def __init__(self, operation: Operation, channels: int, stride: int) -> None:
+        super().__init__()
+        self.body, self.norm = build_operation(operation, channels, stride), Norm(channels)
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, C, H, W) -> (B, C, H/stride, W/stride)
+        out: Tensor = self.norm(self.body(x))
+        return out
+
+
+def without_parameters(module: nn.Module) -> None:
+    """Replace every batch normalisation below ``module`` by one without scale and shift (Liu et al. 2019)."""
+    for name, child in module.named_children():
+        if isinstance(child, nn.BatchNorm2d):
+            setattr(module, name, Norm(child.num_features))
+        else:
+            without_parameters(child)

@@ -1,0 +1,160 @@
+"""Running a search in its folder: journal, team, and what it leaves there: genotypes, tables, report, model."""
+
+import json
+import shutil
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from darts.evaluator import retraining_setup
+from darts.findings import Findings, find, retrain_command
+from darts.plan import Plan
+from darts.report import write_report
+from zoo.commands import options as opt
+from zoo.commands.build import keep_model, say_how_to_use
+from zoo.export.trained import trained_model
+from zoo.launch import WEIGHTS, locked, open_run, run, write_json, write_text
+from zoo.population.journal import Journal
+from zoo.population.weights import WeightStore
+from zoo.training.distributed import TeamExecutor
+
+GENOTYPE, REPORT = "genotype.json", "report.html"
+
+
+def run_search(
+    out: Path, command: list[str], plan: Plan, seconds: float | None, console: Console, as_json: bool
+) -> bool:
+    """Search as the process that keeps the journal; False where the time was up first.
+
+    Raises:
+        ValueError: if the folder holds another run, or nothing could be derived.
+    """
+    with locked(out), closing(open_run(out, plan.identity(), command, 1)) as journal:
+        journal.set("asked", dict(plan.asked))
+        with plan.team() as (team, evaluator):
+            finished = run(
+                out,
+                journal,
+                plan.strategy(),
+                lambda: TeamExecutor(evaluator, team),
+                group=1,
+                total=plan.trials,
+                price=lambda trial: trial.stop - trial.start,
+                console=console,
+                seconds=seconds,
+            )
+            team.send(None)
+        findings, retraining = keep_report(out, journal)
+        if not finished:
+            return False
+        if findings.final is None:
+            why = findings.failed or "no cell has a node with an input left"
+            raise ValueError(f"the search found no genotype: {why}")
+        best = [one for one in findings.retrained if one.complete]
+        if best:
+            _keep_best(out, journal, plan, best[0].trial)
+            if not as_json:
+                say_how_to_use(out, console)
+        say_report(out, findings, retraining, console, as_json)
+    return True
+
+
+def _keep_best(out: Path, journal: Journal, plan: Plan, trial: int) -> None:
+    """The best retrained network as a model; this is where the test images are read."""
+    asked = journal.trials()[trial]
+    assert plan.retrain
+    setup = retraining_setup(plan.setup, asked.genotype)  # type: ignore[arg-type]  # retrained trials are cells
+    store, device = WeightStore(out / WEIGHTS), opt.local_device(plan.setup.precision)
+    keep_model(trained_model(asked, journal.records()[trial], store, setup, plan.images, device), out)
+
+
+def keep_report(out: Path, journal: Journal) -> tuple[Findings, str]:
+    """Write genotypes, epochs.csv, search.json and the report; returns the findings and the command that retrains.
+
+    ``genotype.json`` is the search's answer, ``genotypes/genotype-N-R.json`` the best of every size.
+    """
+    findings = find(journal)
+    command = ""
+    if findings.final is not None:
+        write_text(out / GENOTYPE, findings.final.genotype.to_json() + "\n")
+        command = retrain_command(findings, str(out / GENOTYPE), str(out.with_name(out.name + "-train")))
+    folder = out / "genotypes"
+    shutil.rmtree(folder, ignore_errors=True)  # sizes of an earlier report may be no longer the best
+    folder.mkdir()
+    for one in findings.winners:
+        write_text(folder / f"genotype-{one.size[0]}-{one.size[1]}.json", one.genotype.to_json() + "\n")
+    rows = [{"epoch": epoch.number, "seconds": epoch.seconds, **epoch.metrics} for epoch in findings.epochs]
+    write_text(out / "epochs.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
+    write_json(out / "search.json", summary(findings, command))
+    write_report(findings, command, out / REPORT)
+    return findings, command
+
+
+def summary(findings: Findings, command: str) -> dict[str, Any]:
+    """What was found, JSON-ready."""
+
+    def row(one: Any) -> dict[str, Any]:
+        skeleton = findings.evaluation_skeleton(one)
+        return {
+            "epoch": one.epoch,
+            "size": list(one.size),
+            "accuracy": one.metrics["accuracy"],
+            "params": int(one.metrics["params"]),
+            "channels": skeleton.channels,
+            "cells": skeleton.cells,
+            "depth": [int(one.metrics["depth_normal"]), int(one.metrics["depth_reduction"])],
+            "genotype": one.genotype.to_dict(),
+        }
+
+    return {
+        "epochs": len(findings.epochs),
+        "final": None if findings.final is None else row(findings.final),
+        "sizes": [row(one) for one in findings.winners],
+        "retrained": [
+            {"epoch": one.derived.epoch, "size": list(one.derived.size), "epochs": one.epochs, **one.metrics}
+            for one in findings.retrained
+        ],
+        "warnings": findings.warnings,
+        "failed": findings.failed,
+        "command": command,
+    }
+
+
+def say_report(out: Path, findings: Findings, command: str, console: Console, as_json: bool) -> None:
+    """Print the winners per size and, as the last line, the command that retrains the result."""
+    if as_json:
+        print(json.dumps(summary(findings, command)))
+        return
+    for warning in findings.warnings:
+        console.print(warning, style="yellow", markup=False)
+    if findings.failed:
+        console.print(f"The search broke off: {findings.failed}", style="yellow", markup=False)
+    table = Table(title="the best genotype of every size", box=None, padding=(0, 1, 0, 0))
+    for column in ("convolutions", "epoch", "accuracy", "parameters", "depth", "skips"):
+        table.add_column(column, justify="right")
+    for one in findings.winners:
+        m, chosen = one.metrics, findings.final is not None and one.epoch == findings.final.epoch
+        table.add_row(
+            f"{one.size[0]} + {one.size[1]}",
+            str(one.epoch),
+            f"{m['accuracy']:.4f}",
+            f"{m['params']:,.0f}",
+            f"{m['depth_normal']:.0f} + {m['depth_reduction']:.0f}",
+            f"{m['skips_normal']:.0f} + {m['skips_reduction']:.0f}",
+            style="bold green" if chosen else None,
+        )
+    console.print(table)
+    for again in findings.retrained:
+        console.print(
+            f"retrained {again.epochs} epochs: genotype of epoch {again.derived.epoch}, "
+            f"validation {again.metrics['accuracy']:.4f}",
+            markup=False,
+        )
+    console.print(f"Report: {out / REPORT}", soft_wrap=True, markup=False)
+    if command:
+        console.print(f"Genotype: {out / GENOTYPE}; train it with", soft_wrap=True, markup=False)
+        console.print(command, soft_wrap=True, markup=False, highlight=False)

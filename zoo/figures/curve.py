@@ -1,0 +1,68 @@
+"""Curves over epochs as SVG text: panels in a grid, each with a few named lines and, where wanted, a marked epoch."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from zoo.figures.chart import _BLUE, _GREEN, _GREY, _ORANGE, _PURPLE, _figure, _finite, _svg
+
+_COLOURS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _GREY)
+_STYLES = ("-", "--", "-.", ":", "-")
+_COLUMNS = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curve:
+    """A named line; NaN where a value is missing."""
+
+    label: str
+    x: Sequence[float]
+    y: Sequence[float]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Curves:
+    """One panel; `low` and `high` fix the y axis where they are given, for shares that are read against 0 and 1."""
+
+    title: str
+    xlabel: str
+    ylabel: str
+    curves: Sequence[Curve]
+    low: float = math.nan
+    high: float = math.nan
+
+
+def curves_svg(panels: Sequence[Curves], *, name: str, description: str, marked: float = math.nan) -> str:
+    """Panels two in a row, their lines told apart by colour and dash; ``marked`` is an x with a vertical line.
+
+    `name` starts every id, `description` is read to those who do not see. Equal input gives equal text.
+    """
+    columns = min(_COLUMNS, max(1, len(panels)))
+    rows = max(1, -(-len(panels) // columns))
+    with _figure(4.9 * columns, 3.0 * rows) as figure:
+        notes: dict[str, str] = {}
+        for number, panel in enumerate(panels):
+            axes = figure.add_subplot(rows, columns, number + 1)
+            axes.set_title(panel.title)
+            axes.set_xlabel(panel.xlabel)
+            axes.set_ylabel(panel.ylabel)
+            axes.grid(axis="y", color="#e5e5e5", lw=0.6)
+            axes.set_axisbelow(True)
+            for place, curve in enumerate(panel.curves):
+                gid = f"curve-{number}-{place}"
+                drawn = [value for value in curve.y if _finite(value)]
+                notes[gid] = f"{curve.label}: {drawn[-1]:.3g} at the end" if drawn else curve.label
+                axes.plot(
+                    list(curve.x), list(curve.y), color=_COLOURS[place % len(_COLOURS)],
+                    ls=_STYLES[place % len(_STYLES)], lw=1.5, marker="o" if len(curve.x) <= 30 else "", ms=3,
+                    label=curve.label, gid=gid,
+                )  # fmt: skip
+            axes.ticklabel_format(useOffset=False)
+            axes.locator_params(axis="x", integer=True, min_n_ticks=1)
+            if _finite(panel.low, panel.high):
+                axes.set_ylim(panel.low, panel.high)
+            if _finite(marked):
+                axes.axvline(marked, color=_GREY, lw=0.9, ls=(0, (2, 2)))
+            if len(panel.curves) > 1:
+                axes.legend(frameon=False, fontsize=8)
+        return _svg(figure, name, description, notes)
