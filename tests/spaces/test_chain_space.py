@@ -40,7 +40,7 @@ def test_samples_lie_in_the_space_and_reach_every_choice(space):
 def test_a_mutant_differs_in_one_choice_and_may_be_any_neighbour(space):
     parent = space.sample(generator(0))
     neighbours = set()
-    for seed in range(600):
+    for seed in range(600 if space.size < 20_000 else 3000):
         child = space.mutate(parent, generator(seed))
         assert space.contains(child)
         (place,) = (i for i, (a, b) in enumerate(zip(parent.choices, child.choices, strict=True)) if a != b)
@@ -85,10 +85,11 @@ def test_what_is_not_of_the_space_is_refused(space):
 
 @every_space
 def test_every_name_is_read_as_it_is_written(space):
-    chains = everything(space)
-    assert len(chains) == space.size
+    small = space.size < 20_000
+    chains = everything(space) if small else sorted({space.sample(generator(seed)).choices for seed in SEEDS})
+    assert len(chains) == (space.size if small else len(SEEDS))
     names = [space.write(choices) for choices in chains]
-    assert len(set(names)) == space.size
+    assert len(set(names)) == len(chains)
     assert [space.read(name) for name in names] == chains
 
 

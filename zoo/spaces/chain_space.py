@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import pairwise
 from math import prod
 
 import numpy as np
 import numpy.typing as npt
 
+from zoo.spaces.chain import CHAINS, Chain
 from zoo.spaces.genotype import ChainGenotype
 
 Draw = np.random.Generator
@@ -147,16 +147,7 @@ NAS_BENCH_201 = ChainSpace("nas-bench-201", (5,) * 6, _nb201_function, _nb201_wr
 
 # ---------------------------------------------------------------- NAS-Bench-Macro (Su et al. 2021)
 
-_MACRO_STAGES = (0, 2, 5, 8)  # positions where a stage starts, and the end
-
-
-def _macro_function(choices: tuple[int, ...]) -> str:
-    """Every stage's first block, then its other blocks without the identities, whose place makes no difference."""
-    stages = []
-    for start, stop in pairwise(_MACRO_STAGES):
-        rest = "".join(str(choice) for choice in choices[start + 1 : stop] if choice)
-        stages.append(f"{choices[start]}{rest}")
-    return "-".join(stages)
+_MACRO = CHAINS["nas-bench-macro"]
 
 
 def _macro_write(choices: Sequence[int]) -> str:
@@ -164,12 +155,28 @@ def _macro_write(choices: Sequence[int]) -> str:
 
 
 def _macro_read(text: str) -> tuple[int, ...]:
-    if len(text) != _MACRO_STAGES[-1] or set(text) - set("012"):
+    if len(text) != _MACRO.starts[-1] or set(text) - set("012"):
         raise ValueError(f"{text!r} is not a NAS-Bench-Macro chain of eight digits 0, 1 or 2")
     return tuple(map(int, text))
 
 
-NAS_BENCH_MACRO = ChainSpace("nas-bench-macro", (3,) * 8, _macro_function, _macro_write, _macro_read)
+NAS_BENCH_MACRO = ChainSpace(_MACRO.name, (3,) * 8, _MACRO.function, _macro_write, _macro_read)
 """The chains of NAS-Bench-Macro: eight blocks; identity, or an inverted bottleneck of two sizes."""
 
-CHAIN_SPACES: dict[str, ChainSpace] = {space.name: space for space in (NAS_BENCH_201, NAS_BENCH_MACRO)}
+
+# ---------------------------------------------------------------- SCARLET (Chu et al. 2019)
+
+
+def _space(chain: Chain) -> ChainSpace:
+    options = (len(chain.choices),) * chain.starts[-1]
+    return ChainSpace(chain.name, options, chain.function, chain.text, chain.choices_of)
+
+
+SCARLET_S1, SCARLET_S2, SCARLET_S1_CIFAR, SCARLET_S2_CIFAR = (
+    _space(CHAINS[name]) for name in ("scarlet-s1", "scarlet-s2", "scarlet-s1-cifar", "scarlet-s2-cifar")
+)
+
+CHAIN_SPACES: dict[str, ChainSpace] = {
+    space.name: space
+    for space in (NAS_BENCH_201, NAS_BENCH_MACRO, SCARLET_S1, SCARLET_S2, SCARLET_S1_CIFAR, SCARLET_S2_CIFAR)
+}
