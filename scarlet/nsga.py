@@ -29,6 +29,8 @@ VERSION = 1
 # Purposes of the random streams; every use of randomness has a number of its own.
 BEGINNING, SURVIVAL, BREEDING = 701, 702, 703
 
+ENOUGH = 4
+"""Candidates per network of the start, to choose evenly from."""
 FARTHER = 20
 """Attempts after which a child's mutations go one step farther."""
 
@@ -114,7 +116,6 @@ class WeightedSearch:
         self._generation, self._round, self._asked = 0, 0, 0
         self._queue: list[tuple[ChainGenotype, str | None]] = []
         self._open: dict[int, ChainGenotype] = {}
-        self._candidates: Choices | None = None
         self._survivors: Survivors | None = None
         self._finished = False
 
@@ -227,7 +228,7 @@ class WeightedSearch:
 
     def _begin(self, count: int) -> list[tuple[ChainGenotype, str | None]]:
         rng = np.random.default_rng((self._seed, self._round, BEGINNING))
-        candidates = self._new(pool(self._space.options, self._prices, self._free, rng))
+        candidates = self._new(pool(self._space.options, self._prices, self._free, ENOUGH * count, rng))
         along = next((o.metric for o in self._wishes.objectives if o.metric in self._prices.names), None)
         price = None if along is None or not len(candidates) else self._prices(candidates)[along]
         chosen = candidates[spread(candidates, price, count, rng)]

@@ -13,31 +13,36 @@ POOL = 4096
 CONCENTRATION = (0.1, 10.0)
 """Of the Dirichlet distributions, drawn uniformly on a logarithmic scale."""
 ROUNDS = 25
-"""Pools drawn, each from the least excessive half of the one before, until limits count as infeasible."""
+"""Pools at most, each with the better half of the one before, until the limits count as infeasible."""
 
 
-def pool(options: Sequence[int], prices: Prices, limits: Sequence[Limit], rng: np.random.Generator) -> Choices:
-    """(n, layers) different networks within the limits, cheap and expensive ones alike.
+def pool(
+    options: Sequence[int], prices: Prices, limits: Sequence[Limit], wanted: int, rng: np.random.Generator
+) -> Choices:
+    """(n, layers) different networks within the limits, cheap and expensive ones alike, in random order.
 
     Every network has a taste of its own: choice probabilities of a Dirichlet distribution, the same in every layer,
     from nearly one choice only to nearly all alike. Drawn with equal chances, the sum of many layers would hardly
-    ever come near the ends of the range.
-    Where no network keeps the limits, those that miss them least are changed layer by layer, some rounds long.
+    ever come near the ends of the range. Where fewer than ``wanted`` keep the limits, those that miss them least are
+    changed layer by layer, some rounds long.
 
     Raises:
         Infeasible: if none is found, with the limits that block.
     """
     drawn = _tasteful(options, POOL, rng)
+    fine = drawn[:0]
     for _ in range(ROUNDS):
         excess = _excess(drawn, prices, limits)
-        fine = np.unique(drawn[(excess <= 0).all(axis=1)], axis=0)
-        if len(fine):
-            return rng.permutation(fine)
+        fine = np.unique(np.concatenate([fine, drawn[(excess <= 0).all(axis=1)]]), axis=0)
+        if len(fine) >= wanted or not limits:
+            break
         span = np.ptp(excess, axis=0)
-        worst = np.maximum(excess / np.where(span > 0, span, 1.0), 0.0).sum(axis=1)
-        nearest = drawn[np.argsort(worst, kind="stable")[: POOL // 2]]
+        misses = np.maximum(excess / np.where(span > 0, span, 1.0), 0.0).sum(axis=1)
+        nearest = drawn[np.lexsort((rng.random(len(drawn)), misses))[: POOL // 2]]
         drawn = np.concatenate([nearest, _neighbours(nearest, options, rng)])
-    raise _blocked(_excess(drawn, prices, limits), limits)
+    if not len(fine):
+        raise _blocked(options, prices, limits, _excess(drawn, prices, limits), rng)
+    return rng.permutation(fine)
 
 
 def spread(
@@ -86,15 +91,21 @@ def _excess(drawn: Choices, prices: Prices, limits: Sequence[Limit]) -> npt.NDAr
     return np.stack([limit.excess(priced[limit.metric]) for limit in limits], axis=1)
 
 
-def _blocked(excess: npt.NDArray[np.float64], limits: Sequence[Limit]) -> Infeasible:
-    """The limits no network kept, or all of them where each is kept by some."""
-    alone = [i for i in range(len(limits)) if not (excess[:, i] <= 0).any()]
-    blocking = [limits[i] for i in alone] or list(limits)
-    effort = f"{ROUNDS} rounds of {POOL} networks"
-    if len(alone) == 1:
-        limit, miss = limits[alone[0]], excess[:, alone[0]].min()
-        nearest = limit.bound + miss if limit.upper else limit.bound - miss
-        effort = f"the nearest of {effort} has {limit.metric} {nearest:.4g}"
-    elif not alone:
-        effort = f"each is kept by some of {effort}, all of them by none"
-    return Infeasible(blocking, effort)
+def _blocked(
+    options: Sequence[int],
+    prices: Prices,
+    limits: Sequence[Limit],
+    excess: npt.NDArray[np.float64],
+    rng: np.random.Generator,
+) -> Infeasible:
+    """The first limit that no network keeps even alone, or all of them where each alone is kept by some."""
+    if len(limits) > 1:
+        for limit in limits:
+            try:
+                pool(options, prices, [limit], 1, rng)
+            except Infeasible as error:
+                return error
+        return Infeasible(limits, f"each is kept by some of {ROUNDS} rounds of {POOL} networks, all of them by none")
+    (limit,), miss = limits, excess.min()
+    nearest = limit.bound + miss if limit.upper else limit.bound - miss
+    return Infeasible(limits, f"the nearest of {ROUNDS} rounds of {POOL} networks has {limit.metric} {nearest:.4g}")
