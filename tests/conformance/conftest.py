@@ -10,9 +10,16 @@ import pytest
 
 from econas.parameters import Parameters
 from econas.search import HierarchicalSearch
+from scarlet.nsga import WeightedSearch, Wishes
+from scarlet.search_parameters import SearchParameters
 from zoo.population import Executor, FixedList, ProxySetting, RandomSearch, SerialExecutor, Strategy, Trial
+from zoo.population.front import Limit, objectives
+from zoo.population.prices import Counted
 from zoo.reliability.study import Study
 from zoo.spaces import CELL_SPACES, DARTS, ECONAS_SEARCH, ECONAS_ZOO, CellSpace
+from zoo.spaces.chain import CHAINS
+from zoo.spaces.chain_cost import ChainCosts
+from zoo.spaces.chain_space import NAS_BENCH_MACRO, ChainSpace
 from zoo.training.retraining import Retraining
 
 FULL = ProxySetting.parse("c0r0s0e3")
@@ -51,6 +58,18 @@ def stages(count: int) -> FixedList:
     return FixedList(trials)
 
 
+def weighted_search() -> WeightedSearch:
+    """A few generations with a limit on what is known before evaluation, and one on what is not."""
+    wishes = Wishes(
+        objectives=objectives(["accuracy"], ["macs"]),
+        weights=(0.6, 0.4),
+        limits=(Limit.parse("macs<=60e6"), Limit.parse("accuracy>=0.3")),
+    )
+    prices = Counted(ChainCosts(CHAINS["nas-bench-macro"], 32, 10))
+    numbers = SearchParameters(population=5, generations=4, rounds=3)
+    return WeightedSearch(NAS_BENCH_MACRO, prices, wishes, numbers, seed=1)
+
+
 def _fields(trial: Trial) -> dict[str, Any]:
     return {name: getattr(trial, name) for name in trial.__slots__}
 
@@ -61,7 +80,7 @@ class StrategyCase:
 
     name: str
     make: Callable[[], Strategy]
-    space: CellSpace
+    space: CellSpace | ChainSpace
 
 
 SPACES: list[CellSpace] = list(CELL_SPACES.values())
@@ -75,6 +94,7 @@ STRATEGIES = [
     StrategyCase(
         "retraining", lambda: Retraining([DARTS.sample(np.random.default_rng(i)) for i in range(4)], FULL), DARTS
     ),
+    StrategyCase("scarlet", weighted_search, NAS_BENCH_MACRO),
     StrategyCase("grown study", lambda: Study(DARTS, GRID, FULL, repeats=1, growth=[2, 5], batch=3, seed=1), DARTS),
 ]
 

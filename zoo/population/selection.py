@@ -29,16 +29,29 @@ def check_weights(weights: Sequence[float], count: int) -> tuple[float, ...]:
     return tuple(weights)
 
 
-def weighted_crowding(losses: Losses, weights: Sequence[float]) -> npt.NDArray[np.float64]:
-    """Room around each of n different points: D(i) = Σ_m w_m · gap of its neighbours in m over the range of m (§3.4,
-    Chu 2019); infinite at the ends of every objective that has a weight.
+def weighted_crowding(losses: Losses, weights: Sequence[float], remove: int = 0) -> npt.NDArray[np.float64]:
+    """Room around each of n different points: D(i) = Σ_m w_m · gap of its neighbours in m over the range of m
+    (Algorithm 1, Chu 2019); infinite at the ends of every objective that has a weight.
 
     Equal weights order points as the crowding distance of NSGA-II does. Of points that are equal in one objective,
     the order in which they come decides who are neighbours there.
+
+    Deviation: the ``remove`` points with least room go one after another, the room of the others growing, and have
+    the room they had when they went, as Kukkonen and Deb (2006) propose. All at once, whole stretches of a front
+    would go together and the weights decide little.
     """
+    room = _room(losses, weights)
+    left = np.arange(len(losses))
+    for _ in range(min(remove, len(losses) - 1)):
+        left = np.delete(left, np.argmin(room[left]))
+        room[left] = _room(losses[left], weights)
+    return room
+
+
+def _room(losses: Losses, weights: Sequence[float]) -> npt.NDArray[np.float64]:
     room = np.zeros(len(losses))
     for values, weight in zip(losses.T, weights, strict=True):
-        if weight == 0 or not len(values):
+        if weight == 0:
             continue
         order = np.argsort(values, kind="stable")
         span = values[order[-1]] - values[order[0]]
@@ -68,7 +81,7 @@ def survive(losses: Losses, weights: Sequence[float], count: int, rng: np.random
 
     Of rows with equal losses one has the room around them and the others none.
     """
-    method = RankAndCrowding(crowding_func=lambda points, **_: weighted_crowding(points, weights))
+    method = RankAndCrowding(crowding_func=lambda points, n_remove: weighted_crowding(points, weights, n_remove))
     method.filter_infeasible = False  # only feasible networks come here
     everyone = Population.new("F", losses)
     everyone.set("row", np.arange(len(losses)))
