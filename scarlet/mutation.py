@@ -40,11 +40,10 @@ class Policy:
         """
         reward = 1.0 - rank / max(1, int(rank.max()))
         advantage = reward - reward.mean()
-        layers, count = self._logits.shape
-        taken = (choices[:, :, None] == np.arange(count)).astype(np.float64)  # (n, layers, choices)
+        taken = (choices[:, :, None] == np.arange(self._logits.shape[1])).astype(np.float64)  # (n, layers, choices)
         # the gradient of log π(choice) is onehot − π; the advantages sum to 0, so π drops out
         gradient = np.einsum("n,nlc->lc", advantage, taken) / len(choices)
-        self._logits = self._logits + self._rate * layers * gradient  # −inf stays −inf
+        self._logits = self._logits + self._rate * gradient  # −inf stays −inf
 
 
 def frequencies(choices: Choices, options: Sequence[int]) -> Chances:

@@ -1,5 +1,6 @@
 """The weighted, constrained search as a strategy: Algorithm 1 of the supplementary (Chu et al. 2019)."""
 
+import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -31,6 +32,8 @@ BEGINNING, SURVIVAL, BREEDING = 701, 702, 703
 
 ENOUGH = 4
 """Candidates per network of the start, to choose evenly from."""
+PAIRS = 64
+"""Pairs of parents drawn at a time."""
 FARTHER = 20
 """Attempts after which a child's mutations go one step farther."""
 
@@ -247,14 +250,16 @@ class WeightedSearch:
 
     def _breed(self, count: int, rng: np.random.Generator) -> list[tuple[ChainGenotype, str | None]]:
         """Children of the survivors by mutation or crossover, within the limits on prices, each function once."""
-        assert self._survivors is not None
+        survivors = self._survivors
+        assert survivors is not None
         parents = _choices(self._parents)
         best = front(np.array([member.losses for member in self._parents]))
         learned, liked = self._policy.chances, frequencies(parents[best], self._space.options)
         found = list[tuple[ChainGenotype, str | None]]()
+        pairs = (pair for _ in itertools.count() for pair in tournament(survivors, PAIRS, rng))
         for _ in range(count):
             for attempt in range(self._parameters.attempts):
-                (one, other) = tournament(self._survivors, 1, rng)[0]
+                one, other = next(pairs)
                 if rng.random() < self._parameters.mutation:
                     child, parent = parents[one], self._parents[one].genotype.key
                     for _ in range(1 + attempt // FARTHER):

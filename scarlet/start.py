@@ -8,7 +8,7 @@ import numpy.typing as npt
 from zoo.population.front import Infeasible, Limit
 from zoo.population.prices import Choices, Prices
 
-POOL = 4096
+POOL = 16384
 """Networks drawn at a time, of which the start is chosen."""
 CONCENTRATION = (0.1, 10.0)
 """Of the Dirichlet distributions, drawn uniformly on a logarithmic scale."""
