@@ -21,11 +21,13 @@ from zoo.data.stream import ImageStream, Reader, Request, open_stream
 from zoo.export.trained import trained_model
 from zoo.launch import WEIGHTS, check_folder, locked, open_run, run, write_text
 from zoo.networks.cell_network import CellNetwork
+from zoo.networks.chain_network import ChainNetwork
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Evaluator
 from zoo.population.weights import WeightStore
-from zoo.spaces.genotype import CellGenotype
+from zoo.spaces.chain_cost import chain_skeleton
+from zoo.spaces.genotype import CellGenotype, ChainGenotype
 from zoo.spaces.skeleton import Skeleton
 from zoo.training import Precision, Recipe, TrainingEvaluator, TrainingSetup
 from zoo.training.distributed import Team, TeamExecutor, joined_team, team_place
@@ -49,7 +51,8 @@ def _shape(text: str) -> Any:
 def train(
     ctx: typer.Context,
     genotype: Annotated[
-        str, typer.Argument(help="A JSON file, or DARTS_V1, DARTS_V2, PC_DARTS, NASNET_A, AMOEBANET_A.")
+        str,
+        typer.Argument(help="A JSON file, DARTS_V1, DARTS_V2, PC_DARTS, NASNET_A, AMOEBANET_A, SCARLET_A, _B or _C."),
     ],
     recipe: Annotated[
         str, typer.Option(help="cifar, or imagenet (always streamed).", rich_help_panel="Training")
@@ -114,8 +117,11 @@ def train(
     if rank == 0:
         check_folder(out)
     cell = read_genotype(genotype)
-    if not isinstance(cell, CellGenotype):
-        raise ValueError(f"{genotype}: expected a genotype of cells, got one of another kind")
+    if isinstance(cell, ChainGenotype):
+        if auxiliary or cells is not None:
+            raise ValueError(f"{genotype}: a chain has no cells and no auxiliary head, expected neither option")
+        usual = chain_skeleton(cell.space)
+        original = dataclasses.replace(original, channels=usual.channels, cells=usual.cells)
     changes = {
         "batch": batch, "lr": lr, "lr_min": lr_min, "warmup": warmup, "warmup_lr": warmup_lr, "momentum": momentum,
         "weight_decay": weight_decay, "clip": clip, "cutout": cutout, "path_dropout": path_dropout,
@@ -143,7 +149,7 @@ def train(
 class _Plan:
     """What is trained, on what, and by how many processes."""
 
-    cell: CellGenotype
+    cell: CellGenotype | ChainGenotype
     schedule: ProxySetting
     images: ImageSet | ImageStream
     setup: TrainingSetup
@@ -208,7 +214,7 @@ def _precision(device: str, dtype: str, channels_last: bool, sync_norm: bool) ->
 
 
 def _prepare(
-    cell: CellGenotype,
+    cell: CellGenotype | ChainGenotype,
     schedule: ProxySetting,
     recipe: Recipe,
     *,
@@ -328,7 +334,11 @@ def _estimate(plan: _Plan) -> dict[str, float]:
     training, validation = max(speed.training, reading), max(speed.validation, reading)
     seconds = (counts[0] * training + counts[1] * validation) * epochs / plan.processes + counts[2] * validation
     with torch.device("meta"):  # with the auxiliary head, which the closed form leaves out
-        network = CellNetwork(plan.cell, setup.skeleton, setup.recipe.auxiliary > 0)
+        network = (
+            ChainNetwork(plan.cell, setup.skeleton)
+            if isinstance(plan.cell, ChainGenotype)
+            else CellNetwork(plan.cell, setup.skeleton, setup.recipe.auxiliary > 0)
+        )
     params = sum(parameter.numel() for parameter in network.parameters())
     return {
         "networks": 1,

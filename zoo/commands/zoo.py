@@ -1,6 +1,7 @@
 """`thriftnas zoo sample` and `zoo cost`: random genotypes, and what a genotype costs."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
@@ -13,26 +14,29 @@ from zoo.commands import options as opt
 from zoo.launch import write_text
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import GenotypeSequence
-from zoo.spaces.cell_space import cell_space
-from zoo.spaces.cost import cost as closed_form
-from zoo.spaces.genotype import CellGenotype, genotype_from_json, require_cells
+from zoo.spaces.cell_space import CELL_SPACES, cell_space
+from zoo.spaces.chain_cost import chain_skeleton, network_cost
+from zoo.spaces.chain_space import CHAIN_SPACES, PUBLISHED_CHAINS, require_chain
+from zoo.spaces.genotype import CellGenotype, ChainGenotype, genotype_from_json, require_cells
 from zoo.spaces.literature import PUBLISHED
 from zoo.spaces.skeleton import Skeleton
 
 
-def read_genotype(source: str) -> CellGenotype:
-    """A genotype of cells by public name or from a JSON file.
+def read_genotype(source: str) -> CellGenotype | ChainGenotype:
+    """A genotype of cells or of a chain by public name or from a JSON file.
 
     Raises:
         ValueError: if it is neither, or the file holds no genotype; names the source.
     """
-    if source in PUBLISHED:
-        return PUBLISHED[source]
+    public: dict[str, CellGenotype | ChainGenotype] = {**PUBLISHED, **PUBLISHED_CHAINS}
+    if source in public:
+        return public[source]
     path = Path(source)
     if not path.is_file():
-        raise ValueError(f"{source!r} is neither a file nor a public name ({', '.join(PUBLISHED)})")
+        raise ValueError(f"{source!r} is neither a file nor a public name ({', '.join(public)})")
     try:
-        return require_cells(genotype_from_json(path.read_text(encoding="utf-8")))
+        genotype = genotype_from_json(path.read_text(encoding="utf-8"))
+        return require_chain(genotype) if isinstance(genotype, ChainGenotype) else require_cells(genotype)
     except UnicodeDecodeError:
         raise ValueError(f"{source}: a genotype must be JSON, got a binary file") from None
     except ValueError as error:
@@ -40,7 +44,9 @@ def read_genotype(source: str) -> CellGenotype:
 
 
 def sample(
-    space: opt.Space = "econas-zoo",
+    space: Annotated[
+        str, typer.Option(help="Search space: econas-zoo, econas-search, darts, scarlet-s1, nas-bench-macro, ...")
+    ] = "econas-zoo",
     count: Annotated[int, typer.Option(help="Genotypes to draw, no two of the same function.")] = 1,
     seed: opt.Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Folder to write genotype-NNNN.json files to.")] = None,
@@ -49,7 +55,9 @@ def sample(
     """Draw random genotypes and print them, one line of JSON each."""
     if count < 1 or seed < 0:
         raise ValueError(f"count must be at least 1 and seed at least 0, got {count} and {seed}")
-    sequence = GenotypeSequence(cell_space(space), seed)
+    if space not in CELL_SPACES and space not in CHAIN_SPACES:
+        raise ValueError(f"unknown search space {space!r}, expected one of {', '.join([*CELL_SPACES, *CHAIN_SPACES])}")
+    sequence = GenotypeSequence(CHAIN_SPACES[space] if space in CHAIN_SPACES else cell_space(space), seed)
     genotypes = [sequence[i] for i in range(count)]
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
@@ -66,31 +74,35 @@ def sample(
 
 def cost(
     genotype: Annotated[
-        str, typer.Argument(help="A JSON file, or DARTS_V1, DARTS_V2, PC_DARTS, NASNET_A, AMOEBANET_A.")
+        str,
+        typer.Argument(help="A JSON file, or DARTS_V1, DARTS_V2, PC_DARTS, NASNET_A, AMOEBANET_A, SCARLET_A, _B, _C."),
     ],
-    channels: opt.Channels = 36,
-    cells: opt.Cells = 20,
-    resolution: Annotated[int, typer.Option(help="Pixels a side.")] = 32,
+    channels: Annotated[int | None, typer.Option(help="Initial channels: 36; a chain's own of its stem.")] = None,
+    cells: Annotated[int | None, typer.Option(help="Cells of a network, of which two reduce: 20.")] = None,
+    resolution: Annotated[int | None, typer.Option(help="Pixels a side: 32; a chain's own.")] = None,
     in_channels: Annotated[int, typer.Option(help="Colours of an image: 3, or 1 for grey.")] = 3,
-    classes: Annotated[int, typer.Option(help="Outputs of the classifier.")] = 10,
+    classes: Annotated[int | None, typer.Option(help="Outputs: 10; 1000 of a chain for 224 pixels.")] = None,
     form: Annotated[str, typer.Option(help="cifar, or imagenet (use 14 cells, 224 px, 1000 classes).")] = "cifar",
     setting: Annotated[str | None, typer.Option(help="Reduce by a proxy setting, e.g. c4r4s0e60.")] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Parameters and MACs per image of a genotype, in closed form: no network is built."""
-    skeleton = Skeleton(
-        channels=channels, cells=cells, resolution=resolution, in_channels=in_channels, classes=classes, form=form,  # type: ignore[arg-type]
-    )  # fmt: skip
+    what = read_genotype(genotype)
+    usual = chain_skeleton(what.space) if isinstance(what, ChainGenotype) else Skeleton()
+    sizes = {"channels": channels, "cells": cells, "resolution": resolution, "classes": classes}
+    given = {name: value for name, value in sizes.items() if value is not None}
+    skeleton = replace(usual, **given, in_channels=in_channels, form=form)  # type: ignore[arg-type]
     if setting is not None:
         skeleton = ProxySetting.parse(setting).skeleton(skeleton)
-    price = closed_form(read_genotype(genotype), skeleton)
+    price = network_cost(what, skeleton)
     if as_json:
         print(json.dumps({"params": price.params, "macs": price.macs}))
         return
     table = Table("what", "value", title=genotype)
     table.add_row("parameters", f"{price.params:,}")
     table.add_row("MACs per image", f"{price.macs:,}")
-    table.add_row("channels, cells, resolution", f"{skeleton.channels}, {cells}, {skeleton.resolution} px")
+    parts = "layers" if isinstance(what, ChainGenotype) else "cells"
+    table.add_row(f"channels, {parts}, resolution", f"{skeleton.channels}, {skeleton.cells}, {skeleton.resolution} px")
     Console().print(table)
 
 

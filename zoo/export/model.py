@@ -13,8 +13,9 @@ import torch
 from torch import Tensor
 
 from zoo.data.augmentation import prepare
-from zoo.networks.cell_network import CellNetwork, build_network
-from zoo.spaces.genotype import CellGenotype, genotype_from_dict, require_cells
+from zoo.networks.chain_network import ChainNetwork
+from zoo.networks.network import Network, build_any
+from zoo.spaces.genotype import Genotype, genotype_from_dict
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.checkpoint import read_tensors
 
@@ -28,7 +29,7 @@ class Model:
 
     Attributes:
         network: in evaluation mode.
-        genotype: its cells.
+        genotype: its cells or its chain.
         skeleton: what surrounds them; gives resolution and channels of its input.
         classes: names, in the order of the logits.
         mean: per channel, of pixels in [0, 1].
@@ -36,8 +37,8 @@ class Model:
         notes: what is known about it: accuracies, seed, data.
     """
 
-    network: CellNetwork
-    genotype: CellGenotype
+    network: Network
+    genotype: Genotype
     skeleton: Skeleton
     classes: tuple[str, ...]
     mean: tuple[float, ...]
@@ -68,7 +69,7 @@ def save_model(model: Model, path: Path) -> None:
     Raises:
         OSError: if it cannot be written; nothing is left behind then.
     """
-    facts = {
+    facts: dict[str, Any] = {
         "genotype": model.genotype.to_dict(),
         "skeleton": dataclasses.asdict(model.skeleton),
         "classes": list(model.classes),
@@ -76,6 +77,8 @@ def save_model(model: Model, path: Path) -> None:
         "std": list(model.std),
         "notes": model.notes,
     }
+    if isinstance(model.network, ChainNetwork) and model.network.stabilizers:
+        facts["stabilizers"] = True
     weights = {
         name: tensor.detach().cpu()
         for name, tensor in model.network.state_dict().items()
@@ -113,13 +116,17 @@ def load_model(path: Path, device: str = "cpu") -> Model:
 
 def _restore(facts: dict[str, Any], weights: dict[str, Tensor]) -> Model:
     """The model a file describes; raises whatever is wrong with it."""
-    genotype, skeleton = require_cells(genotype_from_dict(facts["genotype"])), Skeleton(**facts["skeleton"])
+    genotype, skeleton = genotype_from_dict(facts["genotype"]), Skeleton(**facts["skeleton"])
     classes, mean, std = (tuple(facts[name]) for name in ("classes", "mean", "std"))
     if (len(classes), len(mean), len(std)) != (skeleton.classes, skeleton.in_channels, skeleton.in_channels):
         raise ValueError("its class names or statistics do not fit its network")
     double = any(tensor.dtype == torch.float64 for tensor in weights.values())
-    network = build_network(
-        genotype, skeleton, torch.Generator().manual_seed(0), dtype=torch.float64 if double else torch.float32
+    network = build_any(
+        genotype,
+        skeleton,
+        torch.Generator().manual_seed(0),
+        stabilizers=facts.get("stabilizers") is True,
+        dtype=torch.float64 if double else torch.float32,
     )
     network.load_state_dict(weights)
     return Model(

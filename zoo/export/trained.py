@@ -8,10 +8,10 @@ from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.data.stream import ImageStream, Reader
 from zoo.export.model import Model
-from zoo.networks.cell_network import CellNetwork, build_network
+from zoo.networks.network import Network, build_any
 from zoo.population.trial import Record, Trial
 from zoo.population.weights import WeightStore
-from zoo.spaces.genotype import CellGenotype
+from zoo.spaces.genotype import SpaceGenotype
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.evaluator import TrainingSetup
 from zoo.training.stream import measure_stream
@@ -42,12 +42,12 @@ def trained_model(
         ValueError: if the weights are missing or damaged, or an image cannot be read.
     """
     weights = store.get(record.checkpoint) if record.checkpoint else None
-    if not isinstance(trial.genotype, CellGenotype):
-        raise ValueError(f"trial {trial.index} is no network of cells, of which models are made")
+    if isinstance(trial.genotype, SpaceGenotype):
+        raise ValueError(f"trial {trial.index} is a supernet, of which no model is made")
     if weights is None or trial.setting is None:
         raise ValueError(f"the weights of trial {trial.index} are missing or damaged in {store.folder}")
     skeleton = trial.setting.skeleton(setup.skeleton)
-    network = build_network(
+    network = build_any(
         trial.genotype,
         skeleton,
         torch.Generator().manual_seed(0),
@@ -78,9 +78,7 @@ def trained_model(
     )
 
 
-def _tested(
-    network: CellNetwork, images: ImageSet | ImageStream, precision: Precision, loaders: int
-) -> dict[str, float]:
+def _tested(network: Network, images: ImageSet | ImageStream, precision: Precision, loaders: int) -> dict[str, float]:
     if isinstance(images, ImageStream):
         with Reader(images, loaders, pin=precision.device.startswith("cuda")) as reader:
             return measure_stream(network, images, images.test, reader, precision)

@@ -170,11 +170,12 @@ def build_network(
     with torch.device("meta"):
         network = CellNetwork(genotype, skeleton, auxiliary)
     network = network.to_empty(device="cpu")
-    _initialise(network, generator)
+    initialise(network, generator)
     return network.to(device=device, dtype=dtype)
 
 
-def _initialise(network: nn.Module, generator: torch.Generator) -> None:
+def initialise(network: nn.Module, generator: torch.Generator) -> None:
+    """Fill every convolution, linear layer and normalisation, in the order of the modules, by torch's defaults."""
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.reset_parameters()

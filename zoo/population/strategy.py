@@ -9,6 +9,7 @@ from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
 from zoo.spaces.cell_space import CellSpace
 from zoo.spaces.genotype import Genotype
+from zoo.spaces.space import Space
 
 SAMPLING = 101
 """Purpose of the random stream that draws genotypes; every use of randomness has a number of its own."""
@@ -139,7 +140,7 @@ class GenotypeSequence:
     Genotype i depends on the seed and those before it only, so that a longer zoo begins with a shorter one.
     """
 
-    def __init__(self, space: CellSpace, seed: int) -> None:
+    def __init__(self, space: Space, seed: int) -> None:
         self._space, self._seed = space, seed
         self._drawn: list[Genotype] = []
         self._functions: set[str] = set()
@@ -152,7 +153,7 @@ class GenotypeSequence:
     def _draw(self, index: int) -> Genotype:
         rng = np.random.default_rng((self._seed, index, SAMPLING))
         for _ in range(1000):
-            genotype = self._space.sample(rng)
+            genotype: Genotype = self._space.sample(rng)
             function = self._space.function_key(genotype)
             if function not in self._functions:
                 self._functions.add(function)

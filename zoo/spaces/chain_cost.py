@@ -12,8 +12,11 @@ from zoo.spaces.cost import Cost, cost
 from zoo.spaces.genotype import CellGenotype, ChainGenotype, Genotype
 from zoo.spaces.skeleton import Skeleton
 
+IMAGENET = 224
+"""Pixels a side of the chains that are made for ImageNet."""
+
 SQUEEZE = 4
-"""Squeeze-excitation's inner channels are a quarter of the hidden ones (§2, Chu 2019)."""
+"""Squeeze-excitation's inner channels are a quarter of the hidden ones."""
 
 
 def squeezed(hidden: int) -> int:
@@ -105,6 +108,17 @@ def scaled_chain(space: str, skeleton: Skeleton) -> Chain:
         ValueError: for a space that is not of chain networks.
     """
     return chain_of(space).scaled(skeleton.channels)
+
+
+def chain_skeleton(space: str) -> Skeleton:
+    """The skeleton a chain is published on: all its channels, its own resolution, 1000 classes at 224 pixels.
+
+    Raises:
+        ValueError: as :func:`scaled_chain`.
+    """
+    chain = chain_of(space)
+    classes = 1000 if chain.resolution == IMAGENET else 10
+    return Skeleton(channels=chain.stem, cells=chain.starts[-1], resolution=chain.resolution, classes=classes)
 
 
 def chain_cost(genotype: ChainGenotype, skeleton: Skeleton, *, stabilizers: bool = False) -> Cost:

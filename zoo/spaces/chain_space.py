@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from zoo.spaces.chain import CHAINS, Chain
+from zoo.spaces.chain import CHAINS, Chain, chain_of
 from zoo.spaces.genotype import ChainGenotype
 
 Draw = np.random.Generator
@@ -180,3 +180,35 @@ CHAIN_SPACES: dict[str, ChainSpace] = {
     space.name: space
     for space in (NAS_BENCH_201, NAS_BENCH_MACRO, SCARLET_S1, SCARLET_S2, SCARLET_S1_CIFAR, SCARLET_S2_CIFAR)
 }
+
+
+def require_chain(genotype: ChainGenotype) -> ChainGenotype:
+    """``genotype`` where a network is to be built of it.
+
+    Raises:
+        ValueError: if its space is unknown or none of chain networks, or does not hold it.
+    """
+    chain_of(genotype.space)
+    if not CHAIN_SPACES[genotype.space].contains(genotype):
+        raise ValueError(f"the genotype is not of the space {genotype.space!r}")
+    return genotype
+
+
+PUBLISHED_CHAINS: dict[str, ChainGenotype] = {
+    name: ChainGenotype(SCARLET_S2.name, SCARLET_S2.read(text))
+    for name, text in (
+        (
+            "SCARLET_A",
+            "3-7,6-5|3-5,3-7S,6-3S,3-5S|6-3S,3-3,3-7S,3-7|3-5,3-7S,3-3,3-7S|6-3S,6-5S,3-3S,6-3S|6-7S",
+        ),
+        (
+            "SCARLET_B",
+            "3-3S,3-5S|3-3S,6-7S,3-3,3-5|6-7S,3-3S,I,3-5|3-3S,3-3S,6-7S,3-3S|6-5S,6-5S,I,6-7S|6-5S",
+        ),
+        (
+            "SCARLET_C",
+            "3-5S,3-3S|3-5S,I,I,3-3|6-7S,3-3S,3-3S,3-5|3-7S,3-7,3-3S,3-7S|3-3S,I,6-3S,6-7S|6-5S",
+        ),
+    )
+}
+"""SCARLET-A, -B and -C (Chu et al. 2019)."""

@@ -14,7 +14,7 @@ import torch.distributed as dist
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from zoo.networks.cell_network import CellNetwork
+from zoo.networks.network import Network
 from zoo.population.trial import Evaluator, Job, Outcome
 
 Forward = Callable[[Tensor, float, torch.Generator | None], tuple[Tensor, Tensor | None]]
@@ -50,14 +50,14 @@ class Team:
         count = batch.stop - batch.start
         return slice(batch.start + self.rank * count // self.size, batch.start + (self.rank + 1) * count // self.size)
 
-    def prepare(self, network: CellNetwork) -> CellNetwork:
+    def prepare(self, network: Network) -> Network:
         """The network with batch normalisation over all processes, where that is wanted."""
         if self.size == 1 or not self.sync_norm:
             return network
-        converted: CellNetwork = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
+        converted: Network = nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         return converted
 
-    def forward(self, network: CellNetwork, *, auxiliary: bool) -> Forward:
+    def forward(self, network: Network, *, auxiliary: bool) -> Forward:
         """The network as a training step calls it; its backward pass averages the gradients of all processes."""
         heads = _Heads(network, auxiliary)
         if self.size == 1:
@@ -205,7 +205,7 @@ def team_place() -> tuple[int, int, int]:
 class _Heads(nn.Module):
     """A network with all its outputs in one call, which is what DistributedDataParallel needs."""
 
-    def __init__(self, network: CellNetwork, auxiliary: bool) -> None:
+    def __init__(self, network: Network, auxiliary: bool) -> None:
         super().__init__()
         self.network, self.auxiliary = network, auxiliary
 

@@ -12,11 +12,11 @@ from torch import Tensor
 
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet, subset
-from zoo.networks.cell_network import CellNetwork, build_network
+from zoo.networks.network import Network, build_any
 from zoo.population.proxy import ProxySetting, share_at
 from zoo.population.trial import Job, Outcome, Record
-from zoo.spaces.cost import cost
-from zoo.spaces.genotype import CellGenotype, require_cells
+from zoo.spaces.chain_cost import network_cost
+from zoo.spaces.genotype import Genotype
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
 from zoo.training.distributed import ALONE, Team
@@ -75,12 +75,12 @@ class Material(Protocol):
     """Where training and validation images come from; what differs between evaluators that train."""
 
     def train(
-        self, network: CellNetwork, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
+        self, network: Network, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
     ) -> tuple[float, int]:
         """Train for a stage: the mean loss of its last epoch, and the images of an epoch."""
         ...
 
-    def validate(self, network: CellNetwork) -> dict[str, float]:
+    def validate(self, network: Network) -> dict[str, float]:
         """Accuracy, balanced accuracy and loss on the validation images."""
         ...
 
@@ -113,7 +113,7 @@ def _train_and_measure(
     trial = job.trial
     if trial.setting is None:
         raise ValueError(f"trial {trial.index} has no proxy setting; this evaluator trains from scratch")
-    genotype = require_cells(trial.genotype)
+    genotype = trial.genotype
     skeleton = trial.setting.skeleton(setup.skeleton)
     network = team.prepare(_network(genotype, job.root, skeleton, setup))
     optimizer = make_optimizer(network, setup.recipe)
@@ -129,15 +129,15 @@ def _train_and_measure(
     # in a team, the others' weights are the same and go nowhere
     weights = save_checkpoint(network, optimizer, trial.stop) if trial.keep and team.rank == 0 else None
     metrics = material.validate(network)
-    price = cost(genotype, skeleton)
+    price = network_cost(genotype, skeleton)
     metrics |= {"train_loss": train_loss, "macs": price.macs, "params": price.params, "images": images}
     return metrics, weights, trial.stop - start
 
 
-def _network(genotype: CellGenotype, root: int, skeleton: Skeleton, setup: TrainingSetup) -> CellNetwork:
+def _network(genotype: Genotype, root: int, skeleton: Skeleton, setup: TrainingSetup) -> Network:
     precision = setup.precision
     seed = int(np.random.default_rng((setup.seed, root, WEIGHTS)).integers(2**63))
-    network = build_network(
+    network = build_any(
         genotype,
         skeleton,
         torch.Generator().manual_seed(seed),
@@ -169,14 +169,14 @@ class TrainingEvaluator:
         return [run_job(job, self._setup, self, self._team) for job in jobs]
 
     def train(
-        self, network: CellNetwork, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
+        self, network: Network, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
     ) -> tuple[float, int]:
         """Train for a stage; its last epoch's mean loss, and the images of an epoch."""
         examples = self._examples(setting.s, network.skeleton.resolution)
         loss = train_stage(network, optimizer, examples, self._setup.recipe, self._setup.precision, stage, self._team)
         return loss, len(examples.labels)
 
-    def validate(self, network: CellNetwork) -> dict[str, float]:
+    def validate(self, network: Network) -> dict[str, float]:
         """Accuracy, balanced accuracy and loss on the validation images."""
         images, shape = self._prepared(network.skeleton.resolution), network.skeleton
         return evaluate(network, images, self._validation_labels, shape.classes, self._setup.precision, self._team)

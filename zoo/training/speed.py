@@ -7,9 +7,9 @@ from functools import lru_cache
 import torch
 
 from zoo.data.image_set import ImageSet
-from zoo.networks.cell_network import build_network
+from zoo.networks.network import build_any
 from zoo.population.proxy import ProxySetting
-from zoo.spaces.genotype import CellGenotype
+from zoo.spaces.genotype import Genotype
 from zoo.training.evaluator import TrainingSetup
 from zoo.training.trainer import Examples, Stage, evaluate, make_optimizer, train_stage
 
@@ -24,7 +24,7 @@ class Speed:
     validation: float
 
 
-def seconds_per_image(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: CellGenotype) -> Speed:
+def seconds_per_image(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: Genotype) -> Speed:
     """Time a few training steps and one validation batch of ``genotype`` at ``setting``, after a warm-up step.
 
     Sample share and epochs do not matter and settings that differ in them only are timed once. The learning
@@ -34,11 +34,11 @@ def seconds_per_image(setup: TrainingSetup, images: ImageSet, setting: ProxySett
 
 
 @lru_cache(maxsize=256)
-def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: CellGenotype) -> Speed:
+def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: Genotype) -> Speed:
     torch.set_num_threads(setup.threads)
     device, skeleton = setup.precision.device, setting.skeleton(setup.skeleton)
     recipe = replace(setup.recipe, lr=0.0, lr_min=0.0, warmup=0)
-    network = build_network(
+    network = build_any(
         genotype,
         skeleton,
         torch.Generator().manual_seed(0),

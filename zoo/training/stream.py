@@ -10,7 +10,7 @@ from torch import Tensor
 
 from zoo.data.augmentation import Augmentation, augment, draw, prepare
 from zoo.data.stream import ImageStream, Reader, Request
-from zoo.networks.cell_network import CellNetwork
+from zoo.networks.network import Network
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Job, Outcome
 from zoo.training.distributed import ALONE, Team
@@ -53,7 +53,7 @@ class StreamEvaluator:
         return [run_job(job, self._setup, self, self._team) for job in jobs]
 
     def train(
-        self, network: CellNetwork, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
+        self, network: Network, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
     ) -> tuple[float, int]:
         """Train for a stage; its last epoch's mean loss, and the images of an epoch."""
         setup, numbers = self._setup, self._stream.train
@@ -69,7 +69,7 @@ class StreamEvaluator:
             )  # fmt: skip
         return loss, len(numbers)
 
-    def validate(self, network: CellNetwork) -> dict[str, float]:
+    def validate(self, network: Network) -> dict[str, float]:
         """Accuracy, balanced accuracy and loss on the validation images, each processes' share of them here."""
         return measure_stream(
             network, self._stream, self._stream.validation, self._reader, self._setup.precision, self._team
@@ -102,7 +102,7 @@ class StreamEvaluator:
 
 
 def measure_stream(
-    network: CellNetwork,
+    network: Network,
     images: ImageStream,
     numbers: NDArray[np.int64],
     reader: Reader,

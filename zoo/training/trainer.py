@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.data.augmentation import Augmentation, augment, draw
-from zoo.networks.cell_network import CellNetwork
+from zoo.networks.network import Network
 from zoo.training.distributed import ALONE, Forward, Team
 
 # Purposes of the random streams; every use of randomness has a number of its own.
@@ -179,7 +179,7 @@ def batch_slices(count: int, batch: int, processes: int = 1) -> list[slice]:
 
 
 def train_stage(
-    network: CellNetwork,
+    network: Network,
     optimizer: torch.optim.Optimizer,
     examples: Examples,
     recipe: Recipe,
@@ -207,7 +207,7 @@ def train_stage(
 
 
 def train_epoch(
-    network: CellNetwork,
+    network: Network,
     forward: Forward,
     optimizer: torch.optim.Optimizer,
     batches: Iterable[tuple[Tensor, Tensor]],
