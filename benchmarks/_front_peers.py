@@ -22,6 +22,8 @@ from zoo.population.prices import Choices
 Measure = Callable[[Choices], Losses]
 """(n, positions) choices to (n, objectives) losses."""
 
+POPULATION = 70
+"""Of both peers: the paper's n, as ours, so that sizes do not decide. Their defaults are 100 and 50."""
 RANDOM = 771
 """Purpose of the random stream of the random networks."""
 
@@ -47,7 +49,7 @@ def pymoo_nsga2(options: Sequence[int], measure: Measure, objectives: int, count
     """pymoo's NSGA-II for discrete variables, set up as in its documentation; it evaluates no genome twice."""
     problem = _Chains(options, measure, objectives)
     algorithm = NSGA2(
-        pop_size=100,
+        pop_size=POPULATION,
         sampling=IntegerRandomSampling(),
         crossover=SBX(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
         mutation=PM(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
@@ -60,10 +62,13 @@ def pymoo_nsga2(options: Sequence[int], measure: Measure, objectives: int, count
 
 
 def optuna_nsga2(options: Sequence[int], measure: Measure, objectives: int, count: int, seed: int) -> Choices:
-    """Optuna's NSGA-II sampler with its defaults, a category per position."""
+    """Optuna's NSGA-II sampler, its population apart with its defaults; a category per position."""
     optuna = importlib.import_module("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    study = optuna.create_study(directions=["minimize"] * objectives, sampler=optuna.samplers.NSGAIISampler(seed=seed))
+    study = optuna.create_study(
+        directions=["minimize"] * objectives,
+        sampler=optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=seed),
+    )
     asked = []
     for _ in range(count):
         trial = study.ask()

@@ -11,8 +11,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from zoo.commands import options as opt
+from zoo.commands.front_report import report_front
 from zoo.commands.report import report_study
 from zoo.population.journal import Journal
+from zoo.population.run_front import has_front
 from zoo.reliability.findings import Metric
 
 Run = Annotated[Path, typer.Argument(help="Run folder.")]
@@ -88,14 +90,18 @@ def report(
     metric: Annotated[str, typer.Option(help="accuracy, or balanced_accuracy for unequal classes.")] = "accuracy",
     as_json: opt.Json = False,
 ) -> None:
-    """Write the report of a study as far as it is: tables, recommendation.json and report.html."""
+    """Write the report of a study or a search as far as it is: tables and a page."""
     if metric not in ("accuracy", "balanced_accuracy"):
         raise ValueError(f"metric must be accuracy or balanced_accuracy, got {metric!r}")
     if target is not None and not 0 < target < 1:
         raise ValueError(f"the target must lie between 0 and 1, got {target:g}")
     journal = Journal.open(run, readonly=True)
     wanted = journal.get("target") if target is None else target
+    several = has_front(journal.identity)
     journal.close()
+    if several:
+        report_front(run, Console(stderr=as_json), as_json)
+        return
     report_study(run, 0.8 if wanted is None else wanted, cast(Metric, metric), Console(stderr=as_json), as_json)
 
 
