@@ -12,7 +12,7 @@ from zoo.population.front import Numbers
 from zoo.population.run_front import RunFront
 
 TEMPLATE = "front.html"
-_UNITS = {"macs": "MACs per image", "params": "parameters", "accuracy": "validation accuracy"}
+_UNITS = {"macs": "MACs per image", "params": "parameters"}
 
 
 def axis(metric: str) -> str:

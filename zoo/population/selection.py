@@ -11,7 +11,7 @@ from pymoo.core.population import Population
 from pymoo.operators.selection.tournament import TournamentSelection
 from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 
-from zoo.population.front import Losses, Numbers
+from zoo.population.front import Losses, Numbers, Objective
 
 
 def check_weights(weights: Sequence[float], count: int) -> tuple[float, ...]:
@@ -27,6 +27,26 @@ def check_weights(weights: Sequence[float], count: int) -> tuple[float, ...]:
     if not math.isclose(math.fsum(weights), 1.0, abs_tol=1e-6):
         raise ValueError(f"weights must sum to 1, got {math.fsum(weights):g}")
     return tuple(weights)
+
+
+def parse_weights(text: str, wanted: Sequence[Objective]) -> tuple[float, ...]:
+    """Weights of objectives, in their order, from ``accuracy=0.4,macs=0.4,params=0.2``.
+
+    Raises:
+        ValueError: for another form, a name that is no objective, or as :func:`check_weights`.
+    """
+    names = [objective.metric for objective in wanted]
+    found: dict[str, float] = {}
+    for part in text.split(","):
+        name, _, number = (piece.strip() for piece in part.partition("="))
+        try:
+            value = float(number)
+        except ValueError:
+            raise ValueError(f"{part.strip()!r} is not a weight, expected a form like accuracy=0.4") from None
+        if name not in names or name in found:
+            raise ValueError(f"expected one weight for each of {', '.join(names)}, got {text!r}")
+        found[name] = value
+    return check_weights([found[name] for name in names if name in found], len(names))
 
 
 def weighted_crowding(losses: Losses, weights: Sequence[float], remove: int = 0) -> npt.NDArray[np.float64]:
