@@ -30,10 +30,11 @@ def pictures(found: RunFront, chosen: Numbers) -> tuple[Picture, Picture]:
     across, up = _axes(found)
     names = {int(row): f"{number}" for number, row in enumerate(chosen, start=1)}
     on_front = set(found.front.tolist())
+    units = {name: 1e6 if max(abs(r.metrics[name]) for r in found.records) >= 1e6 else 1.0 for name in (across, up)}
     networks = [
         Network(
-            x=record.metrics[across],
-            y=record.metrics[up],
+            x=record.metrics[across] / units[across],
+            y=record.metrics[up] / units[up],
             kind="chosen" if row in names else "front" if row in on_front else "beaten",
             label=names.get(row, ""),
             note=f"trial {trial.index}: "
@@ -45,8 +46,8 @@ def pictures(found: RunFront, chosen: Numbers) -> tuple[Picture, Picture]:
     return (
         front_picture(
             networks,
-            xlabel=axis(across),
-            ylabel=axis(up),
+            xlabel=axis(across) + _in_millions(units[across]),
+            ylabel=axis(up) + _in_millions(units[up]),
             joined=len(found.objectives) == 2,
             name="front",
             description=f"{len(found.front)} networks of the front among {len(networks)} measured",
@@ -58,6 +59,10 @@ def pictures(found: RunFront, chosen: Numbers) -> tuple[Picture, Picture]:
             description="hypervolume against networks evaluated",
         ),
     )
+
+
+def _in_millions(unit: float) -> str:
+    return "" if unit == 1 else ", millions"
 
 
 def page(found: RunFront, chosen: Numbers, about: dict[str, Any]) -> str:

@@ -56,7 +56,15 @@ def front_picture(
                 color=ORANGE if chosen else BLUE, zorder=5 if chosen else 4, gid=f"network-{number}",
             )  # fmt: skip
             if chosen:
-                axes.annotate(one.label, (one.x, one.y), xytext=(6, -10), textcoords="offset points", color=ORANGE)
+                axes.annotate(
+                    one.label,
+                    (one.x, one.y),
+                    xytext=(6, -10),
+                    textcoords="offset points",
+                    color=ORANGE,
+                    fontweight="bold",
+                    zorder=6,
+                )
         axes.set_xlabel(xlabel)
         axes.set_ylabel(ylabel)
         axes.grid(color="#e5e5e5", lw=0.6)
