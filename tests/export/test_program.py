@@ -22,7 +22,10 @@ def expected(model, images):
     return model.predict(images).numpy()
 
 
-@pytest.fixture(params=["cells", "chain"])
+SLOW = pytest.mark.slow  # one kind of network for each format is quick enough
+
+
+@pytest.fixture
 def model(request, make_model, chain):
     return make_model(DARTS_V1 if request.param == "cells" else chain)
 
@@ -32,6 +35,7 @@ def images():
     return torch.tensor(np.random.default_rng(0).integers(0, 256, (7, 3, 8, 8), dtype=np.uint8))
 
 
+@pytest.mark.parametrize("model", ["chain", pytest.param("cells", marks=SLOW)], indirect=True)
 def test_a_torch_program_read_back_predicts_what_the_model_predicts(model, images, tmp_path):
     assert save_program(model, tmp_path / "m.pt2") <= TOLERANCE
     again = torch.export.load(tmp_path / "m.pt2").module()
@@ -42,6 +46,7 @@ def test_a_torch_program_read_back_predicts_what_the_model_predicts(model, image
 
 
 @needs_onnx
+@pytest.mark.parametrize("model", ["cells", pytest.param("chain", marks=SLOW)], indirect=True)
 def test_an_onnx_file_predicts_what_the_model_predicts(model, images, tmp_path):
     onnxruntime = importlib.import_module("onnxruntime")
     assert save_onnx(model, tmp_path / "m.onnx") <= TOLERANCE
