@@ -1,1 +1,1 @@
-"""SCARLET: a scalable supernet and a weighted, constrained search of its sub-networks (Chu et al. 2019)."""
+"""SCARLET (Chu et al., arXiv 1908.06022): a scalable supernet, its training, and searches on inherited weights."""

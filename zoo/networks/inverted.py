@@ -20,10 +20,12 @@ def activation(name: Activation) -> nn.Module:
             return nn.Hardswish(inplace=True)
 
 
-def conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1) -> list[nn.Module]:
+def conv_norm(
+    inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
+) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
     """A convolution with "same" padding and its normalisation."""
     convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return [convolution, nn.BatchNorm2d(outputs)]
+    return convolution, nn.BatchNorm2d(outputs)
 
 
 class SqueezeExcitation(nn.Module):

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -87,6 +87,11 @@ class Material(Protocol):
 
 def run_job(job: Job, setup: TrainingSetup, material: Material, team: Team = ALONE) -> Outcome:
     """Train a job's network for its stage and measure it; divergence and lack of memory are failed records."""
+    return guarded(job, lambda: _train_and_measure(job, setup, material, team))
+
+
+def guarded(job: Job, work: Callable[[], tuple[dict[str, float], bytes | None, int]]) -> Outcome:
+    """The outcome of ``work``, which gives metrics, weights and epochs; failures as :func:`run_job` says."""
     began = time.perf_counter()
 
     def record(ok: bool, epochs: int, metrics: dict[str, float], reason: str = "") -> Record:
@@ -95,11 +100,11 @@ def run_job(job: Job, setup: TrainingSetup, material: Material, team: Team = ALO
 
     asked = job.trial.stop - job.trial.start
     try:
-        metrics, weights, epochs = _train_and_measure(job, setup, material, team)
+        metrics, weights, epochs = work()
     except Diverged as error:
         return record(False, asked, {}, str(error)), None
     except (RuntimeError, MemoryError) as error:
-        if not _out_of_memory(error):
+        if not out_of_memory(error):
             raise
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
@@ -207,7 +212,8 @@ def sample(labels: np.ndarray[Any, np.dtype[np.int64]], level: int, seed: int) -
     return subset(labels, share_at(level), np.random.default_rng((seed, SAMPLE)))
 
 
-def _out_of_memory(error: Exception) -> bool:
+def out_of_memory(error: Exception) -> bool:
+    """Whether an error says that a device had no memory left; torch has several ways to say so."""
     text = str(error).lower()
     return (
         isinstance(error, torch.OutOfMemoryError | MemoryError)

@@ -73,15 +73,16 @@ class Retraining:
     Args:
         genotypes: what to train.
         setting: how; its epochs are the schedule's.
+        role: of the trials.
 
     Raises:
         ValueError: if there is nothing to train.
     """
 
-    def __init__(self, genotypes: Sequence[Genotype], setting: ProxySetting) -> None:
+    def __init__(self, genotypes: Sequence[Genotype], setting: ProxySetting, role: str = ROLE) -> None:
         if not genotypes:
             raise ValueError("expected at least one genotype to train, got none")
-        self._genotypes, self._setting = list(genotypes), setting
+        self._genotypes, self._setting, self._role = list(genotypes), setting, role
         self._newest: dict[int, int] = {}  # chain -> its newest trial that was told
         self._chain: dict[int, int] = {}  # open trial -> its chain
         self._epoch, self._waiting = 0, list(range(len(self._genotypes)))  # chains still to be asked at this epoch
@@ -105,7 +106,7 @@ class Retraining:
                 start=self._epoch,
                 stop=self._epoch + 1,
                 resumes=self._newest[chain] if self._epoch else None,
-                role=ROLE,
+                role=self._role,
                 keep=True,
             )
             for i, chain in enumerate(chosen)

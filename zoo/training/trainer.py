@@ -200,7 +200,7 @@ def train_stage(
     forward = team.forward(network, auxiliary=recipe.auxiliary > 0)
     mean_loss = math.nan
     for epoch in range(stage.start, stage.stop):
-        batches = _batches(examples, recipe, stage, epoch, team)
+        batches = augmented_batches(examples, recipe, stage, epoch, team)
         count = len(examples.labels)
         mean_loss = train_epoch(network, forward, optimizer, batches, count, recipe, precision, stage, epoch, team)
     return mean_loss
@@ -260,7 +260,7 @@ def train_epoch(
     return mean_loss
 
 
-def _batches(
+def augmented_batches(
     examples: Examples, recipe: Recipe, stage: Stage, epoch: int, team: Team
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """This process's share of every batch of an epoch, augmented; all processes draw the same order and draws."""

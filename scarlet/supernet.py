@@ -1,0 +1,147 @@
+"""The supernet: every choice of every layer as a module, of which a path uses one per layer."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from zoo.networks.cell_network import initialise
+from zoo.networks.chain_network import make_head, make_stem
+from zoo.networks.inverted import InvertedBottleneck, SqueezeExcitation, projection, stabilizer
+from zoo.spaces.chain import Chain, LayerPlan, chain_of
+from zoo.spaces.chain_cost import scaled_chain
+from zoo.spaces.genotype import Genotype, SpaceGenotype
+from zoo.spaces.skeleton import Skeleton
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupernetForm:
+    """What decides a supernet's modules, besides its skeleton.
+
+    Attributes:
+        space: of its paths.
+        stabilizers: whether a skip is the equivariant learnable stabilizer, a linear 1×1 convolution; plain otherwise.
+        shared_squeeze: whether the choices of a layer that have as many hidden channels share squeeze-excitation.
+
+    Raises:
+        ValueError: for a space that is none of chain networks.
+    """
+
+    space: str
+    stabilizers: bool = True
+    shared_squeeze: bool = False
+
+    def __post_init__(self) -> None:
+        chain_of(self.space)
+
+    @property
+    def genotype(self) -> SpaceGenotype:
+        """The supernet as trials carry it."""
+        options = (("shared_squeeze", self.shared_squeeze), ("stabilizers", self.stabilizers))
+        return SpaceGenotype(self.space, options)
+
+    @classmethod
+    def of(cls, genotype: Genotype) -> "SupernetForm":
+        """Read :attr:`genotype`'s form.
+
+        Raises:
+            ValueError: for another genotype than a supernet's, or other options.
+        """
+        if not isinstance(genotype, SpaceGenotype):
+            raise ValueError("expected the genotype of a supernet, got that of one network")
+        options = dict(genotype.options)
+        if set(options) != {"shared_squeeze", "stabilizers"} or not all(isinstance(v, bool) for v in options.values()):
+            raise ValueError(
+                f"a supernet has the options shared_squeeze and stabilizers, true or false; got {sorted(options)}"
+            )
+        return cls(
+            space=genotype.space,
+            stabilizers=bool(options["stabilizers"]),
+            shared_squeeze=bool(options["shared_squeeze"]),
+        )
+
+
+class PlainSkip(nn.Module):
+    """A skip without weights: every ``stride``-th pixel, and channels of zeros where the layer is wider.
+
+    The next block's filters see exactly the channels they see in an extracted network.
+    """
+
+    def __init__(self, plan: LayerPlan) -> None:
+        super().__init__()
+        self.stride, self.added = plan.stride, plan.width - plan.inputs
+
+    def forward(self, x: Tensor) -> Tensor:  # (B, inputs, H, W) -> (B, width, H/stride, W/stride)
+        if self.stride > 1:
+            x = x[:, :, :: self.stride, :: self.stride]
+        return functional.pad(x, (0, 0, 0, 0, 0, self.added)) if self.added else x  # fewer: the last are cut off
+
+
+class Supernet(nn.Module):
+    """Stem, layers of parallel choices, head.
+
+    Args:
+        form: space, stabilizers, sharing.
+        skeleton: as of a chain network.
+    """
+
+    def __init__(self, form: SupernetForm, skeleton: Skeleton) -> None:
+        super().__init__()
+        self.form, self.skeleton = form, skeleton
+        self.chain = scaled_chain(form.space, skeleton)
+        self.stem = make_stem(self.chain, skeleton.in_channels)
+        plans = self.chain.layers
+        self.layers = nn.ModuleList(_choices(self.chain, plan, form) for plan in plans)
+        self.head = make_head(self.chain, plans[-1].width)
+        self.classifier = nn.Linear(self.chain.head, skeleton.classes)
+
+    def forward(self, x: Tensor, path: Sequence[int]) -> Tensor:
+        """Logits (B, classes) of images (B, in_channels, H, W) by one choice per layer."""
+        x = self.stem(x)
+        for number, choice in enumerate(path):
+            x = self.choice(number, choice)(x)
+        logits: Tensor = self.classifier(self.head(x).mean(dim=(2, 3)))
+        return logits
+
+    def choice(self, layer: int, number: int) -> nn.Module:
+        """The module of one choice of one layer."""
+        return cast(nn.ModuleList, self.layers[layer])[number]
+
+
+def _choices(chain: Chain, plan: LayerPlan, form: SupernetForm) -> nn.ModuleList:
+    shared: dict[int, SqueezeExcitation] = {}
+    modules: list[nn.Module] = []
+    for block in chain.choices:
+        if block is None:
+            modules.append(_skip(chain, plan, form.stabilizers))
+            continue
+        squeeze = None
+        if block.excited and form.shared_squeeze:
+            squeeze = shared.setdefault(block.expansion, SqueezeExcitation(block.expansion * plan.inputs))
+        modules.append(InvertedBottleneck(block, plan, plan.inputs, chain.activation, squeeze))
+    return nn.ModuleList(modules)
+
+
+def _skip(chain: Chain, plan: LayerPlan, stabilizers: bool) -> nn.Module:
+    if chain.projecting and not plan.keeps_shape:
+        return projection(plan)
+    return stabilizer(plan) if stabilizers else PlainSkip(plan)
+
+
+def build_supernet(
+    form: SupernetForm,
+    skeleton: Skeleton,
+    generator: torch.Generator,
+    *,
+    device: torch.device | str = "cpu",
+    dtype: torch.dtype = torch.float32,
+) -> Supernet:
+    """A supernet whose initial weights come from ``generator`` alone, a CPU generator, on any device."""
+    with torch.device("meta"):
+        network = Supernet(form, skeleton)
+    network = network.to_empty(device="cpu")
+    initialise(network, generator)
+    return network.to(device=device, dtype=dtype)
