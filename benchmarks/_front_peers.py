@@ -23,7 +23,7 @@ Measure = Callable[[Choices], Losses]
 """(n, positions) choices to (n, objectives) losses."""
 
 POPULATION = 70
-"""Of both peers: the paper's n, as ours, so that sizes do not decide. Their defaults are 100 and 50."""
+"""Of pymoo: the paper's n, as ours, so that sizes do not decide; its documentation names no size for such a problem."""
 RANDOM = 771
 """Purpose of the random stream of the random networks."""
 
@@ -62,12 +62,12 @@ def pymoo_nsga2(options: Sequence[int], measure: Measure, objectives: int, count
 
 
 def optuna_nsga2(options: Sequence[int], measure: Measure, objectives: int, count: int, seed: int) -> Choices:
-    """Optuna's NSGA-II sampler, its population apart with its defaults; a category per position."""
+    """Optuna's NSGA-II sampler with its defaults (a population of 50), a category per position."""
     optuna = importlib.import_module("optuna")
     optuna.logging.set_verbosity(optuna.logging.WARNING)
     study = optuna.create_study(
         directions=["minimize"] * objectives,
-        sampler=optuna.samplers.NSGAIISampler(population_size=POPULATION, seed=seed),
+        sampler=optuna.samplers.NSGAIISampler(seed=seed),
     )
     asked = []
     for _ in range(count):

@@ -28,7 +28,7 @@ from zoo.spaces.genotype import ChainGenotype
 VERSION = 1
 
 # Purposes of the random streams; every use of randomness has a number of its own.
-BEGINNING, SURVIVAL, BREEDING = 701, 702, 703
+BEGINNING, SURVIVAL, BREEDING = 711, 712, 713
 
 ENOUGH = 4
 """Candidates per network of the start, to choose evenly from."""

@@ -1,4 +1,4 @@
-"""What a search measures networks with: a published table, or a trained supernet."""
+"""What a search measures networks with: a published table, or the weights they inherit from a supernet."""
 
 import hashlib
 from collections.abc import Callable
@@ -6,11 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from scarlet.keeping import NAME, load_supernet
+from scarlet.subnets import Inheritance, make_subnet_evaluator
+from zoo.data.image_set import ImageSet
 from zoo.population.executor import Executor, SerialExecutor
-from zoo.population.prices import PricedEvaluator, Prices, Together, read_latency
+from zoo.population.prices import Counted, PricedEvaluator, Prices, Together, read_latency
 from zoo.population.table import Table, read_table
 from zoo.population.trial import Evaluator
-from zoo.spaces.chain_space import ChainSpace
+from zoo.spaces.chain_cost import ChainCosts, scaled_chain
+from zoo.spaces.chain_space import CHAIN_SPACES, ChainSpace
+from zoo.spaces.skeleton import Skeleton
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +72,98 @@ def table_source(path: Path, latency: Path | None) -> Source:
     )
 
 
+MEASURED = ("accuracy", "balanced_accuracy", "loss")
+"""What an evaluation on inherited weights measures, prices apart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Knowledge:
+    """What a supernet says of itself.
+
+    Attributes:
+        path: of its file.
+        hash: SHA-256 of its content.
+        skeleton: of its networks.
+        space: of its paths.
+        data: fingerprint of the images it was trained on, None where it does not say.
+        seed: which chose these images out of their data set.
+    """
+
+    path: Path
+    hash: str
+    skeleton: Skeleton
+    space: str
+    data: str | None
+    seed: int
+
+
+def know_supernet(path: Path) -> Knowledge:
+    """Read a supernet's file, or the one in its run folder.
+
+    Raises:
+        ValueError: if it is no supernet, or damaged.
+        OSError: if there is none.
+    """
+    file = path / NAME if path.is_dir() else path
+    held, digest = load_supernet(file)
+    return Knowledge(
+        path=file.resolve(),
+        hash=digest,
+        skeleton=held.network.skeleton,
+        space=held.network.form.space,
+        data=held.notes.get("data"),
+        seed=int(held.notes.get("seed", 0)),
+    )
+
+
+def supernet_source(
+    known: Knowledge,
+    images: ImageSet,
+    latency: Path | None,
+    *,
+    device: str,
+    dtype: str,
+    threads: int,
+    recalibration: int,
+) -> Source:
+    """A trained supernet as a source: networks inherit its weights and are measured on the validation images.
+
+    Args:
+        known: the supernet.
+        images: those it was trained on, so that none of the validation images is among its training images.
+        latency: of a table of latencies, if there is one.
+        device: where to measure.
+        dtype: of weights and maps.
+        threads: CPU threads of a worker.
+        recalibration: images for every network's own batch-norm statistics; 0: inherited.
+
+    Raises:
+        ValueError: for other images, or as :class:`Inheritance` and :func:`read_latency`.
+    """
+    if known.data is not None and known.data != images.fingerprint:
+        raise ValueError(
+            f"the supernet was trained on other images (fingerprint {known.data[:12]}) than these "
+            f"({images.fingerprint[:12]}): expected the same --data, --train and --val"
+        )
+    inheritance = Inheritance(
+        weights=known.path.read_bytes(), device=device, dtype=dtype, threads=threads, recalibration=recalibration,
+        seed=known.seed,
+    )  # fmt: skip
+    space, skeleton = CHAIN_SPACES[known.space], known.skeleton
+    chain = scaled_chain(known.space, skeleton)
+    counted = Counted(ChainCosts(chain, skeleton.resolution, skeleton.classes, skeleton.in_channels))
+    prices = with_latency(counted, latency, space)
+    return Source(
+        space=space,
+        prices=prices,
+        measured=MEASURED,
+        identity={**inheritance.identity(), "data": images.fingerprint, **latency_identity(latency)},
+        make=_subnet_evaluator,
+        payload=(inheritance, images, prices),
+        threads=threads,
+    )
+
+
 def with_latency(prices: Prices, path: Path | None, space: ChainSpace) -> Prices:
     """The prices with a measured latency, where there is a table of it.
 
@@ -84,6 +181,11 @@ def latency_identity(path: Path | None) -> dict[str, str]:
 def _table_evaluator(payload: tuple[Table, Prices]) -> Evaluator:
     table, prices = payload
     return PricedEvaluator(table, prices)
+
+
+def _subnet_evaluator(payload: tuple[Inheritance, ImageSet, Prices]) -> Evaluator:
+    inheritance, images, prices = payload
+    return PricedEvaluator(make_subnet_evaluator(inheritance, images), prices)
 
 
 def _hash(path: Path) -> str:

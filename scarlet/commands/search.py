@@ -7,16 +7,20 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
+from scarlet.inherited import SUPERNET
+from scarlet.keeping import NAME
 from scarlet.nsga import VERSION, WeightedSearch, Wishes
 from scarlet.search_parameters import SearchParameters
-from scarlet.search_source import Source, table_source
+from scarlet.search_source import Source, know_supernet, supernet_source, table_source
 from zoo.commands import options as opt
 from zoo.commands.export import Limits, Maximize, Minimize
 from zoo.commands.front_report import report_front
-from zoo.launch import check_folder, locked, open_run, run
+from zoo.data import load
+from zoo.launch import check_folder, decoding_bar, locked, open_run, run
 from zoo.population.front import Limit, Objective, objectives
 from zoo.population.run_front import identity_of
 from zoo.population.selection import parse_weights
+from zoo.training import Precision
 
 OBJECTIVES = (Objective("accuracy", True), Objective("macs", False), Objective("params", True))
 WEIGHTS = (0.4, 0.4, 0.2)
@@ -30,6 +34,24 @@ def _search(text: str) -> Any:
 
 def search(
     ctx: typer.Context,
+    supernet: Annotated[
+        Path | None,
+        typer.Option(
+            help="Run folder of scarlet train, or its supernet.pt: networks inherit its weights.",
+            rich_help_panel="Data",
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="The images the supernet was trained on.", rich_help_panel="Data")
+    ] = None,
+    train: opt.Train = None,
+    validation: opt.Validation = None,
+    recalibration: Annotated[
+        int,
+        typer.Option(
+            help="Training images for each network's own batch-norm statistics; 0: inherited.", rich_help_panel="Data"
+        ),
+    ] = 0,
     table: Annotated[
         Path | None,
         typer.Option(help="Published table: a CSV of NAS-Bench-Macro or NAS-Bench-201.", rich_help_panel="Data"),
@@ -56,7 +78,10 @@ def search(
     rounds: Annotated[int, _search("Rounds of replacing networks that miss a limit.")] = DEFAULTS.rounds,
     seed: Annotated[int, _search("Of everything random in the search.")] = 0,
     workers: opt.Workers = 1,
+    threads: opt.Threads = 1,
     group: opt.Group = 35,
+    device: opt.Device = "auto",
+    dtype: opt.Dtype = "float32",
     gpus: opt.Gpus = 0.0,
     address: opt.Address = None,
     out: opt.Out = Path("runs/search"),
@@ -79,16 +104,27 @@ def search(
     )  # fmt: skip
     wishes = wish(maximize or [], minimize or [], weights, limit or [])
     placement = opt.choose_placement(workers, gpus, address)
-    if table is None:
-        raise ValueError("expected what to measure networks with: --table FILE")
-    source = table_source(table, latency)
-    WeightedSearch(source.space, source.prices, wishes, parameters, seed, source.measured).ask(1, 0)  # complains now
+    if (table is None) == (supernet is None):
+        raise ValueError("expected what to measure networks with: either --supernet RUN or --table FILE")
+    if table is not None:
+        source = table_source(table, latency)
+    else:
+        assert supernet is not None
+        precision = opt.choose_precision(device, dtype, True, gpus=gpus, address=address)
+        source = _inheriting(supernet, data, train, validation, latency, recalibration, threads, precision, console)
+
+    def strategy() -> WeightedSearch:
+        return WeightedSearch(source.space, source.prices, wishes, parameters, seed, source.measured)
+
+    strategy().ask(1, 0)  # complains now about limits that cannot be kept
     identity = _identity(source, wishes, parameters, seed, group)
     with locked(out), closing(open_run(out, identity, ctx.obj, 1)) as journal:
+        if supernet is not None:
+            journal.set(SUPERNET, str((supernet / NAME if supernet.is_dir() else supernet).resolve()))
         finished = run(
             out,
             journal,
-            WeightedSearch(source.space, source.prices, wishes, parameters, seed, source.measured),
+            strategy(),
             lambda: source.executor(placement.workers, placement.gpus, placement.address),
             group=group,
             total=most(wishes, parameters, source),
@@ -104,6 +140,32 @@ def search(
         console.print(
             f"Models: thriftnas run export {out} --count 5 --format json,state,onnx", soft_wrap=True, markup=False
         )
+
+
+def _inheriting(
+    supernet: Path,
+    data: str | None,
+    train: int | None,
+    validation: int | None,
+    latency: Path | None,
+    recalibration: int,
+    threads: int,
+    precision: Precision,
+    console: Console,
+) -> Source:
+    """A supernet and its images as a source."""
+    if data is None:
+        raise ValueError("a supernet needs the images it was trained on: --data, with the same --train and --val")
+    known = know_supernet(supernet)
+    with decoding_bar(console) as progress:
+        images = load(
+            data, resolution=known.skeleton.resolution, train=train, validation=validation, seed=known.seed,
+            progress=progress,
+        )  # fmt: skip
+    return supernet_source(
+        known, images, latency, device=precision.device, dtype=precision.dtype, threads=threads,
+        recalibration=recalibration,
+    )  # fmt: skip
 
 
 def wish(maximize: list[str], minimize: list[str], weights: str | None, limits: list[str]) -> Wishes:
