@@ -178,6 +178,23 @@ def recalibrated(supernet: Supernet, images: Tensor, paths: NDArray[np.integer])
     return found
 
 
+@torch.no_grad()
+def adopt(supernet: Supernet, path: Sequence[int], statistics: Statistics) -> None:
+    """Put a path's recalibrated statistics into the supernet's normalisations, in place: for an extraction."""
+    prefix: tuple[int, ...] = ()
+    modules: list[tuple[nn.Module, tuple[int, ...]]] = [(supernet.stem, ())]
+    for layer, choice in enumerate(path):
+        prefix = (*prefix, int(choice))
+        modules.append((supernet.choice(layer, choice), prefix))
+    for module, key in [*modules, (supernet.head, (*prefix, -1))]:
+        norms = [norm for norm in module.modules() if isinstance(norm, nn.BatchNorm2d)]
+        for norm, (mean, variance) in zip(norms, statistics[key], strict=True):
+            assert norm.running_mean is not None  # our normalisations track statistics
+            assert norm.running_var is not None
+            norm.running_mean.copy_(mean)
+            norm.running_var.copy_(variance)
+
+
 def _normalised(module: nn.Module, x: Tensor, found: list[Moments]) -> Tensor:
     """``module`` of ``x``, every normalisation by the batch; their moments are appended to ``found``."""
     if isinstance(module, nn.BatchNorm2d):

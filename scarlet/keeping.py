@@ -107,6 +107,8 @@ def _restore(facts: dict[str, Any], weights: dict[str, torch.Tensor], device: st
     classes, mean, std = (tuple(facts[name]) for name in ("classes", "mean", "std"))
     if (len(classes), len(mean), len(std)) != (skeleton.classes, skeleton.in_channels, skeleton.in_channels):
         raise ValueError("its class names or statistics do not fit its network")
+    if not all(torch.isfinite(tensor).all() for tensor in weights.values()):
+        raise ValueError("some of its weights are no finite numbers")
     double = any(tensor.dtype == torch.float64 for tensor in weights.values())
     network = build_supernet(
         form, skeleton, torch.Generator().manual_seed(0), dtype=torch.float64 if double else torch.float32

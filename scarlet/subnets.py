@@ -75,6 +75,20 @@ class Inheritance:
         }
 
 
+def calibration_images(
+    images: ImageSet, count: int, seed: int, resolution: int, mean: Sequence[float], std: Sequence[float]
+) -> Tensor:
+    """``count`` training images, drawn by ``seed`` and prepared, float32 (count, C, H, W).
+
+    Raises:
+        ValueError: for more images than there are.
+    """
+    if count > len(images.train):
+        raise ValueError(f"expected at most the {len(images.train)} training images to recalibrate on, got {count}")
+    order = np.random.default_rng((seed, CALIBRATION)).permutation(len(images.train))
+    return prepare(torch.tensor(images.train.images[np.sort(order[:count])]), resolution, mean, std)
+
+
 def make_subnet_evaluator(inheritance: Inheritance, images: ImageSet) -> "SubnetEvaluator":
     """The evaluator of a worker; with the inheritance bound, what an executor's factory must be."""
     return SubnetEvaluator(inheritance, images)
@@ -103,16 +117,15 @@ class SubnetEvaluator:
         self._folding = Folding.best(inheritance.device, dtype)
         skeleton, device = self._network.skeleton, inheritance.device
 
-        def prepared(pixels: NDArray[np.uint8]) -> Tensor:
-            return prepare(torch.tensor(pixels, device=device), skeleton.resolution, held.mean, held.std)
-
-        self._validation = prepared(images.validation.images)
+        pixels = torch.tensor(images.validation.images, device=device)
+        self._validation = prepare(pixels, skeleton.resolution, held.mean, held.std)
         self._validation_labels = torch.tensor(self._labels, device=device)
         self._calibration: Tensor | None = None
         if inheritance.recalibration:
-            count = len(images.train)
-            order = np.random.default_rng((inheritance.seed, CALIBRATION)).permutation(count)
-            self._calibration = prepared(images.train.images[np.sort(order[: inheritance.recalibration])])
+            chosen = calibration_images(
+                images, inheritance.recalibration, inheritance.seed, skeleton.resolution, held.mean, held.std
+            )
+            self._calibration = chosen.to(device)
         self._costs = ChainCosts(self._network.chain, skeleton.resolution, skeleton.classes, skeleton.in_channels)
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:

@@ -71,6 +71,14 @@ def new_supernet(form: SupernetForm, setup: TrainingSetup, root: int = 0) -> Sup
     return network.to(memory_format=torch.channels_last) if precision.channels_last else network
 
 
+def supernet_optimizer(network: Supernet, recipe: Recipe) -> torch.optim.SGD:
+    """SGD whose every momentum starts as zeros, which is what none is: the fused update wants all of them or none."""
+    optimizer = make_optimizer(network, recipe)
+    for parameter in network.parameters():
+        optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
+
+
 class SupernetEvaluator:
     """Trains the supernet of every job for its stage and measures some of its paths on the validation images.
 
@@ -101,7 +109,7 @@ class SupernetEvaluator:
         if trial.setting is None or (trial.setting.c, trial.setting.r) != (0, 0):
             raise ValueError(f"trial {trial.index}: a supernet is trained at its own channels and resolution")
         network = new_supernet(SupernetForm.of(trial.genotype), setup, job.root)
-        optimizer = make_optimizer(network, setup.recipe)
+        optimizer = supernet_optimizer(network, setup.recipe)
         start = trial.start
         if start and job.checkpoint is None:
             start = 0  # the weights were lost: the whole chain is trained again, from the same seeds
@@ -225,7 +233,7 @@ def supernet_step(
 
     Args:
         forward: the supernet, or what shares its gradients between processes.
-        optimizer: of the supernet.
+        optimizer: of the supernet, from :func:`supernet_optimizer`.
         images: prepared, (B, C, H, W).
         labels: (B,).
         paths: (paths, layers).

@@ -1,0 +1,145 @@
+"""`scarlet train` and `scarlet extract`: end to end, the same after an interruption, bad input in one line."""
+
+import contextlib
+import importlib
+import json
+import shutil
+
+import pytest
+import torch
+
+from scarlet.extraction import extract
+from scarlet.keeping import load_supernet
+from zoo.cli import app, main
+from zoo.data import load
+from zoo.export import load_model
+from zoo.population.journal import Journal
+
+SIZES = ["--channels", "4", "--train", "60", "--val", "40", "--batch", "20", "--epochs", "3", "--data", "digits"]
+TRAIN = ["scarlet", "train", "--space", "nas-bench-macro", *SIZES]
+PATH = "01201121"
+
+
+command = importlib.import_module("scarlet.commands.train")  # its name is the function's, too
+
+
+def digest(folder):
+    with contextlib.closing(Journal.open(folder, readonly=True)) as journal:
+        return journal.digest()
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _registered():
+    """The command line, also where the package is installed without this entry point."""
+    if "scarlet" not in [group.name for group in app.registered_groups]:
+        from scarlet.commands import app as scarlet_app
+
+        app.add_typer(scarlet_app, name="scarlet")
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("scarlet") / "run"
+    assert main([*TRAIN, "--out", str(folder)]) == 0
+    return folder
+
+
+def test_a_run_has_its_epochs_and_a_supernet(trained):
+    assert len((trained / "epochs.csv").read_text().splitlines()) == 4
+    held, _ = load_supernet(trained / "supernet.pt")
+    assert held.network.form.stabilizers
+    assert (held.notes["epochs"], held.notes["sampling"]) == (3, "fair")
+    assert held.notes["data"] == load("digits", train=60, validation=40, seed=0).fingerprint
+
+
+def test_an_interrupted_run_ends_with_the_same_supernet(trained, tmp_path, monkeypatch):
+    make, left = command.SupernetEvaluator, iter(range(2))
+
+    def interrupted(*arguments):
+        evaluator = make(*arguments)
+
+        def evaluate(jobs):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return evaluator(jobs)
+
+        return evaluate
+
+    with monkeypatch.context() as patch:
+        patch.setattr(command, "SupernetEvaluator", interrupted)
+        assert main([*TRAIN, "--out", str(tmp_path / "run")]) == 130
+    assert not (tmp_path / "run" / "supernet.pt").exists()
+    assert main([*TRAIN, "--out", str(tmp_path / "run")]) == 0
+    assert digest(tmp_path / "run") == digest(trained)
+    assert (tmp_path / "run" / "supernet.pt").read_bytes() == (trained / "supernet.pt").read_bytes()
+
+
+def test_another_supernet_in_the_same_folder_is_one_line(trained, tmp_path, capsys):
+    folder = shutil.copytree(trained, tmp_path / "run")
+    for change in (["--plain-skips"], ["--sampling", "uniform"], ["--shared-squeeze"], ["--seed", "1"]):
+        assert main([*TRAIN, *change, "--out", str(folder)]) == 2
+        assert "holds another run" in capsys.readouterr().err
+
+
+def test_an_extracted_model_predicts_what_the_path_does(trained, tmp_path, capsys):
+    out = tmp_path / "model.pt"
+    kept = ["--keep-stabilizers", "--out", str(out)]
+    assert main(["scarlet", "extract", str(trained / "supernet.pt"), PATH, *kept, "--json"]) == 0
+    summary = json.loads(capsys.readouterr().out)
+    assert summary["inexact"] == []
+    assert summary["deviation"] <= 1e-12
+    model, (held, _) = load_model(out), load_supernet(trained / "supernet.pt")
+    x = torch.randn(3, 1, 8, 8)
+    path = [int(digit) for digit in PATH]
+    assert torch.allclose(model.network(x), held.network(x, path), atol=1e-4)
+    proof = json.loads((tmp_path / "model.pt.proof.json").read_text())
+    assert [layer["layer"] for layer in proof["layers"]] == list(range(9))
+    assert main(["predict", str(out), "--help"]) == 0
+
+
+def test_a_folded_model_lists_its_inexact_layers_and_can_be_recalibrated(trained, tmp_path, capsys):
+    supernet, models = str(trained / "supernet.pt"), []
+    for name, more in (("a", []), ("b", ["--recalibrate", "50", *SIZES[2:6], "--data", "digits"])):
+        assert main(["scarlet", "extract", supernet, PATH, "--out", str(tmp_path / name), "--json", *more]) == 0
+        models.append((json.loads(capsys.readouterr().out), load_model(tmp_path / name)))
+    held, _ = load_supernet(trained / "supernet.pt")
+    result = extract(held.network, [int(digit) for digit in PATH])
+    assert models[0][0]["inexact"] == [layer.layer for layer in result.inexact] == [4]
+    assert models[0][1].notes["macs"] == models[0][0]["macs"]
+    images = torch.tensor(load("digits", train=60, validation=40, seed=0).validation.images)
+    assert not torch.equal(models[0][1].predict(images), models[1][1].predict(images))
+
+
+BAD = [
+    ([*TRAIN, "--space", "darts"], "unknown chain space 'darts'"),
+    ([*TRAIN, "--sampling", "greedy"], "unknown sampling 'greedy', expected uniform or fair"),
+    ([*TRAIN, "--warmup", "3"], "the warm-up must be shorter"),
+    ([*TRAIN, "--channels", "0"], "channels must be at least 1"),
+    (["scarlet", "extract", "SUPERNET", "0120012"], "is not a NAS-Bench-Macro chain"),
+    (["scarlet", "extract", "SUPERNET", "SCARLET_A"], "expected a chain of 'nas-bench-macro'"),
+    (["scarlet", "extract", "SUPERNET", "nothing.json"], "neither a file nor a public name"),
+    (["scarlet", "extract", "SUPERNET", PATH, "--recalibrate", "1"], "at least 2 images"),
+    (["scarlet", "extract", "SUPERNET", PATH, "--out", "no/where/model.pt"], "does not exist"),
+    (["scarlet", "extract", "TRUNCATED", PATH], "cannot be read safely"),
+    (["scarlet", "extract", "missing.pt", PATH], "No such file"),
+]
+
+
+@pytest.mark.parametrize(("arguments", "text"), BAD)
+def test_bad_input_is_one_line_and_leaves_nothing(trained, tmp_path, monkeypatch, capsys, arguments, text):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "TRUNCATED").write_bytes((trained / "supernet.pt").read_bytes()[:5000])
+    given = [str(trained / "supernet.pt") if word == "SUPERNET" else word for word in arguments]
+    assert main(given) == 2
+    error = capsys.readouterr().err
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+    assert text in error
+    assert [path.name for path in tmp_path.iterdir()] == ["TRUNCATED"]
+
+
+def test_a_failed_training_says_so(tmp_path, capsys):
+    out = tmp_path / "run"
+    assert main([*TRAIN, "--lr", "1e30", "--clip", "1e30", "--out", str(out)]) == 2
+    assert "the training failed in epoch 1: diverged" in capsys.readouterr().err
+    assert not (out / "supernet.pt").exists()

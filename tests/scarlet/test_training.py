@@ -1,0 +1,210 @@
+"""Training a supernet: what a step moves, fairness, stages that continue one another, processes that share batches.
+
+This file is also the program those processes run: FOLDER, with torchrun's variables in the environment.
+"""
+
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from scarlet.supernet import SupernetForm
+from scarlet.training import (
+    SupernetEvaluator,
+    SupernetSetup,
+    new_supernet,
+    supernet_optimizer,
+    supernet_step,
+    train_supernet,
+)
+from zoo.population import Job, ProxySetting, Trial
+from zoo.spaces import Skeleton
+from zoo.training import Precision, Recipe, TrainingSetup
+from zoo.training.distributed import ALONE, joined_team
+from zoo.training.retraining import Retraining
+from zoo.training.trainer import Examples, Stage
+
+FORM = SupernetForm(space="nas-bench-macro")
+RECIPE = Recipe(batch=16, lr=0.05, weight_decay=1e-2, smoothing=0.1)
+DOUBLE = Precision(dtype="float64")
+
+
+def setup(sampling="fair", recipe=RECIPE, precision=DOUBLE, seed=3):
+    skeleton = Skeleton(channels=4, cells=1, resolution=8, classes=4)
+    training = TrainingSetup(skeleton=skeleton, recipe=recipe, precision=precision, seed=seed)
+    return SupernetSetup(training=training, sampling=sampling)
+
+
+def trial(start, stop, epochs=2, form=FORM, index=None, keep=True):
+    return Trial(
+        index=start if index is None else index, genotype=form.genotype, setting=ProxySetting(0, 0, 0, epochs),
+        start=start, stop=stop, resumes=start - 1 if start else None, role="supernet", keep=keep,
+    )  # fmt: skip
+
+
+def batch(seed=0):
+    generator = torch.Generator().manual_seed(seed)
+    return torch.randn(8, 3, 8, 8, generator=generator, dtype=torch.float64), torch.arange(8) % 4
+
+
+def state(network):
+    return {name: tensor.detach().clone() for name, tensor in network.named_parameters()}
+
+
+# ---------------------------------------------------------------- one step
+
+
+def test_a_step_moves_the_choices_on_its_paths_and_no_others():
+    network = new_supernet(FORM, setup().training)
+    optimizer = supernet_optimizer(network, RECIPE)
+    before, path = state(network), [0, 1, 2, 0, 1, 2, 0, 1]
+    for _ in range(2):  # the second step has momentum
+        supernet_step(network, optimizer, *batch(), np.array([path]), RECIPE, DOUBLE)
+    for name, tensor in network.named_parameters():
+        parts = name.split(".")
+        on_path = parts[0] != "layers" or int(parts[2]) == path[int(parts[1])]
+        assert torch.equal(tensor, before[name]) != on_path, name
+
+
+def test_gradients_of_a_steps_paths_are_summed_up():
+    paths = np.array([[0] * 8, [1] * 8, [2, 1, 0, 2, 1, 0, 2, 1]])
+    recipe = Recipe(batch=8, momentum=0.0, weight_decay=0.0, lr=0.1, lr_min=0.0, clip=1e9)
+    network, oracle = (new_supernet(FORM, setup().training) for _ in range(2))
+    images, labels = batch()
+    loss = supernet_step(network.train(), supernet_optimizer(network, recipe), images, labels, paths, recipe, DOUBLE)
+    losses = [nn.functional.cross_entropy(oracle.train()(images, path), labels) for path in paths.tolist()]
+    sum(losses).backward()
+    assert loss.item() == pytest.approx(sum(losses).item() / 3)
+    for (name, got), was in zip(network.named_parameters(), oracle.parameters(), strict=True):
+        wanted = was if was.grad is None else was - 0.1 * was.grad
+        assert torch.allclose(got, wanted, rtol=1e-9, atol=1e-12), name
+
+
+def test_a_fair_epoch_of_one_step_moves_everything(images):
+    network = new_supernet(FORM, setup().training)
+    before = state(network)
+    recipe = Recipe(batch=64, lr=0.05)
+    evaluator = SupernetEvaluator(setup(recipe=recipe), images)
+    examples = evaluator._examples(0)
+    stage = Stage(start=0, stop=1, epochs=1, seed=0, root=0)
+    train_supernet(network, supernet_optimizer(network, recipe), examples, setup(recipe=recipe), stage)
+    assert not [name for name, tensor in network.named_parameters() if torch.equal(tensor, before[name])]
+
+
+# ---------------------------------------------------------------- stages
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "fair"])
+def test_epoch_by_epoch_is_bit_for_bit_the_whole(images, sampling):
+    evaluator = SupernetEvaluator(setup(sampling, precision=Precision()), images)
+    ((whole, bytes_whole),) = evaluator([Job(trial(0, 2), 0, None)])
+    ((first, weights),) = evaluator([Job(trial(0, 1), 0, None)])
+    ((second, bytes_parts),) = evaluator([Job(trial(1, 2), 0, weights)])
+    assert bytes_whole == bytes_parts
+    assert second.metrics == whole.metrics
+    assert first.metrics != second.metrics
+    ((again, bytes_lost),) = evaluator([Job(trial(1, 2), 0, None)])  # the weights were lost
+    assert bytes_lost == bytes_whole
+    assert again.epochs_paid == 2
+    assert {"accuracy", "balanced_accuracy", "loss", "train_loss", "images"} == set(whole.metrics)
+
+
+def test_a_supernet_learns_brightness_and_samplings_differ(images):
+    finals = []
+    for sampling, epochs in (("fair", 12), ("uniform", 36)):
+        recipe = Recipe(batch=16, lr=0.1, cutout=0.0)
+        evaluator = SupernetEvaluator(setup(sampling, recipe, Precision()), images)
+        ((record, _),) = evaluator([Job(trial(0, epochs, epochs, keep=False), 0, None)])
+        finals.append(record.metrics["accuracy"])
+    assert min(finals) > 0.4  # chance is 0.25
+    assert finals[0] != finals[1]
+
+
+def test_divergence_is_a_failed_record(images):
+    recipe = Recipe(batch=16, lr=1e30, lr_min=1e30, clip=1e30)
+    ((record, weights),) = SupernetEvaluator(setup("uniform", recipe), images)([Job(trial(0, 1), 0, None)])
+    assert not record.ok
+    assert record.reason.startswith("diverged")
+    assert weights is None
+
+
+def test_a_supernet_is_a_chain_of_one_epoch_trials():
+    strategy = Retraining([FORM.genotype], ProxySetting(0, 0, 0, 3), role="supernet")
+    (first,) = strategy.ask(4, 0)
+    assert (first.role, first.genotype, first.keep) == ("supernet", FORM.genotype, True)
+
+
+def test_reduced_settings_are_refused(images):
+    wrong = Trial(index=0, genotype=FORM.genotype, setting=ProxySetting(1, 0, 0, 1), start=0, stop=1)
+    with pytest.raises(ValueError, match="at its own channels"):
+        SupernetEvaluator(setup(), images)([Job(wrong, 0, None)])
+
+
+# ---------------------------------------------------------------- several processes
+
+
+def without_statistics(team, sampling):
+    """An epoch with batch normalisation switched to its initial statistics: nothing but gradients is shared."""
+    network = new_supernet(FORM, setup().training)
+    for module in network.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.eval()
+            module.train = lambda mode=True: None
+    rng = np.random.default_rng(0)
+    examples = Examples(
+        images=torch.tensor(rng.integers(0, 256, (36, 3, 8, 8), dtype=np.uint8)), labels=torch.arange(36) % 4,
+        resolution=8, mean=(0.5,) * 3, std=(0.3,) * 3, flip=True,
+    )  # fmt: skip
+    stage = Stage(start=0, stop=2, epochs=3, seed=0, root=0)
+    loss = train_supernet(network, supernet_optimizer(network, RECIPE), examples, setup(sampling), stage, team)
+    return {"loss": loss, "state": state(network)}
+
+
+def program(folder):
+    torch.set_num_threads(1)
+    with joined_team("cpu") as team:
+        for sampling in ("uniform", "fair"):
+            torch.save(without_statistics(team, sampling), folder / f"{sampling}-{team.rank}.pt")
+
+
+@pytest.fixture(scope="module")
+def together(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("team")
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port = probe.getsockname()[1]
+    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
+    paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
+    processes = [
+        subprocess.Popen(
+            [sys.executable, __file__, str(folder)],
+            env={**os.environ, **common, **paths, "RANK": str(rank), "LOCAL_RANK": str(rank)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        for rank in range(2)
+    ]
+    for process in processes:
+        _, said = process.communicate(timeout=200)
+        assert process.returncode == 0, said
+    return folder
+
+
+@pytest.mark.parametrize("sampling", ["uniform", "fair"])
+def test_two_processes_take_the_steps_of_one(together, sampling):
+    alone = without_statistics(ALONE, sampling)
+    first, second = (torch.load(together / f"{sampling}-{rank}.pt", weights_only=True) for rank in range(2))
+    assert first["loss"] == second["loss"] == pytest.approx(alone["loss"], rel=1e-9)
+    for name, tensor in alone["state"].items():
+        assert torch.equal(first["state"][name], second["state"][name]), name
+        assert torch.allclose(first["state"][name], tensor, rtol=1e-7, atol=1e-10), name
+
+
+if __name__ == "__main__":
+    program(Path(sys.argv[1]))
