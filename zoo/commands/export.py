@@ -12,7 +12,7 @@ from rich.table import Table
 
 from zoo.commands import options as opt
 from zoo.export.delivery import FORMATS, Delivery, parse_formats
-from zoo.export.front_page import axis
+from zoo.export.front_page import axis, number
 from zoo.export.run_models import kept_model, weights_of
 from zoo.population.front import Limit, Numbers, equispaced, objectives
 from zoo.population.journal import Journal
@@ -113,7 +113,7 @@ def show(summary: dict[str, Any], console: Console) -> None:
     title = f"{len(summary['models'])} of {summary['front']} networks on the front, {summary['measured']} measured"
     table = Table("model", "trial", *map(axis, names), title=title)
     for model in summary["models"]:
-        values = [f"{model['metrics'][name]:.6g}" if name in model["metrics"] else "–" for name in names]
+        values = [number(model["metrics"][name]) if name in model["metrics"] else "–" for name in names]
         table.add_row(str(model["model"]), str(model["trial"]), *values)
     console.print(table)
     worst = [d for model in summary["models"] for d in model.get("deviations", {}).values()]

@@ -10,7 +10,7 @@ from typing import Any
 
 import pandas as pd
 
-from zoo.export.front_page import axis, pictures, write_page
+from zoo.export.front_page import axis, number, pictures, write_page
 from zoo.export.model import Model, save_model
 from zoo.export.program import TOLERANCE, require, save_onnx, save_program
 from zoo.population.front import Numbers
@@ -153,4 +153,4 @@ def markdown(table: pd.DataFrame) -> str:
 
 
 def _cell(value: object) -> str:
-    return f"{value:.6g}" if isinstance(value, float) else str(value)
+    return number(value) if isinstance(value, float) else str(value)

@@ -20,6 +20,11 @@ def axis(metric: str) -> str:
     return _UNITS.get(metric, metric.replace("_", " "))
 
 
+def number(value: float) -> str:
+    """A metric's value for people."""
+    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.6g}"
+
+
 def pictures(found: RunFront, chosen: Numbers) -> tuple[Picture, Picture]:
     """The front in its first two objectives, and how its hypervolume grew.
 
@@ -99,6 +104,7 @@ def page(found: RunFront, chosen: Numbers, about: dict[str, Any]) -> str:
     environment = Environment(
         loader=PackageLoader("zoo", "export"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
+    environment.filters["number"] = number
     still, grown = pictures(found, chosen)
     return environment.get_template(TEMPLATE).render(
         found=found,
