@@ -22,7 +22,7 @@ from zoo.population.executor import SerialExecutor
 from zoo.population.front import Losses, front, hypervolume, losses_of, objectives
 from zoo.population.journal import Journal
 from zoo.population.manager import Manager
-from zoo.population.prices import Choices
+from zoo.population.prices import Choices, Listed
 from zoo.population.selection import check_weights
 from zoo.population.table import Table, read_table
 from zoo.reliability.interval import resample
@@ -83,6 +83,27 @@ def see(table: Table, with_params: bool) -> Field:
     losses = np.zeros((*table.space.options, len(wanted)))
     losses[tuple(chains.T)] = losses_of(rows, wanted)
     return Field(table, wanted, losses)
+
+
+def merged(table: Table) -> Table:
+    """The table with one row's worth of knowledge per function: mean accuracies, least prices.
+
+    Rows of one function differ by the luck of their trainings and by parts that are counted but compute nothing.
+    Whoever pays a function once cannot find the luckiest of its rows.
+    """
+    chains = np.array(list(table.accuracies), dtype=np.int64)
+    _, group = np.unique([table.space.function(tuple(chain)) for chain in chains.tolist()], return_inverse=True)
+    epochs = table.epochs
+    accuracy = np.array([[row[e] for e in epochs] for row in table.accuracies.values()])
+    means = np.stack([np.bincount(group, column) / np.bincount(group) for column in accuracy.T], axis=1)[group]
+    rows = [dict(zip(epochs, row, strict=True)) for row in means.tolist()]
+    prices = {}
+    for name, values in table.prices(chains).items():
+        least = np.full(group.max() + 1, np.inf)
+        np.minimum.at(least, group, values)
+        prices[name] = np.zeros(table.space.options)
+        prices[name][tuple(chains.T)] = least[group]
+    return Table(table.space, dict(zip(table.accuracies, rows, strict=True)), Listed(prices))
 
 
 # ---------------------------------------------------------------- the methods
@@ -208,6 +229,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--evaluations", type=numbers, default=[500, 1000, 2000], help="separated by commas")
     parser.add_argument("--methods", nargs="+", choices=every, default=every, metavar="METHOD", help=", ".join(every))
     parser.add_argument("--params", action="store_true", help="maximise parameters as a third objective")
+    parser.add_argument("--merged", action="store_true", help="rows of one function as one: mean accuracy, least MACs")
     parser.add_argument("--spread", action="store_true", help="only show what the weights do to the front's spread")
 
 
@@ -227,7 +249,8 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     """
     if args.seeds < 1:
         raise ValueError(f"expected at least 1 seed, got {args.seeds}")
-    field = see(read_table(args.table), args.params and not args.spread)
+    table = read_table(args.table)
+    field = see(merged(table) if args.merged else table, args.params and not args.spread)
     check_weights(WEIGHTS[len(field.wanted)], len(field.wanted))
     everything, notes, lines = field.everything, list[str](), list[dict[str, Any]]()
     if args.spread:
@@ -240,7 +263,7 @@ def measure(args: argparse.Namespace) -> dict[str, Any]:
     best = front(everything)
     return {
         "name": "front_quality",
-        "table": args.table.name,
+        "table": args.table.name + (", rows of one function merged" if args.merged else ""),
         "objectives": ", ".join(map(str, field.wanted)),
         "weights_of_scarlet_weighted": ", ".join(map(str, WEIGHTS[len(field.wanted)])),
         "front_networks": len(best),
