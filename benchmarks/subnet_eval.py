@@ -16,6 +16,7 @@ import argparse
 import time
 from collections.abc import Callable
 from itertools import accumulate, pairwise
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,10 @@ from torch import Tensor, nn
 
 from scarlet.evaluation import PathTree, evaluate_paths
 from scarlet.folded import FoldedSupernet, Folding
+from scarlet.keeping import load_supernet
 from scarlet.supernet import Supernet, SupernetForm, build_supernet
+from zoo.data import load
+from zoo.data.augmentation import prepare
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.skeleton import Skeleton
 
@@ -49,15 +53,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
     parser.add_argument("--space", default="scarlet-s1-cifar")
     parser.add_argument("--objectives", type=int, default=2, choices=(2, 3), help="3: parameters are maximised, too")
+    parser.add_argument("--supernet", type=Path, help="a trained one, instead of random weights")
+    parser.add_argument("--data", default="cifar10", help="images for it")
     parser.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """Measure the three populations."""
     torch.set_num_threads(args.threads)
-    supernet = used_supernet(args.space, args.channels, args.resolution, args.device)
-    images = torch.randn(args.images, 3, args.resolution, args.resolution, generator=stream(1)).to(args.device)
-    labels = torch.randint(CLASSES, (args.images,), generator=stream(2)).to(args.device)
+    supernet, images, labels = material(args)
     found = populations(supernet, args.objectives, args.seed)
     rows = [
         {"population": name, **measured(supernet, images, labels, paths[: args.genomes], args)}
@@ -66,15 +70,32 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     return {
         "name": "subnet_eval",
         "rows": rows,
-        "space": args.space,
+        "space": supernet.form.space,
         "objectives": args.objectives,
         "images": args.images,
-        "resolution": args.resolution,
-        "channels": args.channels,
+        "resolution": supernet.skeleton.resolution,
+        "channels": supernet.skeleton.channels,
+        "weights": "random" if args.supernet is None else str(args.supernet),
         "batch_of_the_plain_loop": args.batch,
         "threads": args.threads,
         "device": args.device,
     }
+
+
+def material(args: argparse.Namespace) -> tuple[Supernet, Tensor, Tensor]:
+    """A supernet, prepared images and labels: trained and real, or random."""
+    if args.supernet is None:
+        supernet = used_supernet(args.space, args.channels, args.resolution)
+        images = torch.randn(args.images, 3, args.resolution, args.resolution, generator=stream(1))
+        labels = torch.randint(CLASSES, (args.images,), generator=stream(2))
+    else:
+        held, _ = load_supernet(args.supernet)
+        supernet, resolution = held.network, held.network.skeleton.resolution
+        split = load(args.data, resolution=resolution, seed=args.seed).validation
+        chosen = np.random.default_rng(args.seed).permutation(len(split))[: args.images]
+        images = prepare(torch.tensor(split.images[chosen]), resolution, held.mean, held.std)
+        labels = torch.tensor(split.labels[chosen])
+    return supernet.to(args.device), images.to(args.device), labels.to(args.device)
 
 
 def stream(seed: int) -> torch.Generator:
@@ -82,7 +103,7 @@ def stream(seed: int) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def used_supernet(space: str, channels: int, resolution: int, device: str) -> Supernet:
+def used_supernet(space: str, channels: int, resolution: int) -> Supernet:
     """A supernet with random weights, the statistics of some paths, and no class that most images would be of."""
     skeleton = Skeleton(channels=channels, cells=19, resolution=resolution, classes=CLASSES)
     network = build_supernet(SupernetForm(space=space), skeleton, stream(0)).train()
@@ -93,8 +114,8 @@ def used_supernet(space: str, channels: int, resolution: int, device: str) -> Su
         images = torch.randn(64, 3, resolution, resolution, generator=generator)
         path = torch.randint(len(network.chain.choices), (19,), generator=generator).tolist()
         logits = network.eval()(images, path)
-        network.classifier.bias -= logits.mean(dim=0)
-    return network.to(device)
+        network.classifier.bias.sub_(logits.mean(dim=0))
+    return network
 
 
 # ---------------------------------------------------------------- populations

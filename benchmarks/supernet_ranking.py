@@ -119,7 +119,8 @@ def ranked(
         sampling="uniform" if sampling == "uniform" else "fair",
     )
     form = SupernetForm(space=SPACE, stabilizers=skips == "stabilizers")
-    evaluator, weights, curve = SupernetEvaluator(setup, images), None, []
+    evaluator, weights = SupernetEvaluator(setup, images), None
+    curve: list[float] = []
     schedule = ProxySetting(0, 0, 0, args.epochs * per_image)
     metrics: dict[str, float] = {}
     for epoch in range(0, schedule.e, per_image):
