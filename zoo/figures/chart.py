@@ -132,9 +132,16 @@ def scatter_svg(panels: Sequence[Panel], *, name: str, description: str) -> str:
 
 
 def factor_svg(
-    title: str, traces: Sequence[Trace], *, ticks: Sequence[str], xlabel: str, name: str, description: str
+    title: str,
+    traces: Sequence[Trace],
+    *,
+    ticks: Sequence[str],
+    xlabel: str,
+    name: str,
+    description: str,
+    ylabel: str = "ρ with the reference",
 ) -> str:
-    """ρ along one factor: a line per combination of the others, and their mean in black.
+    """ρ, or what ``ylabel`` says, along one factor: a line per combination of the others, and their mean in black.
 
     `ticks` are the factor's levels from left to right, those of every trace among them.
 
@@ -159,7 +166,7 @@ def factor_svg(
             axes.plot(range(len(ticks)), means, "s-", color="black", lw=2.2, ms=5, zorder=5)
         axes.set_title(title)
         axes.set_xlabel(xlabel)
-        axes.set_ylabel("ρ with the reference")
+        axes.set_ylabel(ylabel)
         axes.set_xticks(range(len(ticks)), ticks)
         axes.set_xlim(-0.2, max(0.0, len(ticks) - 1) + 0.2)
         _fit_height(axes, [v for trace in traces for v in trace.values])
