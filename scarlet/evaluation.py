@@ -34,8 +34,8 @@ class PathTree:
     place: NDArray[np.int64]
 
     @classmethod
-    def of(cls, paths: NDArray[np.integer]) -> "PathTree":
-        """The tree of paths (P, layers), P at least 1.
+    def of(cls, paths: NDArray[np.integer], *, shared: bool = True) -> "PathTree":
+        """The tree of paths (P, layers), P at least 1; not ``shared``, each of them begins at the first layer.
 
         Raises:
             ValueError: for no paths.
@@ -44,7 +44,9 @@ class PathTree:
         if asked.ndim != 2 or not asked.size:
             raise ValueError(f"expected paths (at least 1, layers), got {asked.shape}")
         distinct, place = np.unique(asked, axis=0, return_inverse=True)
-        starts = np.concatenate([[0], np.argmax(distinct[1:] != distinct[:-1], axis=1)])
+        starts = np.zeros(len(distinct), dtype=np.int64)
+        if shared:
+            starts[1:] = np.argmax(distinct[1:] != distinct[:-1], axis=1)
         return cls(distinct, starts, place.reshape(-1))
 
     @property
@@ -99,7 +101,7 @@ the head's follow those of the last layer, under the whole path with -1 appended
 
 @torch.no_grad()
 def evaluate_paths(
-    supernet: Supernet,
+    supernet: Supernet | FoldedSupernet,
     images: Tensor,
     labels: Tensor,
     paths: NDArray[np.integer],
@@ -107,27 +109,31 @@ def evaluate_paths(
     folding: Folding | None = None,
     statistics: Statistics | None = None,
     chunk: int | None = None,
+    shared: bool = True,
 ) -> PathScores:
     """Predictions and losses of sub-networks with the supernet's weights.
 
     Depth first, so that the maps in memory are one path's, of one chunk of images.
 
     Args:
-        supernet: put into evaluation mode.
+        supernet: put into evaluation mode; folded already, it is not folded again.
         images: prepared, (N, C, H, W), on the supernet's device.
         labels: (N,) on the same device.
         paths: (P, layers).
-        folding: dtype and kernels; by default those of the supernet's weights.
+        folding: dtype and kernels, where it is not folded yet; by default those of the supernet's weights.
         statistics: recalibrated ones, from :func:`recalibrated`; by default the supernet's own.
         chunk: images at a time.
+        shared: whether common beginnings are computed once; for comparisons.
 
     Raises:
         ValueError: for no paths.
     """
-    supernet.eval()
-    weight = supernet.classifier.weight
-    folded = FoldedSupernet(supernet, folding or Folding.best(weight.device, weight.dtype))
-    tree = PathTree.of(paths)
+    if isinstance(supernet, FoldedSupernet):
+        folded = supernet
+    else:
+        kind = supernet.classifier.weight
+        folded = FoldedSupernet(supernet.eval(), folding or Folding.best(kind.device, kind.dtype))
+    weight, tree = folded.supernet.classifier.weight, PathTree.of(paths, shared=shared)
     size = chunk or (CHUNK_CUDA if weight.device.type == "cuda" else CHUNK)
     predictions = torch.empty(len(tree.paths), len(labels), dtype=torch.long, device=weight.device)
     losses = torch.zeros(len(tree.paths), dtype=torch.float64, device=weight.device)

@@ -40,34 +40,38 @@ def fusible(device: torch.device | str, dtype: torch.dtype) -> bool:
     )
 
 
-@dataclass(frozen=True, slots=True, eq=False)
 class FoldedConv:
     """A convolution with the normalisation and the activation that follow it.
 
-    Attributes:
+    Args:
         weight: (outputs, inputs / groups, k, k), normalisation included.
         bias: (outputs,) or None.
         stride: of the convolution; its padding is "same".
         groups: of the convolution.
         active: the activation, None for none.
-        fused: whether one kernel does all.
+        fused: whether one kernel does all; it orders its weights when it first sees what they are for.
     """
 
-    weight: Tensor
-    bias: Tensor | None
-    stride: int
-    groups: int
-    active: Activation | None
-    fused: bool
+    __slots__ = ("_ordered", "active", "bias", "fused", "groups", "padding", "stride", "weight")
+
+    def __init__(
+        self, weight: Tensor, bias: Tensor | None, stride: int, groups: int, active: Activation | None, fused: bool
+    ) -> None:
+        self.weight, self.bias, self.stride, self.groups = weight, bias, stride, groups
+        self.active, self.fused, self.padding = active, fused, weight.shape[2] // 2
+        self._ordered = False
 
     def __call__(self, x: Tensor, added: Tensor | None = None) -> Tensor:
         """(B, C, H, W) -> (B, outputs, H/stride, W/stride), ``added`` of that shape being summed up."""
-        padding = self.weight.shape[2] // 2
+        padding = self.padding
         if not self.fused:
             out = functional.conv2d(x, self.weight, self.bias, self.stride, padding, 1, self.groups)
             out = _PLAIN[self.active](out)
             return out if added is None else out.add_(added)
         sizes: tuple[Any, ...] = ([padding] * 2, [self.stride] * 2, [1, 1], self.groups)
+        if not self._ordered:
+            self._ordered = True
+            self.weight = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *sizes, list(x.shape))
         if added is not None:
             return cast(
                 Tensor,
@@ -207,12 +211,12 @@ class FoldedSupernet:
     def __init__(self, supernet: Supernet, folding: Folding) -> None:
         self.supernet, self.folding = supernet, folding
         self._layers: dict[tuple[int, int], Layer] = {}
+        self._ends: dict[str, list[FoldedConv]] = {}
         self._classifier = tuple(p.detach().to(folding.dtype) for p in supernet.classifier.parameters())
 
     def stem(self, x: Tensor, moments: Sequence[Moments] | None = None) -> Tensor:
         """Images (B, in_channels, H, W) to what the first layer receives."""
-        outer = self.supernet.chain.outer
-        for conv in fold_sequence(self.supernet.stem, outer, self.folding, moments):
+        for conv in self._end("stem", self.supernet.stem, moments):
             x = conv(x)
         return x
 
@@ -227,7 +231,15 @@ class FoldedSupernet:
 
     def head(self, x: Tensor, moments: Sequence[Moments] | None = None) -> Tensor:
         """Maps of the last layer to logits (B, classes), at least float32."""
-        for conv in fold_sequence(self.supernet.head, self.supernet.chain.outer, self.folding, moments):
+        for conv in self._end("head", self.supernet.head, moments):
             x = conv(x)
         logits = functional.linear(x.mean(dim=(2, 3)), *self._classifier)
         return logits if logits.dtype == torch.float64 else logits.float()
+
+    def _end(self, name: str, module: nn.Module, moments: Sequence[Moments] | None) -> list[FoldedConv]:
+        outer = self.supernet.chain.outer
+        if moments is not None:
+            return fold_sequence(module, outer, self.folding, moments)
+        if name not in self._ends:
+            self._ends[name] = fold_sequence(module, outer, self.folding)
+        return self._ends[name]

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scarlet.evaluation import Statistics, evaluate_paths, recalibrated
-from scarlet.folded import Folding
+from scarlet.folded import FoldedSupernet, Folding
 from scarlet.keeping import read_supernet
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
@@ -114,7 +114,7 @@ class SubnetEvaluator:
         if dtype == torch.float64:
             self._network.double()
         self._network = self._network.to(memory_format=torch.channels_last)
-        self._folding = Folding.best(inheritance.device, dtype)
+        self._folded = FoldedSupernet(self._network, Folding.best(inheritance.device, dtype))
         skeleton, device = self._network.skeleton, inheritance.device
 
         pixels = torch.tensor(images.validation.images, device=device)
@@ -159,14 +159,7 @@ class SubnetEvaluator:
         statistics: Statistics | None = None
         if self._calibration is not None:
             statistics = recalibrated(self._network, self._calibration, paths)
-        scores = evaluate_paths(
-            self._network,
-            self._validation,
-            self._validation_labels,
-            paths,
-            folding=self._folding,
-            statistics=statistics,
-        )
+        scores = evaluate_paths(self._folded, self._validation, self._validation_labels, paths, statistics=statistics)
         macs, params = self._costs(paths)
         columns = {
             "accuracy": scores.accuracies(self._labels),

@@ -15,6 +15,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from scarlet.evaluation import evaluate_paths
 from scarlet.paths import Sampling, draw_paths
+from scarlet.similarity import feature_similarity, mean_similarity
 from scarlet.supernet import Supernet, SupernetForm, build_supernet
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
@@ -40,6 +41,9 @@ PATHS, MEASURED = 701, 702
 
 MEASURED_PATHS = 8
 """Random paths whose mean accuracy says how well a supernet is trained; the same ones after every epoch."""
+
+COMPARED = 64
+"""Validation images on which parallel choices are compared."""
 
 VERSION = 1
 
@@ -134,10 +138,13 @@ class SupernetEvaluator:
         if not np.isfinite(scores.losses).all():
             raise Diverged(f"diverged: the validation losses of {MEASURED_PATHS} paths are {scores.losses.tolist()}")
         labels = self._set.validation.labels
+        alike = mean_similarity(feature_similarity(network, self._validation[:COMPARED], paths[0].tolist()))
         return {
             "accuracy": float(scores.accuracies(labels).mean()),
             "balanced_accuracy": float(scores.balanced(labels).mean()),
             "loss": float(scores.losses.mean()),
+            "block_similarity": alike.blocks,
+            "skip_similarity": alike.skip,
         }
 
     def _examples(self, level: int) -> Examples:

@@ -19,7 +19,7 @@ MAY_IMPORT = {
     "reliability": "spaces population figures",
     "networks": "spaces",
     "training": "spaces population networks data",
-    "export": "spaces population networks data training",
+    "export": "spaces population figures networks data training",
     "launch": "spaces population reliability networks data training export",
     "commands": "spaces population reliability figures networks data training export launch",
     "cli": "spaces population reliability figures networks data training export launch commands",

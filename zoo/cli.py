@@ -13,6 +13,7 @@ from zoo import __version__
 from zoo.commands.build import build
 from zoo.commands.demo import demo
 from zoo.commands.doctor import doctor
+from zoo.commands.export import export
 from zoo.commands.predict import predict
 from zoo.commands.runs import digest, report, resume, status
 from zoo.commands.study import study
@@ -44,11 +45,11 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 zoo_app = typer.Typer(no_args_is_help=True, help="Random networks: sample, cost, build, study, train.")
-run_app = typer.Typer(no_args_is_help=True, help="Runs: status, resume, report, digest.")
+run_app = typer.Typer(no_args_is_help=True, help="Runs: status, resume, report, export, digest.")
 for group, commands in (
     (app, (demo, predict, doctor)),
     (zoo_app, (sample, cost, build, study, train)),
-    (run_app, (status, resume, report, digest)),
+    (run_app, (status, resume, report, export, digest)),
 ):
     for command in commands:
         group.command()(command)

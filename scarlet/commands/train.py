@@ -179,7 +179,8 @@ def _train(out: Path, command: list[str], plan: _Plan, seconds: float | None, co
 
 def _finish(out: Path, journal: Journal, strategy: Retraining, plan: _Plan, console: Console, as_json: bool) -> None:
     frame = journal.frame().rename(columns={"stop": "epoch"})
-    columns = ["epoch", "ok", "train_loss", "loss", "accuracy", "balanced_accuracy", "seconds"]
+    columns = ["epoch", "ok", "train_loss", "loss", "accuracy", "balanced_accuracy"]
+    columns += ["block_similarity", "skip_similarity", "seconds"]
     write_text(out / "epochs.csv", frame.reindex(columns=columns).to_csv(index=False, lineterminator="\n"))
     if not strategy.finished:
         raise ValueError(f"the training failed in epoch {frame['epoch'].iloc[-1]}: {frame['reason'].iloc[-1]}")

@@ -14,9 +14,16 @@ from econas.audit import Auditing, Step
 from econas.baselines import evolution_then_retrain, random_then_retrain
 from econas.parameters import Parameters
 from econas.search import HierarchicalSearch
+from scarlet.nsga import WeightedSearch, Wishes
+from scarlet.search_parameters import SearchParameters
 from zoo.population import Executor, FixedList, ProxySetting, RandomSearch, SerialExecutor, Strategy, Trial
+from zoo.population.front import Limit, objectives
+from zoo.population.prices import Counted
 from zoo.reliability.study import Study
 from zoo.spaces import CELL_SPACES, DARTS, ECONAS_SEARCH, ECONAS_ZOO, CellSpace
+from zoo.spaces.chain import CHAINS
+from zoo.spaces.chain_cost import ChainCosts
+from zoo.spaces.chain_space import NAS_BENCH_MACRO, ChainSpace
 from zoo.training.retraining import Retraining
 
 FULL = ProxySetting.parse("c0r0s0e3")
@@ -66,6 +73,18 @@ def stages(count: int) -> FixedList:
     return FixedList(trials)
 
 
+def weighted_search() -> WeightedSearch:
+    """A few generations with a limit on what is known before evaluation, and one on what is not."""
+    wishes = Wishes(
+        objectives=objectives(["accuracy"], ["macs"]),
+        weights=(0.6, 0.4),
+        limits=(Limit.parse("macs<=60e6"), Limit.parse("accuracy>=0.3")),
+    )
+    prices = Counted(ChainCosts(CHAINS["nas-bench-macro"], 32, 10))
+    numbers = SearchParameters(population=5, generations=4, rounds=3)
+    return WeightedSearch(NAS_BENCH_MACRO, prices, wishes, numbers, seed=1)
+
+
 def _fields(trial: Trial) -> dict[str, Any]:
     return {name: getattr(trial, name) for name in trial.__slots__}
 
@@ -83,7 +102,7 @@ class StrategyCase:
 
     name: str
     make: Callable[[], Strategy]
-    space: CellSpace | OneSupernet
+    space: CellSpace | ChainSpace | OneSupernet
     punctual: bool = True
 
 
@@ -108,6 +127,7 @@ STRATEGIES = [
         "random, retrained", lambda: random_then_retrain(ECONAS_SEARCH, replace(SMALL, budget=60.0), 0), ECONAS_SEARCH
     ),
     StrategyCase("supernet search", lambda: SupernetSearch(SupernetShape(), 3, per_epoch=4), OneSupernet()),
+    StrategyCase("scarlet", weighted_search, NAS_BENCH_MACRO),
     StrategyCase("grown study", lambda: Study(DARTS, GRID, FULL, repeats=1, growth=[2, 5], batch=3, seed=1), DARTS),
     StrategyCase(
         "econas, asynchronous",

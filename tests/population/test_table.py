@@ -179,3 +179,34 @@ def test_what_is_not_there_is_an_os_error(tmp_path):
     path.write_bytes(b"not gzip")
     with pytest.raises(gzip.BadGzipFile):
         read_table(path)
+
+
+# ---------------------------------------------------------------- prices, and searches that train nothing
+
+
+@pytest.mark.parametrize(("layout", "factor"), [(LAYOUTS[0], 1e6), (LAYOUTS[1], 1.0)])
+def test_prices_are_listed_by_architecture_in_units_not_in_millions(tmp_path, layout, factor):
+    frame = frame_of(layout).drop(columns="params")
+    for i, (column, _) in enumerate(layout.prices.values()):
+        frame[column] = [place + i / 2 for place in range(len(frame))]
+    table = read_table(written(frame.sample(frac=1, random_state=0), tmp_path))
+    choices = np.array([(0,) * len(layout.space.options), (1,) * len(layout.space.options)])
+    place = np.ravel_multi_index(tuple(choices.T), layout.space.options)
+    found = table.prices(choices)
+    assert found["macs"].tolist() == (factor * place).tolist()
+    assert found["params"].tolist() == (factor * (place + 0.5)).tolist()
+
+
+def test_a_table_without_a_price_lists_none_and_a_wrong_one_is_refused(tmp_path):
+    assert read_table(written(MACRO, tmp_path)).prices.names == ("params",)
+    wrong = MACRO.assign(flops=1.0)
+    wrong.loc[7, "flops"] = -1
+    assert "line 9 has a flops that is no number from 0 up" in refused(written(wrong, tmp_path))
+
+
+def test_a_trial_without_a_setting_gets_the_longest_training(tmp_path):
+    table = read_table(written(frame_of(LAYOUTS[0]), tmp_path))
+    genotype = ChainGenotype(NAS_BENCH_201.name, (1, 2, 3, 4, 0, 1))
+    ((record, _),) = table([Job(Trial(index=0, genotype=genotype, setting=None, start=0, stop=1), 0, None)])
+    assert record.metrics["accuracy"] == table.accuracies[genotype.choices][200]
+    assert record.epochs_paid == 200

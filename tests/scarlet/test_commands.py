@@ -143,3 +143,13 @@ def test_a_failed_training_says_so(tmp_path, capsys):
     assert main([*TRAIN, "--lr", "1e30", "--clip", "1e30", "--out", str(out)]) == 2
     assert "the training failed in epoch 1: diverged" in capsys.readouterr().err
     assert not (out / "supernet.pt").exists()
+
+
+def test_similarity_is_numbers_and_a_plot(trained, tmp_path, capsys):
+    out, name = tmp_path / "plot.svg", str(trained / "supernet.pt")
+    assert main(["scarlet", "similarity", name, "--out", str(out), "--json", *SIZES[2:6], "--data", "digits"]) == 0
+    numbers = json.loads(capsys.readouterr().out)[name]
+    assert len(numbers["blocks"]) == len(numbers["skip"]) == 8
+    assert numbers["mean"]["skip"] == pytest.approx(sum(numbers["skip"]) / 8)
+    assert out.read_text().startswith("<svg")
+    assert "cosine similarity" in out.read_text()

@@ -106,7 +106,7 @@ def test_bad_inheritances_are_refused(weights, images):
 def test_a_loss_that_is_no_number_is_a_failed_record(weights, images):
     evaluator = make_subnet_evaluator(Inheritance(weights=weights), images)
     with torch.no_grad():
-        evaluator._network.classifier.bias[1] = float("inf")
+        evaluator._folded._classifier[1][1] = float("inf")
     outcomes = evaluator(jobs([[1] * 8, [2] * 8]))
     assert [record.ok for record, _ in outcomes] == [False, False]
     assert outcomes[0][0].reason.startswith("diverged")

@@ -12,8 +12,10 @@ from rich.markup import escape
 from rich.table import Table
 
 from zoo.commands import options as opt
+from zoo.commands.front_report import report_front
 from zoo.commands.report import report_study
 from zoo.population.journal import Journal
+from zoo.population.run_front import has_front
 from zoo.reliability.findings import Metric
 
 REPORTS = "thriftnas.reports"
@@ -94,7 +96,7 @@ def report(
     ] = "accuracy",
     as_json: opt.Json = False,
 ) -> None:
-    """Write the report of a run as far as it is: tables and report.html."""
+    """Write the report of a run as far as it is: tables and a page."""
     if metric not in ("accuracy", "balanced_accuracy"):
         raise ValueError(f"metric must be accuracy or balanced_accuracy, got {metric!r}")
     if target is not None and not 0 < target < 1:
@@ -102,7 +104,11 @@ def report(
     journal = Journal.open(run, readonly=True)
     name = journal.identity["strategy"]["name"]
     wanted = journal.get("target") if target is None else target
+    several = has_front(journal.identity)
     journal.close()
+    if several:
+        report_front(run, Console(stderr=as_json), as_json)
+        return
     for hook in entry_points(group=REPORTS, name=name):
         hook.load()(run, Console(stderr=as_json), as_json)
         return

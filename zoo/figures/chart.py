@@ -1,42 +1,23 @@
-"""Charts of measurements as SVG text: a trade-off, scatters, and lines along factors. The only place that plots.
+"""Charts of measurements as SVG text: a trade-off, scatters, and lines along factors.
 
 Every chart is one `<svg>` element on a white card, to be put into a page as it is: its ids carry the chart's
 name, so several can share a page, and equal input gives equal text. Letters stay letters (small, searchable);
 DejaVu Sans measured them, and Verdana, the second choice, is as wide. Any number may be NaN: it is not drawn.
 """
 
-import io
 import math
-import re
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
-from typing import Any
 
-import matplotlib as mpl
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, NullFormatter, NullLocator
+from zoo.figures.canvas import BLUE as _BLUE
+from zoo.figures.canvas import GREEN as _GREEN
+from zoo.figures.canvas import GREY as _GREY
+from zoo.figures.canvas import ORANGE as _ORANGE
+from zoo.figures.canvas import PURPLE as _PURPLE
+from zoo.figures.canvas import Axes, FixedLocator, NullFormatter, NullLocator
+from zoo.figures.canvas import figure as _figure
+from zoo.figures.canvas import svg as _svg
 
-# Okabe and Ito's colours: apart for every kind of colour blindness.
-_BLUE, _ORANGE, _GREEN, _PURPLE, _GREY = "#0072b2", "#d55e00", "#007a5a", "#a8528a", "#777777"
-_STYLE: Any = {  # each version of matplotlib types its settings in its own way
-    "svg.fonttype": "none",
-    "svg.hashsalt": "thriftnas",
-    "font.family": ["DejaVu Sans"],
-    "font.size": 9.0,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "axes.edgecolor": "#555555",
-    "axes.titlesize": 9.5,
-    "axes.titlelocation": "left",
-    "axes.unicode_minus": True,
-    "axes.formatter.use_mathtext": False,
-    "text.parse_math": False,
-    "text.usetex": False,
-    "path.simplify": False,
-}
 _LABELLED = 20
 """Lines of one panel that still have room for a label each."""
 
@@ -151,9 +132,16 @@ def scatter_svg(panels: Sequence[Panel], *, name: str, description: str) -> str:
 
 
 def factor_svg(
-    title: str, traces: Sequence[Trace], *, ticks: Sequence[str], xlabel: str, name: str, description: str
+    title: str,
+    traces: Sequence[Trace],
+    *,
+    ticks: Sequence[str],
+    xlabel: str,
+    name: str,
+    description: str,
+    ylabel: str = "ρ with the reference",
 ) -> str:
-    """ρ along one factor: a line per combination of the others, and their mean in black.
+    """ρ, or what ``ylabel`` says, along one factor: a line per combination of the others, and their mean in black.
 
     `ticks` are the factor's levels from left to right, those of every trace among them.
 
@@ -178,7 +166,7 @@ def factor_svg(
             axes.plot(range(len(ticks)), means, "s-", color="black", lw=2.2, ms=5, zorder=5)
         axes.set_title(title)
         axes.set_xlabel(xlabel)
-        axes.set_ylabel("ρ with the reference")
+        axes.set_ylabel(ylabel)
         axes.set_xticks(range(len(ticks)), ticks)
         axes.set_xlim(-0.2, max(0.0, len(ticks) - 1) + 0.2)
         _fit_height(axes, [v for trace in traces for v in trace.values])
@@ -199,29 +187,6 @@ def _mean(values: Sequence[float]) -> float:
 
 def _short(value: float) -> str:
     return f"{value:.2f}" if _finite(value) else "–"
-
-
-@contextmanager
-def _figure(width: float, height: float) -> Iterator[Figure]:
-    """A figure (inches) in the house's style; the process's own style is left as it is."""
-    with mpl.rc_context(_STYLE):
-        yield Figure(figsize=(width, height), layout="constrained")
-
-
-def _svg(figure: Figure, name: str, description: str, notes: Mapping[str, str]) -> str:
-    """The figure as one element: no prolog, metadata, or page-wide style; ids prefixed; notes as tooltips."""
-    stream = io.BytesIO()
-    figure.savefig(stream, format="svg", metadata={"Date": None})
-    text = stream.getvalue().decode()
-    text = text[text.index("<svg") :]
-    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
-    text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)  # a bare *{…} would reach the page
-    for gid, note in notes.items():
-        text = text.replace(f'<g id="{gid}">', f'<g id="{gid}"><title>{escape(note)}</title>', 1)
-    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
-    text = text.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
-    shown = f'<svg role="img" aria-label="{escape(description)}" stroke-linejoin="round" stroke-linecap="butt"'
-    return re.sub(r"\s*\n\s*", "\n", text.replace("<svg", shown, 1)).strip()
 
 
 def _side_by_side(values: Sequence[float]) -> list[float]:

@@ -2,11 +2,13 @@
 
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from zoo.population.prices import Listed
 from zoo.population.trial import Job, Outcome, Record
 from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO, ChainSpace
 from zoo.spaces.genotype import ChainGenotype, Genotype
@@ -20,30 +22,40 @@ class Layout:
         space: of its architectures.
         architecture: column that names them.
         accuracy: for every number of epochs the column with that training's accuracy in percent.
+        prices: by name a column, and the unit it counts in.
     """
 
     space: ChainSpace
     architecture: str
     accuracy: Mapping[int, str]
+    prices: Mapping[str, tuple[str, float]]
 
 
 LAYOUTS = (
     # 12 epochs: validation; 200 epochs: test, the only accuracy published for the full training.
-    Layout(NAS_BENCH_201, "arch_str", {12: "cifar10_ep12_valid_acc", 200: "cifar10_ep200_test_acc"}),
+    Layout(
+        NAS_BENCH_201,
+        "arch_str",
+        {12: "cifar10_ep12_valid_acc", 200: "cifar10_ep200_test_acc"},
+        {"macs": ("flops_M", 1e6), "params": ("params_M", 1e6)},
+    ),
     # one training of 50 epochs, three seeds; test accuracy is all there is
-    Layout(NAS_BENCH_MACRO, "arch", {50: "mean_acc"}),
+    Layout(NAS_BENCH_MACRO, "arch", {50: "mean_acc"}, {"macs": ("flops", 1.0), "params": ("params", 1.0)}),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Accuracies (shares) by architecture and epochs."""
+    """Accuracies (shares) by architecture and epochs, and the prices it lists: those of macs and params it has."""
 
     space: ChainSpace
     accuracies: Mapping[tuple[int, ...], Mapping[int, float]]
+    prices: Listed = field(default_factory=lambda: Listed({}))
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Look every job up; the epochs of its schedule decide the column, and its stage is what it pays.
+
+        A trial without a setting, of a search that trains nothing itself, gets the longest training.
 
         Raises:
             ValueError: for an architecture or a number of epochs the table does not have.
@@ -62,7 +74,9 @@ class Table:
     def _record(self, job: Job) -> Record:
         trial = job.trial
         row = self._row(trial.genotype)
-        epochs = trial.stop if trial.setting is None else trial.setting.e
+        if trial.setting is None:
+            return Record(index=trial.index, ok=True, metrics={"accuracy": row[max(row)]}, epochs_paid=max(row))
+        epochs = trial.setting.e
         if epochs not in row or trial.stop != epochs:
             raise ValueError(
                 f"the table knows trainings of {', '.join(map(str, row))} epochs, got {trial.stop} of {epochs}"
@@ -109,4 +123,23 @@ def read_table(path: Path) -> Table:
         raise ValueError(
             f"{path} has {len(rows)} architectures, expected all {layout.space.size} of {layout.space.name}"
         )
-    return Table(layout.space, rows)
+    return Table(layout.space, rows, _prices(frame, layout, path))
+
+
+def _prices(frame: pd.DataFrame, layout: Layout, path: Path) -> Listed:
+    """What the table lists of MACs and parameters.
+
+    Raises:
+        ValueError: for a value that is no number from 0 up.
+    """
+    place = tuple(np.array([layout.space.read(name) for name in frame[layout.architecture].fillna("")]).T)
+    listed = {}
+    for name, (column, unit) in layout.prices.items():
+        if column in frame:
+            values = pd.to_numeric(frame[column], errors="coerce")
+            if not values.ge(0).all():
+                line = int(np.argmin(values.ge(0).to_numpy())) + 2
+                raise ValueError(f"{path}: line {line} has a {column} that is no number from 0 up")
+            listed[name] = np.zeros(layout.space.options)
+            listed[name][place] = values.to_numpy(dtype=np.float64) * unit
+    return Listed(listed)

@@ -1,0 +1,146 @@
+"""`run export` and `run report`: of searches for several objectives, and of runs that end with a model."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import zoo.export.program
+from zoo.export import load_model
+from zoo.population import Journal, Record, Trial
+from zoo.population.front import objectives
+from zoo.population.run_front import identity_of
+from zoo.spaces.genotype import ChainGenotype
+
+
+@pytest.fixture
+def searched(tmp_path: Path) -> Path:
+    """A run of a search: 30 networks, of which accuracy and MACs are known."""
+    folder = tmp_path / "searched"
+    identity = {"strategy": {"name": "test", **identity_of(objectives(["accuracy"], ["macs"]), [])}}
+    journal, rng = Journal.create(folder, identity), np.random.default_rng(0)
+    for i in range(30):
+        chain = ChainGenotype("nas-bench-macro", tuple(int(digit) for digit in np.base_repr(200 * i, 3).zfill(8)))
+        journal.append_ask(
+            1, [Trial(index=i, genotype=chain, setting=None, start=0, stop=1, role=f"generation {i // 10}")]
+        )
+        x = rng.random()
+        metrics = {"accuracy": float(np.sqrt(x) - 0.3 * rng.random()), "macs": 1e8 * x}
+        journal.append_tell([Record(index=i, ok=True, metrics=metrics)])
+    journal.close()
+    return folder
+
+
+def front_size(folder: Path) -> int:
+    frame = pd.read_csv(folder / "history.csv")
+    return int(frame["front"].sum())
+
+
+def test_models_along_the_front_with_tables_and_pictures(thriftnas, searched):
+    answer = thriftnas("run", "export", searched, "--count", 3, "--json")
+    assert answer.code == 0
+    out = searched / "export"
+    assert json.loads(answer.out)["models"] == json.loads((out / "models.json").read_text())["models"]
+    names = {path.name for path in out.iterdir()}
+    assert names == {
+        "front.html", "front.png", "front.svg", "hypervolume.png", "hypervolume.svg", "hypervolume.csv", "history.csv",
+        "models.csv", "models.json", "models.md", "model-01.json", "model-02.json", "model-03.json",
+    }  # fmt: skip
+    assert "front.html" in thriftnas("run", "export", searched).out
+
+
+def test_more_models_than_the_front_has_are_refused_and_nothing_is_written(thriftnas, searched):
+    answer = thriftnas("run", "export", searched, "--count", 99)
+    assert answer.code == 2
+    assert "different points, expected a count from 1 to that, got 99" in answer.err
+    assert answer.err.count("\n") == 1
+    assert not (searched / "export").exists()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--format", "onnx"), "keeps no weights of trial"),
+        (("--format", "jpeg"), "unknown format jpeg"),
+        (("--maximize", "speed"), "the objective 'speed' was not measured"),
+        (("--limit", "macs<1"), "'macs<1' is not a limit"),
+        (("--limit", "macs<=1"), "none of 30 networks keeps macs<=1"),
+        (("--retrained", "nowhere"), "nowhere"),
+        (("--count", "0"), "got 0"),
+    ],
+)
+def test_what_cannot_be_exported_is_one_line(thriftnas, searched, options, message):
+    answer = thriftnas("run", "export", searched, *options)
+    assert answer.code == 2
+    assert message in answer.err
+    assert answer.err.count("\n") == 1
+    assert not (searched / "export").exists()
+
+
+def test_missing_packages_are_named_before_anything_is_written(thriftnas, searched, monkeypatch):
+    real = zoo.export.program.importlib.util.find_spec
+    monkeypatch.setattr(
+        zoo.export.program.importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else real(name)
+    )
+    answer = thriftnas("run", "export", searched, "--format", "json,onnx")
+    assert answer.code == 2
+    assert "the format onnx needs onnxruntime, which is not installed: pip install 'thriftnas[export]'" in answer.err
+    assert not (searched / "export").exists()
+
+
+def test_a_narrower_view_may_be_exported(thriftnas, searched, tmp_path):
+    thriftnas("run", "export", searched, "--out", tmp_path / "all")
+    thriftnas("run", "export", searched, "--limit", "macs<=5e7", "--out", tmp_path / "cheap")
+    assert front_size(tmp_path / "cheap") < front_size(tmp_path / "all")
+    macs = pd.read_csv(tmp_path / "cheap" / "models.csv")["macs"]
+    assert macs.max() <= 5e7
+
+
+def test_a_report_of_a_search_is_its_front(thriftnas, searched):
+    answer = thriftnas("run", "report", searched)
+    assert answer.code == 0
+    assert "front.html" in answer.out
+    for name in ("front.html", "front.png", "front.svg", "history.csv", "hypervolume.csv"):
+        assert (searched / name).exists()
+    assert pd.read_csv(searched / "hypervolume.csv")["generation"].tolist() == [0, 1, 2]
+    assert thriftnas("run", "status", searched).code == 0  # still a run
+
+
+def test_a_run_that_ends_with_a_model_exports_that_model(thriftnas, built):
+    answer = thriftnas("run", "export", built, "--format", "json,state,torch", "--json")
+    assert answer.code == 0, answer.err
+    (model,) = json.loads(answer.out)["models"]
+    kept = load_model(built / "model.pt")
+    assert model["key"] == kept.genotype.key
+    assert load_model(built / "export" / model["files"]["state"]).notes == kept.notes
+    assert model["deviations"]["torch"] <= 1e-4
+
+
+def test_weights_trained_elsewhere_are_taken(thriftnas, built, tmp_path):
+    """The zoo's own model, put among the weights of another run of the same networks."""
+    other = tmp_path / "other"
+    other.mkdir()
+    os.replace(built / "model.pt", other / "model.pt")
+    trial = load_model(other / "model.pt").notes["trial"]
+    metrics = Journal.open(built, readonly=True).records()[trial].metrics
+    only = f"accuracy>={metrics['accuracy']}"
+    plain = ("run", "export", built, "--maximize", "accuracy", "--limit", only, "--format", "state", "--json")
+    assert "keeps no weights" in thriftnas(*plain).err
+    answer = thriftnas(*plain, "--retrained", other)
+    assert answer.code == 0, answer.err
+    assert [model["trial"] for model in json.loads(answer.out)["models"]] == [trial]
+
+
+def test_a_study_exports_its_genotypes(thriftnas, finished):
+    answer = thriftnas("run", "export", finished, "--count", 1, "--json")
+    assert answer.code == 0, answer.err
+    assert json.loads(answer.out)["measured"] == 3
+
+
+def test_no_run_is_one_line(thriftnas, tmp_path):
+    answer = thriftnas("run", "export", tmp_path / "nothing")
+    assert answer.code == 2
+    assert "holds no run" in answer.err

@@ -1,0 +1,128 @@
+"""What is delivered: every format asked for, along the front, whole or not at all."""
+
+import json
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from zoo.export import load_model
+from zoo.export.delivery import Delivery, parse_formats
+from zoo.export.front_page import page
+from zoo.population.front import equispaced
+from zoo.population.run_front import read_front
+from zoo.spaces.genotype import genotype_from_json
+
+
+@pytest.fixture
+def found(journal):
+    return read_front(journal)
+
+
+def delivery(found, make_model, formats, count=3):
+    chosen = found.front[equispaced(found.losses[found.front], found.objectives, count)]
+    return Delivery(
+        found=found,
+        chosen=chosen,
+        formats=formats,
+        weights=lambda row: make_model(found.trials[row].genotype),
+        about={"command": "thriftnas <search>"},
+    )
+
+
+def test_tables_and_genotypes(found, make_model, tmp_path):
+    out = tmp_path / "out"
+    summary = delivery(found, make_model, ("json", "csv", "table")).write(out)
+    written = json.loads((out / "models.json").read_text())
+    assert written == summary
+    assert [model["model"] for model in written["models"]] == [1, 2, 3]
+    macs = [model["metrics"]["macs"] for model in written["models"]]
+    ends = found.losses[found.front][:, 1]
+    assert macs[0] == ends.min()
+    assert macs[-1] == ends.max()
+    assert macs == sorted(macs)
+    for model in written["models"]:
+        genotype = genotype_from_json((out / f"model-0{model['model']}.json").read_text())
+        assert genotype.key == model["key"]
+    history = pd.read_csv(out / "history.csv")
+    assert len(history) == len(found.trials)
+    assert history["front"].sum() == len(found.front)
+    assert pd.read_csv(out / "models.csv")["trial"].tolist() == [model["trial"] for model in written["models"]]
+    growth = pd.read_csv(out / "hypervolume.csv")
+    assert growth["generation"].tolist() == [0, 1, 2, 3]
+    assert growth["hypervolume"].iloc[-1] == written["hypervolume"]
+    assert (out / "models.md").read_text().count("\n") == 5
+    assert (out / "front.png").read_bytes()[:4] == b"\x89PNG"
+    for name in ("front.svg", "hypervolume.svg"):
+        assert (out / name).read_text().startswith("<svg")
+
+
+def test_parquet_holds_what_csv_holds(found, make_model, tmp_path):
+    pytest.importorskip("pyarrow")
+    delivery(found, make_model, ("csv", "parquet")).write(tmp_path)
+    for name in ("models", "history", "hypervolume"):
+        pd.testing.assert_frame_equal(
+            pd.read_parquet(tmp_path / f"{name}.parquet"), pd.read_csv(tmp_path / f"{name}.csv"), check_dtype=False
+        )
+
+
+def test_weights_are_files_named_in_the_summary(found, make_model, tmp_path):
+    summary = delivery(found, make_model, ("state", "torch"), count=2).write(tmp_path)
+    for model in summary["models"]:
+        assert set(model["files"]) == {"state", "torch"}
+        assert model["deviations"]["torch"] <= summary["tolerance"]
+        read = load_model(tmp_path / model["files"]["state"])
+        assert read.genotype.key == model["key"]
+        assert model["weights"]["input"]["shape"] == ["images", 3, 8, 8]
+
+
+def test_a_failure_leaves_nothing_new(found, make_model, tmp_path):
+    one = delivery(found, make_model, ("json", "state"))
+    calls = iter(range(2))
+
+    def failing(row):
+        if next(calls, None) is None:
+            raise ValueError("no weights")
+        return make_model(found.trials[row].genotype)
+
+    broken = Delivery(found=found, chosen=one.chosen, formats=one.formats, weights=failing, about={})
+    with pytest.raises(ValueError, match="no weights"):
+        broken.write(tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "mine.txt").write_text("mine")
+    calls = iter(range(2))
+    with pytest.raises(ValueError, match="no weights"):
+        broken.write(tmp_path / "old")
+    assert [path.name for path in (tmp_path / "old").iterdir()] == ["mine.txt"]
+
+
+def test_the_page_holds_everything_and_escapes_it(found, make_model):
+    one = delivery(found, make_model, ("json",))
+    text = page(found, one.chosen, {"command": "a <b> & c </script>"})
+    assert "a &lt;b&gt; &amp; c" in text
+    data = json.loads(text.split('<script type="application/json" id="data">')[1].split("</script>")[0])
+    assert len(data["networks"]) == len(found.trials)
+    assert sum(network["kind"] == "chosen" for network in data["networks"]) == 3
+    assert sum(network["kind"] != "beaten" for network in data["networks"]) == len(found.front)
+    assert (data["x"], data["y"]) == ("macs", "accuracy")
+    assert "http" not in text.replace("http://www.w3.org", "")  # readable offline
+    assert page(found, one.chosen, {}) == page(found, one.chosen, {})
+
+
+def test_a_limit_shows_in_the_page_and_holds_in_the_front(limited):
+    found = read_front(limited)
+    assert all(found.records[row].metrics["accuracy"] >= 0.3 for row in found.front)
+    assert "accuracy&gt;=0.3" in page(found, np.array(found.front[:1]), {})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"), [("jpeg", "unknown format jpeg, expected some of json"), ("", "unknown format none")]
+)
+def test_unknown_formats_are_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_formats(text)
+
+
+def test_formats_are_taken_once_and_in_order():
+    assert parse_formats(" csv,json, csv") == ("csv", "json")

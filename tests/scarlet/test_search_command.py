@@ -1,0 +1,226 @@
+"""`scarlet search` on a table and on a supernet: the whole way, kills, and what is refused."""
+
+import contextlib
+import gzip
+import io
+import json
+from copy import deepcopy
+
+import numpy as np
+import pytest
+import torch
+import typer
+
+import zoo.cli
+from scarlet.commands import search as module
+from scarlet.commands.search import search
+from scarlet.inherited import inherited_model
+from scarlet.keeping import TrainedSupernet, save_supernet
+from zoo.export import run_models
+from zoo.population import Journal
+
+FEW = ("--population", 6, "--generations", 3, "--group", 4)
+
+
+@pytest.fixture
+def thriftnas(monkeypatch, tmp_path):
+    """Runs a command in this process, with this search on the command line whether or not it is installed."""
+    app, own = typer.Typer(), typer.Typer()
+    own.callback()(lambda: None)
+    own.command()(search)
+    app.add_typer(own, name="scarlet")
+    for group in zoo.cli.app.registered_groups:
+        if group.name != "scarlet":
+            app.registered_groups.append(group)
+    monkeypatch.setattr(zoo.cli, "app", app)
+    monkeypatch.setenv("THRIFTNAS_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(run_models, "extraction", lambda identity: inherited_model)
+
+    def call(*arguments):
+        out, err = io.StringIO(), io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+            code = zoo.cli.main([str(argument) for argument in arguments])
+        return code, out.getvalue(), err.getvalue()
+
+    return call
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory):
+    """A made-up table of NAS-Bench-Macro's form."""
+    path = tmp_path_factory.mktemp("table") / "macro.csv.gz"
+    rows = ["arch,mean_acc,params,flops"]
+    for choices in np.ndindex((3,) * 8):
+        size = sum(choice * (1 + i % 3) for i, choice in enumerate(choices))
+        accuracy = 100 * (1 - np.exp(-size / 9)) - (choices[0] == 1)
+        rows.append(f"{''.join(map(str, choices))},{accuracy:.3f},{1000 + 10 * size},{1e6 * (1 + size)}")
+    path.write_bytes(gzip.compress("\n".join(rows).encode()))
+    return path
+
+
+def digest(folder):
+    with contextlib.closing(Journal.open(folder, readonly=True)) as journal:
+        return journal.digest()
+
+
+def test_a_search_ends_with_a_front_and_says_how_to_export(thriftnas, table, tmp_path):
+    code, out, err = thriftnas("scarlet", "search", "--table", table, *FEW, "--out", tmp_path / "run")
+    assert (code, err) == (0, "")
+    assert out.rstrip().splitlines()[-1].startswith("Models: thriftnas run export")
+    assert (tmp_path / "run" / "front.html").exists()
+    code, out, _ = thriftnas("run", "export", tmp_path / "run", "--count", 2, "--json")
+    assert code == 0
+    assert json.loads(out)["objectives"] == ["max accuracy", "min macs", "max params"]
+    assert digest(tmp_path / "run")
+
+
+def test_an_interrupted_search_ends_with_the_same_records(thriftnas, table, tmp_path, monkeypatch):
+    command = ("scarlet", "search", "--table", table, *FEW, "--limit", "accuracy>=0.4")
+    assert thriftnas(*command, "--out", tmp_path / "whole")[0] == 0
+    real = module.table_source
+    left = iter(range(3))
+
+    def torn(*arguments):
+        source = real(*arguments)
+
+        def make(payload):
+            evaluator = source.make(payload)
+
+            def evaluate(jobs):
+                if next(left, None) is None:
+                    raise KeyboardInterrupt
+                return evaluator(jobs)
+
+            return evaluate
+
+        return type(source)(**{name: getattr(source, name) for name in source.__slots__} | {"make": make})
+
+    with monkeypatch.context() as patch:
+        patch.setattr(module, "table_source", torn)
+        assert thriftnas(*command, "--out", tmp_path / "parts")[0] == 130
+    assert Journal.open(tmp_path / "parts", readonly=True).counts()["done"] == 12
+    assert thriftnas(*command, "--out", tmp_path / "parts")[0] == 0
+    assert digest(tmp_path / "parts") == digest(tmp_path / "whole")
+    assert thriftnas(*command, "--out", tmp_path / "parts")[0] == 0  # finished: nothing is left to do
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--weights", "accuracy=0.5,macs=0.4,params=0.2"), "weights must sum to 1, got 1.1"),
+        (("--weights", "accuracy=1.4,macs=-0.4,params=0"), "weights must lie between 0 and 1"),
+        (("--weights", "accuracy=1"), "a weight for each of 3 objectives, got 1"),
+        (("--weights", "speed=1"), "expected one weight for each of accuracy, macs, params"),
+        (("--weights", "accuracy"), "'accuracy' is not a weight"),
+        (("--limit", "macs<=1000"), "no network found with macs<=1000: the nearest of"),
+        (("--limit", "macs<=3e6", "--limit", "params>=1200"), "macs<=3e+06 and params>=1200: each is kept by some"),
+        (("--limit", "macs"), "is not a limit"),
+        (("--maximize", "speed"), "nobody measures 'speed', expected one of accuracy, macs, params"),
+        (("--minimize", "latency"), "nobody measures 'latency'"),
+        (("--random", "0.5"), "random, reinforced and prior must sum to 1"),
+        (("--population", "1"), "population must be at least 2"),
+        (("--group", "0"), "group must be at least 1"),
+        (("--seed", "-1"), "the seed at least 0"),
+        (("--latency", "missing.csv"), "missing.csv"),
+        (("--supernet", "there"), "either --supernet RUN or --table FILE"),
+    ],
+)
+def test_what_cannot_be_searched_for_is_one_line_and_leaves_no_run(thriftnas, table, tmp_path, options, message):
+    code, _, err = thriftnas("scarlet", "search", "--table", table, *FEW, *options, "--out", tmp_path / "run")
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (tmp_path / "run").exists()
+
+
+def test_an_accuracy_nobody_has_ends_the_run_with_one_line(thriftnas, table, tmp_path):
+    options = ("--limit", "accuracy>=0.999", "--rounds", 3, "--out", tmp_path / "run")
+    for _ in range(2):  # the second time from the journal
+        code, _, err = thriftnas("scarlet", "search", "--table", table, *FEW, *options)
+        assert code == 2
+        assert "no network found with accuracy>=0.999: none of 36 networks kept it" in err.splitlines()[-1]
+
+
+def test_a_latency_is_an_objective_like_any_other(thriftnas, table, tmp_path):
+    rows = [f"{layer},{choice},{(layer + 1) * choice}" for layer in range(8) for choice in range(3)]
+    (tmp_path / "ms.csv").write_text("\n".join(["layer,choice,latency", *rows]) + "\n")
+    code, _, err = thriftnas(
+        "scarlet", "search", "--table", table, *FEW, "--latency", tmp_path / "ms.csv", "--maximize", "accuracy",
+        "--minimize", "latency", "--limit", "latency<=30", "--out", tmp_path / "run",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    frame = Journal.open(tmp_path / "run", readonly=True).frame()
+    assert frame["latency"].max() <= 30
+
+
+# ---------------------------------------------------------------- on a supernet
+
+
+@pytest.fixture
+def trained(supernet, tmp_path):
+    """A supernet's file and the images it knows, as a folder."""
+    from PIL import Image
+
+    from zoo.data import load
+
+    rng = np.random.default_rng(0)
+    for label in range(4):
+        (tmp_path / "photos" / f"class{label}").mkdir(parents=True)
+        for i in range(20):
+            pixels = rng.integers(0, 64, (8, 8, 3), dtype=np.uint8) + np.uint8(60 * label)
+            Image.fromarray(pixels).save(tmp_path / "photos" / f"class{label}" / f"{i:02}.png")
+    images = load(f"imagefolder:{tmp_path / 'photos'}", resolution=8, seed=3, cache=tmp_path / "cache")
+    network = deepcopy(supernet("nas-bench-macro", dtype=torch.float32))
+    held = TrainedSupernet(
+        network=network, classes=images.classes, mean=images.mean, std=images.std,
+        notes={"data": images.fingerprint, "seed": 3},
+    )  # fmt: skip
+    (tmp_path / "net").mkdir()
+    save_supernet(held, tmp_path / "net" / "supernet.pt")
+    return tmp_path
+
+
+def command(trained, *more):
+    data = f"imagefolder:{trained / 'photos'}"
+    return ("scarlet", "search", "--supernet", trained / "net", "--data", data, *FEW, "--device", "cpu", *more)
+
+
+def test_a_search_on_inherited_weights_and_its_models(thriftnas, trained):
+    code, _, err = thriftnas(*command(trained, "--out", trained / "run"))
+    assert (code, err) == (0, "")
+    journal = Journal.open(trained / "run", readonly=True)
+    records, trials = journal.records(), journal.trials()
+    assert all({"accuracy", "loss", "macs", "params"} <= set(record.metrics) for record in records.values())
+    journal.close()
+    code, out, err = thriftnas("run", "export", trained / "run", "--count", 2, "--format", "json,state", "--json")
+    assert code == 0, err
+    for model in json.loads(out)["models"]:
+        assert model["weights"]["notes"]["weights"] == "inherited"
+        assert (trained / "run" / "export" / model["files"]["state"]).exists()
+        assert trials[model["trial"]].genotype.key == model["key"]
+
+
+def test_other_images_than_the_supernets_are_refused(thriftnas, trained):
+    code, _, err = thriftnas(*command(trained, "--val", 8, "--out", trained / "run"))
+    assert code == 2
+    assert "trained on other images" in err
+    assert not (trained / "run").exists()
+
+
+def test_a_supernet_that_changed_gives_no_models(thriftnas, trained):
+    assert thriftnas(*command(trained, "--out", trained / "run"))[0] == 0
+    path = trained / "net" / "supernet.pt"
+    path.write_bytes(path.read_bytes() + b"x")
+    code, _, err = thriftnas("run", "export", trained / "run", "--format", "state")
+    assert code == 2
+    assert "is not at" in err
+    assert not (trained / "run" / "export").exists()
+
+
+@pytest.mark.parametrize("content", [b"", b"not a supernet", b"\x80\x04cos\nsystem\n(S'true'\ntR."])
+def test_what_is_no_supernet_is_refused(thriftnas, trained, content):
+    (trained / "net" / "supernet.pt").write_bytes(content)
+    code, _, err = thriftnas(*command(trained, "--out", trained / "run"))
+    assert code == 2
+    assert err.count("\n") == 1
+    assert not (trained / "run").exists()

@@ -1,0 +1,142 @@
+"""The page of a front: one HTML file, readable offline: the front to explore, its growth, everything measured."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+from markupsafe import Markup
+
+from zoo.figures.front_chart import Network, Picture, front_picture, growth_picture
+from zoo.population.front import Numbers
+from zoo.population.run_front import RunFront
+
+TEMPLATE = "front.html"
+_UNITS = {"macs": "MACs per image", "params": "parameters"}
+
+
+def axis(metric: str) -> str:
+    """What an axis is called."""
+    return _UNITS.get(metric, metric.replace("_", " "))
+
+
+def number(value: float) -> str:
+    """A metric's value for people."""
+    return f"{value:,.0f}" if abs(value) >= 1e4 else f"{value:.6g}"
+
+
+def pictures(found: RunFront, chosen: Numbers) -> tuple[Picture, Picture]:
+    """The front in its first two objectives, and how its hypervolume grew.
+
+    Args:
+        found: the front.
+        chosen: rows of the models that are exported.
+    """
+    across, up = _axes(found)
+    names = {int(row): f"{number}" for number, row in enumerate(chosen, start=1)}
+    on_front = set(found.front.tolist())
+    units = {name: 1e6 if max(abs(r.metrics[name]) for r in found.records) >= 1e6 else 1.0 for name in (across, up)}
+    networks = [
+        Network(
+            x=record.metrics[across] / units[across],
+            y=record.metrics[up] / units[up],
+            kind="chosen" if row in names else "front" if row in on_front else "beaten",
+            label=names.get(row, ""),
+            note=f"trial {trial.index}: "
+            + ", ".join(f"{axis(name)} {record.metrics[name]:.5g}" for name in (across, up)),
+        )
+        for row, (trial, record) in enumerate(zip(found.trials, found.records, strict=True))
+    ]
+    growth = found.growth()
+    return (
+        front_picture(
+            networks,
+            xlabel=axis(across) + _in_millions(units[across]),
+            ylabel=axis(up) + _in_millions(units[up]),
+            joined=len(found.objectives) == 2,
+            name="front",
+            description=f"{len(found.front)} networks of the front among {len(networks)} measured",
+        ),
+        growth_picture(
+            growth["evaluations"].tolist(),
+            growth["hypervolume"].tolist(),
+            name="growth",
+            description="hypervolume against networks evaluated",
+        ),
+    )
+
+
+def _in_millions(unit: float) -> str:
+    return "" if unit == 1 else ", millions"
+
+
+def page(found: RunFront, chosen: Numbers, about: dict[str, Any]) -> str:
+    """The page as HTML text.
+
+    Args:
+        found: the front.
+        chosen: rows of the models that are exported.
+        about: facts of the run, name to text, for its last section.
+    """
+    across, up = _axes(found)
+    frame = found.frame()
+    numbers = {int(row): number for number, row in enumerate(chosen, start=1)}
+    metrics = [
+        name for name in frame.columns if name not in ("trial", "generation", "front", "allowed", "key", "genotype")
+    ]
+    data = {
+        "axes": {name: axis(name) for name in metrics},
+        "x": across,
+        "y": up,
+        "networks": [
+            {
+                "trial": int(row["trial"]),
+                "generation": int(row["generation"]),
+                "kind": "chosen" if i in numbers else "front" if row["front"] else "beaten",
+                "number": numbers.get(i),
+                "genotype": row["genotype"],
+                **{name: row[name] for name in metrics if row[name] == row[name]},
+            }
+            for i, row in enumerate(frame.to_dict("records"))
+        ],
+    }
+    growth = found.growth()
+    environment = Environment(
+        loader=PackageLoader("zoo", "export"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
+    )
+    environment.filters["number"] = number
+    still, grown = pictures(found, chosen)
+    return environment.get_template(TEMPLATE).render(
+        found=found,
+        chosen=[(number, found.trials[row], found.records[row]) for row, number in numbers.items()],
+        objectives=[str(one) for one in found.objectives],
+        limits=[str(one) for one in found.limits],
+        metrics=metrics,
+        axes=data["axes"],
+        data=_script(data),
+        still=Markup(still.svg),
+        grown=Markup(grown.svg),
+        growth=growth.to_dict("records"),
+        volume=float(growth["hypervolume"].iloc[-1]),
+        about=about,
+    )
+
+
+def _axes(found: RunFront) -> tuple[str, str]:
+    """Metrics across and up: what costs, or the second objective; and the first of the others."""
+    names = [objective.metric for objective in found.objectives]
+    if len(names) == 1:
+        return names[0], names[0]
+    across = next((o.metric for o in found.objectives if not o.maximize), names[1])
+    return across, next(name for name in names if name != across)
+
+
+def _script(data: dict[str, Any]) -> Any:
+    """JSON that can stand in a script element whatever it holds."""
+    text = json.dumps(data, allow_nan=False, separators=(",", ":"))
+    return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
+
+
+def write_page(found: RunFront, chosen: Numbers, about: dict[str, Any], path: Path) -> None:
+    """Write the page as UTF-8."""
+    path.write_text(page(found, chosen, about), encoding="utf-8")

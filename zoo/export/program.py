@@ -1,0 +1,128 @@
+"""A trained network as a program without this package: torch.export and ONNX, each read back and compared.
+
+Programs take float32 pixels from 0 to 1, (N, channels, resolution, resolution) with any N, and give logits
+(N, classes); normalisation is part of them, resizing is not.
+"""
+
+import copy
+import importlib
+import importlib.util
+import io
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from zoo.export.model import Model
+
+TOLERANCE = 1e-4
+"""Largest deviation from the network's logits, as a share of the largest logit, or absolute where that is below 1."""
+INPUT, OUTPUT = "pixels", "logits"
+EXTRA = "pip install 'thriftnas[export]'"
+CHECKED = 3
+"""Images a program is compared on; another number than it was traced with."""
+
+
+class Deployable(nn.Module):
+    """The network behind its normalisation.
+
+    Args:
+        model: what is exported; it is copied, and its copy computes in float32.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, model: Model) -> None:
+        super().__init__()
+        self.network = copy.deepcopy(model.network).cpu().float().eval()
+        self.register_buffer("mean", torch.tensor(model.mean).reshape(1, -1, 1, 1))
+        self.register_buffer("std", torch.tensor(model.std).reshape(1, -1, 1, 1))
+
+    def forward(self, pixels: Tensor) -> Tensor:  # (N, C, H, W) in [0, 1] -> (N, classes)
+        logits: Tensor = self.network((pixels - self.mean) / self.std)
+        return logits
+
+
+def require(format: str, modules: tuple[str, ...]) -> None:
+    """Find out early whether what a format needs is installed.
+
+    Raises:
+        ValueError: naming what is missing and how to get it.
+    """
+    missing = [name for name in modules if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ValueError(f"the format {format} needs {', '.join(missing)}, which is not installed: {EXTRA}")
+
+
+def save_program(model: Model, path: Path) -> float:
+    """Write a torch.export program, to be read with ``torch.export.load``; returns its largest deviation.
+
+    Raises:
+        ValueError: if the program read back deviates by more than the tolerance.
+    """
+    deployable = Deployable(model)
+    with _quiet():
+        torch.export.save(_traced(deployable, model), path)
+        again: Any = torch.export.load(path).module()
+    return _checked(deployable, model, lambda pixels: again(pixels).detach().numpy(), "torch.export")
+
+
+def save_onnx(model: Model, path: Path) -> float:
+    """Write an ONNX file; returns how far onnxruntime deviates from torch at most.
+
+    Raises:
+        ValueError: if onnx, onnxscript or onnxruntime is missing, or they deviate by more than the tolerance.
+    """
+    require("onnx", ("onnx", "onnxscript", "onnxruntime"))
+    onnxruntime: Any = importlib.import_module("onnxruntime")
+    deployable = Deployable(model)
+    with _quiet():
+        program: Any = torch.onnx.export(
+            _traced(deployable, model), dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
+        )
+        program.save(path)
+        options = onnxruntime.SessionOptions()
+        options.log_severity_level = 3
+        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    return _checked(deployable, model, lambda pixels: session.run([OUTPUT], {INPUT: pixels.numpy()})[0], "onnx")
+
+
+def _traced(deployable: Deployable, model: Model) -> torch.export.ExportedProgram:
+    """The program with a free number of images."""
+    example = _pixels(model, 2)
+    shapes = ({0: torch.export.Dim("images", min=1, max=1 << 20)},)
+    with torch.no_grad():
+        return torch.export.export(deployable, (example,), dynamic_shapes=shapes)
+
+
+def _pixels(model: Model, count: int) -> Tensor:
+    shape = (count, model.skeleton.in_channels, model.skeleton.resolution, model.skeleton.resolution)
+    return torch.rand(shape, generator=torch.Generator().manual_seed(count))
+
+
+@torch.no_grad()
+def _checked(deployable: Deployable, model: Model, run: Any, what: str) -> float:
+    worst = 0.0
+    for count in (1, CHECKED):
+        pixels = _pixels(model, count)
+        expected = deployable(pixels).numpy()
+        given = np.asarray(run(pixels))
+        deviation = np.abs(given - expected).max() / max(1.0, float(np.abs(expected).max()))
+        worst = float(np.maximum(worst, deviation))  # NaN stays NaN
+    if not worst <= TOLERANCE:
+        raise ValueError(f"the {what} program deviates from the network by {worst:.2g}, expected at most {TOLERANCE:g}")
+    return worst
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without the progress reports and deprecation notes of the exporters, which are not about the user's network."""
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        yield

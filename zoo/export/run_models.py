@@ -1,0 +1,70 @@
+"""The models of a run: trained again elsewhere, kept by the run itself, or taken out of what its search trained."""
+
+from collections.abc import Callable, Iterable
+from importlib.metadata import entry_points
+from pathlib import Path
+from typing import Any
+
+from zoo.export.delivery import Weights
+from zoo.export.model import NAME, Model, load_model
+from zoo.population.run_front import RunFront
+from zoo.population.trial import Record, Trial
+
+GROUP = "thriftnas.models"
+"""Entry-point group: by the name of a run's strategy an :data:`Extraction`."""
+
+Extraction = Callable[[Path, Trial, Record], Model]
+"""From a run folder the network of one of its trials, with weights it inherits; ValueError where that cannot be."""
+
+
+def kept_model(folder: Path) -> Model | None:
+    """The model a run ends with, None where it ends with none.
+
+    Raises:
+        ValueError: if it is damaged.
+    """
+    path = folder / NAME
+    return load_model(path) if path.exists() else None
+
+
+def extraction(identity: dict[str, Any]) -> Extraction | None:
+    """What takes networks out of a run of this kind; None where its search offers nothing."""
+    name = identity.get("strategy", {}).get("name")
+    for point in entry_points(group=GROUP):
+        if point.name == name:
+            found: Extraction = point.load()
+            return found
+    return None
+
+
+def weights_of(folder: Path, identity: dict[str, Any], found: RunFront, retrained: Iterable[Path]) -> Weights:
+    """By row of a front its model: the first of ``retrained`` runs with that genotype, the run's own model, or what
+    its search extracts.
+
+    Args:
+        folder: the run's.
+        identity: of the run.
+        found: its front.
+        retrained: folders of `zoo train`, or model files.
+
+    Raises:
+        ValueError: at once for a model that cannot be read; later for a row without weights.
+    """
+    paths = [path / NAME if path.is_dir() else path for path in retrained]
+    trained = {model.genotype.key: model for model in reversed([load_model(path) for path in paths])}
+    own, extract = kept_model(folder), extraction(identity)
+
+    def weights(row: int) -> Model:
+        trial, record = found.trials[row], found.records[row]
+        if trial.genotype.key in trained:
+            return trained[trial.genotype.key]
+        if own is not None and own.genotype.key == trial.genotype.key:
+            return own
+        if extract is not None:
+            return extract(folder, trial, record)
+        raise ValueError(
+            f"{folder} keeps no weights of trial {trial.index}: export json, train its model-NN.json with "
+            "thriftnas zoo train, and give that run with --retrained"
+        )
+
+    return weights

@@ -1,0 +1,159 @@
+"""A run's front: what was measured, seen in the objectives of the run or of whoever asks, out of its journal."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from zoo.population.front import Limit, Losses, Numbers, Objective, front, hypervolume, losses_of
+from zoo.population.journal import Journal
+from zoo.population.trial import Record, Trial
+
+DEFAULT = (Objective("accuracy", True), Objective("macs", False))
+GENERATION = re.compile(r"generation (\d+)")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunFront:
+    """The networks a run has measured, and which of them no other beats within the limits.
+
+    Attributes:
+        name: of the run's strategy.
+        objectives: what counts.
+        limits: what a network of the front keeps.
+        trials: one per network, by index.
+        records: theirs.
+        losses: (n, objectives).
+        allowed: (n,) whether a network keeps every limit.
+        generations: (n,) which generation it was of; 0 everywhere for runs without generations.
+        front: rows of the front, ascending.
+    """
+
+    name: str
+    objectives: tuple[Objective, ...]
+    limits: tuple[Limit, ...]
+    trials: tuple[Trial, ...]
+    records: tuple[Record, ...]
+    losses: Losses
+    allowed: npt.NDArray[np.bool_]
+    generations: Numbers
+    front: Numbers
+
+    @property
+    def corners(self) -> tuple[Losses, Losses]:
+        """The best and the worst loss of all networks in every objective: the box of the hypervolume."""
+        return self.losses.min(axis=0), self.losses.max(axis=0)
+
+    def frame(self) -> pd.DataFrame:
+        """A row per network with its metrics, and whether it is on the front."""
+        rows = []
+        on_front = set(self.front.tolist())
+        for row, (trial, record) in enumerate(zip(self.trials, self.records, strict=True)):
+            about: dict[str, Any] = {
+                "trial": trial.index,
+                "generation": int(self.generations[row]),
+                "front": row in on_front,
+                "allowed": bool(self.allowed[row]),
+            }
+            rows.append(
+                about | dict(record.metrics) | {"key": trial.genotype.key, "genotype": trial.genotype.to_json()}
+            )
+        return pd.DataFrame(rows)
+
+    def growth(self) -> pd.DataFrame:
+        """The hypervolume after every generation: the share of the box of everything measured that is dominated.
+
+        Runs without generations count in tenths of what was measured.
+        """
+        best, worst = self.corners
+        if self.generations.any():
+            stops = [(int(g), int((self.generations <= g).sum())) for g in np.unique(self.generations)]
+        else:
+            count = len(self.trials)
+            stops = [(tenth, -(-count * tenth // 10)) for tenth in range(1, 11)]
+        rows = []
+        for generation, stop in stops:
+            kept = self.losses[:stop][self.allowed[:stop]]
+            volume = hypervolume(kept, best, worst)
+            rows.append(
+                {"generation": generation, "evaluations": stop, "hypervolume": volume, "front": len(front(kept))}
+            )
+        return pd.DataFrame(rows)
+
+
+def has_front(identity: dict[str, Any]) -> bool:
+    """Whether a run is a search for several objectives."""
+    return "objectives" in identity.get("strategy", {})
+
+
+def identity_of(objectives: Sequence[Objective], limits: Sequence[Limit]) -> dict[str, list[str]]:
+    """Objectives and limits for a run's identity, from where :func:`read_front` takes them."""
+    return {"objectives": [str(one) for one in objectives], "limits": [str(limit) for limit in limits]}
+
+
+def read_front(journal: Journal, objectives: Sequence[Objective] = (), limits: Sequence[Limit] = ()) -> RunFront:
+    """The front of a run as far as it is.
+
+    Of runs that train networks at several settings only the longest training at the least reduced setting counts.
+
+    Args:
+        journal: of the run.
+        objectives: what counts; none: the run's own, or accuracy and MACs.
+        limits: what the front keeps besides the run's own limits.
+
+    Raises:
+        ValueError: if nothing comparable was measured, no network keeps the limits, or a metric is missing.
+    """
+    strategy = journal.identity.get("strategy", {})
+    wanted = tuple(objectives) or tuple(map(_objective, strategy.get("objectives", ()))) or DEFAULT
+    kept = (*map(Limit.parse, strategy.get("limits", ())), *limits)
+    trials, records = _comparable(journal.trials(), journal.records())
+    if not trials:
+        raise ValueError("the run has measured no network completely yet")
+    metrics = [record.metrics for record in records]
+    for limit in kept:
+        if any(limit.metric not in row for row in metrics):
+            raise ValueError(f"the limit {limit} is on something that was not measured, got {', '.join(metrics[0])}")
+    losses = losses_of(metrics, wanted)
+    allowed = np.array([all(limit.holds(row[limit.metric]) for limit in kept) for row in metrics])
+    if not allowed.any():
+        raise ValueError(f"none of {len(trials)} networks keeps {' and '.join(map(str, kept))}")
+    rows = np.flatnonzero(allowed)
+    found = [GENERATION.fullmatch(trial.role) for trial in trials]
+    return RunFront(
+        name=str(strategy.get("name", "run")),
+        objectives=wanted,
+        limits=kept,
+        trials=trials,
+        records=records,
+        losses=losses,
+        allowed=allowed,
+        generations=np.array([int(match[1]) if match else 0 for match in found], dtype=np.int64),
+        front=rows[front(losses[rows])],
+    )
+
+
+def _objective(text: str) -> Objective:
+    direction, _, metric = text.partition(" ")
+    return Objective(metric, direction == "max")
+
+
+def _comparable(trials: Sequence[Trial], records: dict[int, Record]) -> tuple[tuple[Trial, ...], tuple[Record, ...]]:
+    """The trials that ended well and are as complete as any, with their records; a network counts once."""
+    good = [trial for trial in trials if trial.index in records and records[trial.index].ok]
+
+    def completeness(trial: Trial) -> tuple[float, ...]:
+        setting = trial.setting
+        return (0, trial.stop) if setting is None else (-(setting.c + setting.r + setting.s), trial.stop)
+
+    most = max(map(completeness, good), default=None)
+    first: dict[str, Trial] = {}
+    for trial in good:
+        if completeness(trial) == most:
+            first.setdefault(trial.genotype.key, trial)
+    chosen = tuple(first.values())
+    return chosen, tuple(records[trial.index] for trial in chosen)
