@@ -31,7 +31,9 @@ def test_the_commands_are_these():
     assert {" ".join(path) for path in COMMANDS} == {
         "demo", "predict", "doctor", "zoo sample", "zoo cost", "zoo build", "zoo study", "zoo train",
         "run status", "run resume", "run report", "run digest",
-        "econas search", "scarlet train", "scarlet extract",
+        "run export",
+        "econas search", "darts search", "darts report",
+        "scarlet train", "scarlet search", "scarlet extract", "scarlet similarity",
     }  # fmt: skip
 
 
@@ -46,7 +48,9 @@ def test_help_lists_and_explains_every_option(thriftnas, path):
 
 
 @pytest.mark.parametrize(
-    "path", [(), ("zoo",), ("run",), ("econas",), ("scarlet",)], ids=["root", "zoo", "run", "econas", "scarlet"]
+    "path",
+    [(), ("zoo",), ("run",), ("econas",), ("scarlet",), ("darts",)],
+    ids=["root", "zoo", "run", "econas", "scarlet", "darts"],
 )
 def test_a_group_without_a_command_shows_its_help_and_no_error(thriftnas, path):
     answer = thriftnas(*path)

@@ -4,9 +4,9 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zoo.figures.chart import _BLUE, _GREEN, _GREY, _ORANGE, _PURPLE, _figure, _finite, _svg
+from zoo.figures.canvas import BLUE, GREEN, GREY, ORANGE, PURPLE, figure, svg
 
-_COLOURS = (_BLUE, _ORANGE, _GREEN, _PURPLE, _GREY)
+_COLOURS = (BLUE, ORANGE, GREEN, PURPLE, GREY)
 _STYLES = ("-", "--", "-.", ":", "-")
 _COLUMNS = 2
 
@@ -39,10 +39,10 @@ def curves_svg(panels: Sequence[Curves], *, name: str, description: str, marked:
     """
     columns = min(_COLUMNS, max(1, len(panels)))
     rows = max(1, -(-len(panels) // columns))
-    with _figure(4.9 * columns, 3.0 * rows) as figure:
+    with figure(4.9 * columns, 3.0 * rows) as drawing:
         notes: dict[str, str] = {}
         for number, panel in enumerate(panels):
-            axes = figure.add_subplot(rows, columns, number + 1)
+            axes = drawing.add_subplot(rows, columns, number + 1)
             axes.set_title(panel.title)
             axes.set_xlabel(panel.xlabel)
             axes.set_ylabel(panel.ylabel)
@@ -50,7 +50,7 @@ def curves_svg(panels: Sequence[Curves], *, name: str, description: str, marked:
             axes.set_axisbelow(True)
             for place, curve in enumerate(panel.curves):
                 gid = f"curve-{number}-{place}"
-                drawn = [value for value in curve.y if _finite(value)]
+                drawn = [value for value in curve.y if math.isfinite(value)]
                 notes[gid] = f"{curve.label}: {drawn[-1]:.3g} at the end" if drawn else curve.label
                 axes.plot(
                     list(curve.x), list(curve.y), color=_COLOURS[place % len(_COLOURS)],
@@ -59,10 +59,10 @@ def curves_svg(panels: Sequence[Curves], *, name: str, description: str, marked:
                 )  # fmt: skip
             axes.ticklabel_format(useOffset=False)
             axes.locator_params(axis="x", integer=True, min_n_ticks=1)
-            if _finite(panel.low, panel.high):
+            if math.isfinite(panel.low) and math.isfinite(panel.high):
                 axes.set_ylim(panel.low, panel.high)
-            if _finite(marked):
-                axes.axvline(marked, color=_GREY, lw=0.9, ls=(0, (2, 2)))
+            if math.isfinite(marked):
+                axes.axvline(marked, color=GREY, lw=0.9, ls=(0, (2, 2)))
             if len(panel.curves) > 1:
                 axes.legend(frameon=False, fontsize=8)
-        return _svg(figure, name, description, notes)
+        return svg(drawing, name, description, notes)
