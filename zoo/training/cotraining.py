@@ -40,9 +40,9 @@ def prefers_program(engine: str, resolution: int, device: str) -> bool:
     return engine == "auto" and resolution <= LARGEST_MAP and torch.device(device).type in ("cpu", "cuda")
 
 
-def make_program(networks: Sequence[CellNetwork], precision: Precision) -> Program:
-    """The networks as one program in a precision's dtype."""
-    return Program(networks, DTYPES[precision.dtype])
+def make_program(networks: Sequence[CellNetwork], precision: Precision, recipe: Recipe) -> Program:
+    """The networks as one program in a precision's dtype, for a recipe's batches."""
+    return Program(networks, DTYPES[precision.dtype], recipe.batch)
 
 
 def load_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer]) -> None:

@@ -268,7 +268,7 @@ class TrainingEvaluator:
         setup, setting, skeleton = self._setup, begun[0].setting, begun[0].network.skeleton
         examples = self._examples(setting.s, skeleton.resolution)
         optimizers = [one.optimizer for one in begun]
-        program = make_program([one.network for one in begun], setup.precision)
+        program = make_program([one.network for one in begun], setup.precision, setup.recipe)
         load_momenta(program, optimizers)
         losses = train_together(program, examples, setup.recipe, setup.precision, [one.stage for one in begun])
         prepared = self._prepared(skeleton.resolution)
