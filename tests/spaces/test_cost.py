@@ -7,7 +7,7 @@ import torch
 from zoo.networks.cell_network import build_network
 from zoo.networks.profile import measured_cost
 from zoo.spaces import CELL_SPACES, OPERATIONS, PUBLISHED, Cell, CellGenotype, Cost, Edge, Skeleton, cost
-from zoo.spaces.cost import operation_cost
+from zoo.spaces.cost import MOST_NODES, cost_table, operation_cost
 
 # 4 channels, 8 px. A norm has 2 parameters per channel. By hand:
 BY_HAND = {
@@ -102,3 +102,25 @@ def test_the_auxiliary_head_is_not_counted() -> None:
     skeleton = Skeleton(channels=2, cells=3, resolution=8)
     network = build_network(PUBLISHED["DARTS_V1"], skeleton, torch.Generator().manual_seed(0), auxiliary=True)
     assert measured_cost(network, 3, 8) == cost(PUBLISHED["DARTS_V1"], skeleton)
+
+
+@pytest.mark.parametrize("form", ["cifar", "imagenet"])
+def test_a_population_costs_what_its_genotypes_cost(form: str) -> None:
+    """Of mixed spaces, so that rows are filled up; against counting, so that no table checks itself."""
+    skeleton = Skeleton(channels=4, cells=4, resolution=32, classes=7, form=form)  # type: ignore[arg-type]
+    genotypes = [space.sample(np.random.default_rng(seed)) for space in CELL_SPACES.values() for seed in range(2)]
+    table = cost_table(skeleton)
+    codes = table.encode(genotypes)
+    counted = [
+        measured_cost(build_network(genotype, skeleton, torch.Generator().manual_seed(0)), 3, 32)
+        for genotype in genotypes
+    ]
+    assert table.macs(codes).tolist() == [price.macs for price in counted]
+    assert table.params(codes).tolist() == [price.params for price in counted]
+
+
+def test_an_encoded_genotype_has_a_largest_size() -> None:
+    nodes = tuple((Edge("skip_connect", 0),) for _ in range(MOST_NODES + 1))
+    cell = Cell(nodes, tuple(range(2, 3 + MOST_NODES)))
+    with pytest.raises(ValueError, match="at most 8 nodes, got 9"):
+        cost_table(Skeleton()).encode([CellGenotype(cell, cell)])

@@ -142,11 +142,11 @@ def test_a_network_that_diverges_leaves_the_others_alone(monkeypatch: pytest.Mon
 def test_a_batch_too_large_for_the_memory_goes_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
     make, sizes = evaluator.make_program, []
 
-    def small(networks: Any, precision: Precision) -> Any:
+    def small(networks: Any, *rest: Any) -> Any:
         sizes.append(len(networks))
         if len(networks) > 1 or len(sizes) == 3:
             raise torch.OutOfMemoryError("CUDA out of memory")
-        return make(networks, precision)
+        return make(networks, *rest)
 
     monkeypatch.setattr(evaluator, "make_program", small)
     jobs = [job(i, genotype) for i, genotype in enumerate(GENOTYPES)]

@@ -83,7 +83,7 @@ class Bank:
         self._slots: list[Slot] = []
         self._norms: list[NormSlot] = []
         self._homes: list[tuple[Tensor, Tensor]] = []
-        self._networks, self._steps = len(networks), 0
+        self._networks = len(networks)
 
     def slot(self, parameters: Sequence[Tensor], owners: Sequence[int]) -> Slot:
         """Room for equally shaped parameters; ``owners`` numbers the network of each."""
@@ -139,7 +139,7 @@ class Bank:
                 norm.running_mean.copy_(mean)
                 norm.running_var.copy_(variance)
                 norm.num_batches_tracked.add_(self._steps)
-        self._steps = 0
+        self._steps.zero_()
 
     def views(self, flat: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
         """(network, parameter, the parameter's part of ``flat``) for all parameters."""
@@ -180,10 +180,11 @@ class Bank:
         variance = (inverse.pow(-2) - EPS) * (count / (count - 1))
         running_mean.lerp_(mean, MOMENTUM)
         running_var.lerp_(variance, MOMENTUM)
-        self._steps += 1
+        self._steps.add_(1)
 
     def _open_norms(self) -> None:
         channels = self._norms[-1].part.stop
+        self._steps = torch.zeros((), dtype=torch.long, device=self.device)  # where a captured step can count
         self._statistics = torch.zeros(4, channels, dtype=self.storage, device=self.device)
         self._pixels = torch.empty(channels, dtype=self.storage, device=self.device)
         for slot in self._norms:

@@ -1,9 +1,11 @@
 """Planning: several cell networks as one list of layers, in which work of the same shape is one layer."""
 
+import math
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 
+import torch
 from torch import nn
 
 from zoo.networks.bank import Bank, Slot
@@ -59,6 +61,22 @@ class Task:
     piece: Piece | None = None
 
 
+MEMBERS = 1024
+"""At most so many members has a layer."""
+
+CACHE = 1 << 20
+"""Bytes of a CPU core's second-level cache, about."""
+
+
+def room_on(device: torch.device, dtype: torch.dtype, batch: int) -> float:
+    """Values per image that the members of a layer may have together.
+
+    On a GPU as many as there are: few large launches. On a CPU what fits in a core's cache with a batch of images:
+    larger layers save calls, but lose more to memory (`python -m benchmarks cotrain`).
+    """
+    return math.inf if device.type != "cpu" else CACHE / dtype.itemsize / batch
+
+
 def is_depthwise(conv: nn.Conv2d) -> bool:
     """Whether every channel has a kernel of its own, of more than one pixel."""
     return conv.groups == conv.in_channels == conv.out_channels and conv.kernel_size != (1, 1)
@@ -72,15 +90,16 @@ class Plan:
     Args:
         networks: built on skeletons with the same cells, resolution and classes.
         bank: where their weights are to live; not open yet.
+        room: values per image that the members of one layer may have together; see :func:`room_on`.
 
     Raises:
         ValueError: for no networks, or skeletons that differ.
     """
 
-    def __init__(self, networks: Sequence[CellNetwork], bank: Bank) -> None:
+    def __init__(self, networks: Sequence[CellNetwork], bank: Bank, room: float) -> None:
         if len({network.skeleton for network in networks}) != 1:
             raise ValueError("networks that run as one program must have one skeleton")
-        self._networks, self._bank = networks, bank
+        self._networks, self._bank, self._room = networks, bank, room
         self._skeleton = networks[0].skeleton
         self._shapes: list[tuple[int, Size]] = []  # channels and size of every value
         self._tasks: list[Task] = []
@@ -241,9 +260,19 @@ class Plan:
             groups: dict[Hashable, list[Task]] = {}
             for task in chosen:
                 groups.setdefault(task.target if task.shape is None else task.shape, []).append(task)
-            self.layers += [tasks[0].make(tasks) for tasks in groups.values()]
+            for tasks in groups.values():
+                members = self._members(tasks[0])
+                self.layers += [tasks[i].make(tasks[i : i + members]) for i in range(0, len(tasks), members)]
             done = {task.target for task in chosen}
             waiting = [task for task in waiting if task.target not in done]
+
+    def _members(self, task: Task) -> int:
+        """How many tasks like this one may be one layer."""
+        values = max(
+            channels * rows * columns
+            for channels, (rows, columns) in (self._shapes[number] for number in (task.target, task.needs[0]))
+        )
+        return max(1, int(min(self._room // values, MEMBERS)))
 
     def _block(self, tasks: Sequence[Task]) -> Layer:
         """One block of all tasks, ordered so that equal depthwise kernels lie side by side."""

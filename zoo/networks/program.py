@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo.networks.bank import Bank
 from zoo.networks.cell_network import CellNetwork
-from zoo.networks.planning import Plan
+from zoo.networks.planning import Plan, room_on
 from zoo.networks.run import Run
 
 
@@ -24,12 +24,13 @@ class Program:
     Args:
         networks: cell networks with one skeleton, on one device and in one dtype.
         compute: dtype of activations; the networks' own by default.
+        batch: images of a training step, from which it follows how much work may be one layer; any number may come.
     """
 
-    def __init__(self, networks: Sequence[CellNetwork], compute: torch.dtype | None = None) -> None:
+    def __init__(self, networks: Sequence[CellNetwork], compute: torch.dtype | None = None, batch: int = 96) -> None:
         self.networks = networks
         self.bank = Bank(networks, compute or next(networks[0].parameters()).dtype)
-        self._plan = Plan(networks, self.bank)
+        self._plan = Plan(networks, self.bank, room_on(self.bank.device, self.bank.compute, batch))
         self.bank.open()
 
     @torch.no_grad()

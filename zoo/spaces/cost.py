@@ -1,8 +1,13 @@
 """MACs and parameters of a genotype in closed form: no network is built, and torch is not needed."""
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 
-from zoo.spaces.genotype import INPUTS, CellGenotype
+import numpy as np
+from numpy.typing import NDArray
+
+from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, Edge
 from zoo.spaces.operations import OPERATIONS, Operation
 from zoo.spaces.skeleton import CellPlan, Skeleton
 
@@ -27,17 +32,130 @@ def cost(genotype: CellGenotype, skeleton: Skeleton) -> Cost:
 
     Without the auxiliary head, which only training uses. Equal to counting on the built network.
     """
-    total = _stem(skeleton)
-    width = 0
-    for plan in skeleton.plan(genotype):
-        cell = genotype.reduction if plan.reduction else genotype.normal
-        total += _preprocessing(plan)
-        for _, edge in cell.edges():
-            strided = plan.reduction and edge.source < INPUTS
-            size = plan.resolution if edge.source < INPUTS else _output_resolution(plan)
-            total += operation_cost(OPERATIONS[edge.op], plan.channels, size, 2 if strided else 1)
-        width = plan.channels * len(cell.concat)
-    return total + Cost(width * skeleton.classes, width * skeleton.classes + skeleton.classes)
+    return cost_table(skeleton).of(genotype)
+
+
+class CostTable:
+    """What everything costs on one skeleton: a genotype's cost is then a sum of entries.
+
+    An edge costs the same wherever its cell is of a kind and its source inside the cell or an input of it; all that
+    else depends on the genotype is how many nodes each kind of cell concatenates.
+    """
+
+    def __init__(self, skeleton: Skeleton) -> None:
+        self._skeleton = skeleton
+        self._frames: dict[tuple[int, int], Cost] = {}
+        any_plan = list(skeleton.plan(_concatenating(1, 1)))
+        normal = [plan for plan in any_plan if not plan.reduction]
+        reduction = [plan for plan in any_plan if plan.reduction]
+        # By kind of edge: in a normal cell; in a reduction cell, from its inputs and from its nodes.
+        self._edges = [
+            {
+                name: _total(operation_cost(o, p.channels, p.resolution, 1) for p in normal)
+                for name, o in OPERATIONS.items()
+            },
+            {
+                name: _total(operation_cost(o, p.channels, p.resolution, 2) for p in reduction)
+                for name, o in OPERATIONS.items()
+            },
+            {
+                name: _total(operation_cost(o, p.channels, p.resolution // 2, 1) for p in reduction)
+                for name, o in OPERATIONS.items()
+            },
+        ]
+        self._macs = [{name: price.macs for name, price in kind.items()} for kind in self._edges]
+        self._params = [{name: price.params for name, price in kind.items()} for kind in self._edges]
+
+    def of(self, genotype: CellGenotype) -> Cost:
+        """The cost of one genotype."""
+        frame = self._frame(len(genotype.normal.concat), len(genotype.reduction.concat))
+        macs, params = frame.macs, frame.params
+        (m0, m1, m2), (p0, p1, p2) = self._macs, self._params
+        for edges in genotype.normal.nodes:
+            for edge in edges:
+                macs += m0[edge.op]
+                params += p0[edge.op]
+        for edges in genotype.reduction.nodes:
+            for edge in edges:
+                from_input = edge.source < INPUTS
+                macs += (m1 if from_input else m2)[edge.op]
+                params += (p1 if from_input else p2)[edge.op]
+        return Cost(macs, params)
+
+    def encode(self, genotypes: Sequence[CellGenotype]) -> NDArray[np.int64]:
+        """Genotypes as rows of numbers of table entries, (P, entries), for :meth:`macs` and :meth:`params`.
+
+        A search that keeps its population as such rows changes single numbers in them.
+        """
+        rows = [self._entries(genotype) for genotype in genotypes]
+        width = max(map(len, rows))
+        return np.array([row + [0] * (width - len(row)) for row in rows], dtype=np.int64)
+
+    def macs(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """MACs per image of encoded genotypes, (P,)."""
+        macs: NDArray[np.int64] = self._table[0].take(codes).sum(axis=1)
+        return macs
+
+    def params(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+        """Parameters of encoded genotypes, (P,)."""
+        params: NDArray[np.int64] = self._table[1].take(codes).sum(axis=1)
+        return params
+
+    @cached_property
+    def _table(self) -> NDArray[np.int64]:
+        """(2, entries): 0, the three kinds of edges by operation, then frames by both numbers of concatenated nodes."""
+        frames = [self._frame(n, r) for n in range(1, MOST_NODES + 1) for r in range(1, MOST_NODES + 1)]
+        entries = [Cost(0, 0), *(price for kind in self._edges for price in kind.values()), *frames]
+        return np.array([[entry.macs for entry in entries], [entry.params for entry in entries]], dtype=np.int64)
+
+    def _entries(self, genotype: CellGenotype) -> list[int]:
+        normal, reduction = genotype.normal, genotype.reduction
+        n, r = len(normal.concat), len(reduction.concat)
+        if max(n, r) > MOST_NODES:
+            raise ValueError(f"expected cells that concatenate at most {MOST_NODES} nodes, got {max(n, r)}")
+        kinds = len(OPERATIONS)
+        return [
+            1 + 3 * kinds + (n - 1) * MOST_NODES + r - 1,
+            *(1 + _NUMBER[edge.op] for _, edge in normal.edges()),
+            *(1 + kinds * (1 + (edge.source >= INPUTS)) + _NUMBER[edge.op] for _, edge in reduction.edges()),
+        ]
+
+    def _frame(self, normal: int, reduction: int) -> Cost:
+        """Stem, preprocessing and classifier of a network whose cells concatenate so many nodes."""
+        found = self._frames.get((normal, reduction))
+        if found is None:
+            genotype = _concatenating(normal, reduction)
+            plans = list(self._skeleton.plan(genotype))
+            width = plans[-1].channels * (reduction if plans[-1].reduction else normal)
+            classes = self._skeleton.classes
+            found = _stem(self._skeleton) + _total(map(_preprocessing, plans))
+            found = self._frames[normal, reduction] = found + Cost(width * classes, width * classes + classes)
+        return found
+
+
+MOST_NODES = 8
+"""Nodes that an encoded genotype's cells may concatenate."""
+
+_NUMBER = {name: number for number, name in enumerate(OPERATIONS)}
+
+
+@lru_cache(maxsize=64)
+def cost_table(skeleton: Skeleton) -> CostTable:
+    """The table of a skeleton; it is made once."""
+    return CostTable(skeleton)
+
+
+def _total(costs: Iterable[Cost]) -> Cost:
+    return sum(costs, Cost(0, 0))
+
+
+def _concatenating(normal: int, reduction: int) -> CellGenotype:
+    """Any genotype whose cells concatenate so many nodes."""
+    cells = [Cell((_EDGES,) * count, tuple(range(INPUTS, INPUTS + count))) for count in (normal, reduction)]
+    return CellGenotype(*cells)
+
+
+_EDGES = (Edge("none", 0),)
 
 
 def operation_cost(operation: Operation, channels: int, resolution: int, stride: int) -> Cost:
@@ -65,10 +183,6 @@ def operation_cost(operation: Operation, channels: int, resolution: int, stride:
 def _pointwise(inputs: int, outputs: int, pixels: int) -> Cost:
     """A 1×1 convolution (or a factorized reduce, which costs the same) and its norm."""
     return Cost(inputs * outputs * pixels, inputs * outputs + 2 * outputs)
-
-
-def _output_resolution(plan: CellPlan) -> int:
-    return plan.resolution // 2 if plan.reduction else plan.resolution
 
 
 def _preprocessing(plan: CellPlan) -> Cost:

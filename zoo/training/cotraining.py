@@ -14,6 +14,7 @@ from torch.nn import functional
 from zoo.data.augmentation import Augmentation, EpochDraws, augment, draw
 from zoo.networks.cell_network import CellNetwork
 from zoo.networks.program import Program
+from zoo.training.captured import CapturedStep
 from zoo.training.distributed import ALONE
 from zoo.training.trainer import (
     AUGMENT,
@@ -40,9 +41,9 @@ def prefers_program(engine: str, resolution: int, device: str) -> bool:
     return engine == "auto" and resolution <= LARGEST_MAP and torch.device(device).type in ("cpu", "cuda")
 
 
-def make_program(networks: Sequence[CellNetwork], precision: Precision) -> Program:
-    """The networks as one program in a precision's dtype."""
-    return Program(networks, DTYPES[precision.dtype])
+def make_program(networks: Sequence[CellNetwork], precision: Precision, recipe: Recipe) -> Program:
+    """The networks as one program in a precision's dtype, for a recipe's batches."""
+    return Program(networks, DTYPES[precision.dtype], recipe.batch)
 
 
 def load_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer]) -> None:
@@ -74,8 +75,9 @@ def train_together(
     if any((stage.start, stage.stop, stage.epochs) != (first.start, first.stop, first.epochs) for stage in stages):
         raise ValueError("networks that train together must be at the same stage of the same schedule")
     results: list[float | Diverged] = [math.nan] * len(stages)
+    step = CapturedStep(program, recipe)
     for epoch in range(first.start, first.stop):
-        losses = _train_epoch(program, examples, recipe, precision, stages, epoch)
+        losses = _train_epoch(step, examples, recipe, precision, stages, epoch)
         for number, loss in enumerate(losses):
             if not isinstance(results[number], Diverged):
                 finite = math.isfinite(loss)
@@ -86,7 +88,7 @@ def train_together(
 
 
 def _train_epoch(
-    program: Program, examples: Examples, recipe: Recipe, precision: Precision, stages: Sequence[Stage], epoch: int
+    step: CapturedStep, examples: Examples, recipe: Recipe, precision: Precision, stages: Sequence[Stage], epoch: int
 ) -> list[float]:
     """One epoch of all networks; their mean losses. Nothing waits for the device before the last line."""
     count, device = len(examples.labels), examples.images.device
@@ -105,8 +107,8 @@ def _train_epoch(
     total = torch.zeros(len(stages), device=device, dtype=precision.storage)
     slices = batch_slices(count, recipe.batch)
     for number, batch in enumerate(slices):
-        step, steps = epoch * len(slices) + number, stages[0].epochs * len(slices)
-        rate = learning_rate(recipe, step, steps, recipe.warmup * len(slices))
+        done, steps = epoch * len(slices) + number, stages[0].epochs * len(slices)
+        rate = learning_rate(recipe, done, steps, recipe.warmup * len(slices))
         chosen = order[:, batch]  # (K, b)
         flat = augment(
             examples.images[chosen.flatten()],
@@ -117,43 +119,10 @@ def _train_epoch(
             examples.std,
         )
         pixels = flat.view(*chosen.shape, *flat.shape[1:])  # (K, b, C, r, r)
-        losses = train_step(program, pixels, examples.labels[chosen], recipe, rate, drop, paths)
+        losses = step(pixels, examples.labels[chosen], rate, drop, paths)
         total += losses * chosen.shape[1]
     means: list[float] = (total / slices[-1].stop).tolist()
     return means
-
-
-def train_step(
-    program: Program,
-    images: Tensor,
-    labels: Tensor,
-    recipe: Recipe,
-    rate: float,
-    drop: float = 0.0,
-    paths: Sequence[torch.Generator] = (),
-) -> Tensor:
-    """One step of all networks on images (K, b, C, H, W) and labels (K, b); their losses (K,), on the device."""
-    bank = program.bank
-    run, logits, auxiliary = program.forward(images, training=True, drop=drop, generators=paths)
-    losses, slope = _loss(logits.to(bank.storage), labels, recipe.smoothing)
-    above = None
-    if auxiliary is not None:
-        extra, above = _loss(auxiliary.to(bank.storage), labels, recipe.smoothing)
-        losses, above = losses + recipe.auxiliary * extra, (recipe.auxiliary * above).to(bank.compute)
-    program.backward(run, slope.to(bank.compute), above)
-    bank.track(images.shape[1])
-    bank.step(rate, momentum=recipe.momentum, decay=recipe.weight_decay, clip=recipe.clip)
-    return losses
-
-
-def _loss(logits: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
-    """Mean cross entropy of every network, (K,), and its slope by the logits (K, b, classes)."""
-    leaf = logits.detach().requires_grad_()
-    with torch.enable_grad():
-        each = functional.cross_entropy(leaf.transpose(1, 2), labels, reduction="none", label_smoothing=smoothing)
-        losses = each.mean(dim=1)
-        (slope,) = torch.autograd.grad(losses.sum(), leaf)
-    return losses.detach(), slope
 
 
 def evaluate_together(

@@ -278,10 +278,8 @@ class TrainingEvaluator:
         setup, setting, skeleton = self._setup, begun[0].setting, begun[0].network.skeleton
         examples = self._examples(setting.s, skeleton.resolution)
         optimizers = [one.optimizer for one in begun]
-        networks = [
-            one.network for one in begun if isinstance(one.network, CellNetwork)
-        ]  # all of them: see _as_program
-        program = make_program(networks, setup.precision)
+        cells = [one.network for one in begun if isinstance(one.network, CellNetwork)]  # all: see _as_program
+        program = make_program(cells, setup.precision, setup.recipe)
         load_momenta(program, optimizers)
         losses = train_together(program, examples, setup.recipe, setup.precision, [one.stage for one in begun])
         prepared = self._prepared(skeleton.resolution)

@@ -52,7 +52,7 @@ def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genoty
         network = network.to(memory_format=torch.channels_last)
     optimizer = make_optimizer(network, recipe)
     fast = prefers_program(setup.engine, skeleton.resolution, device)
-    program = make_program([network], setup.precision) if fast and isinstance(network, CellNetwork) else None
+    program = make_program([network], setup.precision, recipe) if fast and isinstance(network, CellNetwork) else None
 
     def step(count: int) -> float:
         part = slice(0, count * recipe.batch)

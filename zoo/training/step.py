@@ -1,0 +1,43 @@
+"""A training step of a program: forward, losses, backward, statistics, update, for all networks at once."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from zoo.networks.program import Program
+from zoo.training.trainer import Recipe
+
+
+def train_step(
+    program: Program,
+    images: Tensor,
+    labels: Tensor,
+    recipe: Recipe,
+    rate: float | Tensor,
+    drop: float = 0.0,
+    paths: Sequence[torch.Generator] = (),
+) -> Tensor:
+    """One step of all networks on images (K, b, C, H, W) and labels (K, b); their losses (K,), on the device."""
+    bank = program.bank
+    run, logits, auxiliary = program.forward(images, training=True, drop=drop, generators=paths)
+    losses, slope = _loss(logits.to(bank.storage), labels, recipe.smoothing)
+    above = None
+    if auxiliary is not None:
+        extra, above = _loss(auxiliary.to(bank.storage), labels, recipe.smoothing)
+        losses, above = losses + recipe.auxiliary * extra, (recipe.auxiliary * above).to(bank.compute)
+    program.backward(run, slope.to(bank.compute), above)
+    bank.track(images.shape[1])
+    bank.step(rate, momentum=recipe.momentum, decay=recipe.weight_decay, clip=recipe.clip)
+    return losses
+
+
+def _loss(logits: Tensor, labels: Tensor, smoothing: float) -> tuple[Tensor, Tensor]:
+    """Mean cross entropy of every network, (K,), and its slope by the logits (K, b, classes)."""
+    leaf = logits.detach().requires_grad_()
+    with torch.enable_grad():
+        each = functional.cross_entropy(leaf.transpose(1, 2), labels, reduction="none", label_smoothing=smoothing)
+        losses = each.mean(dim=1)
+        (slope,) = torch.autograd.grad(losses.sum(), leaf)
+    return losses.detach(), slope
