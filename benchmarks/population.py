@@ -24,6 +24,7 @@ from zoo.spaces import CellGenotype, cost
 from zoo.training import Precision, TrainingSetup
 from zoo.training.captured import CapturedStep
 from zoo.training.cotraining import make_program
+from zoo.training.evaluator import make_evaluator
 from zoo.training.step import train_step
 
 GOAL = 6.0
@@ -60,8 +61,9 @@ def on_cpu(args: argparse.Namespace) -> list[dict[str, Any]]:
     rows = []
     for dtype in args.dtypes:
         setup = TrainingSetup(recipe=RECIPE, precision=Precision(dtype=dtype), threads=args.cores, engine="auto")
-        here = Placement(workers=1).executor(setup, images)
-        there = Placement(workers=args.cores).executor(replace(setup, threads=1), images)
+        alone = replace(setup, threads=1)
+        here = Placement(workers=1).executor(partial(make_evaluator, setup), images, setup.threads)
+        there = Placement(workers=args.cores).executor(partial(make_evaluator, alone), images, alone.threads)
         places = [(here, 1, args.cores, args.group), (there, args.cores, 1, 1), (there, args.cores, 1, args.group)]
         hourly: list[list[float]] = [[] for _ in places]
         plain: list[float] = []
