@@ -48,15 +48,10 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     methods = args.methods.split(",")
     found = {method: [searched(args, method, seed) for seed in range(args.seeds)] for method in methods}
     first, *others = methods
-    rows = [summary(method, found[method]) for method in methods]
-    differences = [difference(measure, first, other, found) for other in others for measure in ("validation", "test")]
-    return {
-        "name": "image_search",
-        "rows": rows,
-        "differences": differences,
-        "searches": found,
-        "options": args.options,
-    }
+    rows = [{"method": method, **one} for method in methods for one in found[method]]
+    rows += [summary(method, found[method]) for method in methods]
+    rows += [difference(measure, first, other, found) for other in others for measure in ("validation", "test")]
+    return {"name": "image_search", "rows": rows, "data": args.data.partition(":")[0], "options": args.options}
 
 
 def searched(args: argparse.Namespace, method: str, seed: int) -> dict[str, Any]:

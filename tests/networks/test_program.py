@@ -125,6 +125,9 @@ def test_nodes_that_only_a_node_of_nothing_names_are_not_computed() -> None:
     reduction = Cell(((Edge("none", 0),), (Edge("sep_conv_3x3", 0), Edge("conv_1x1", 2))), (2, 3))
     empty = Cell(((Edge("none", 0), Edge("none", 1)),), (2,))
     agree([CellGenotype(normal, reduction), CellGenotype(normal, empty), *sampled("econas-search", 1)])
+    constant = CellGenotype(normal, Cell(((Edge("sep_conv_3x3", 1),), (Edge("none", 2), Edge("none", 1))), (3,)))
+    agree([constant, *sampled("econas-search", 2)])
+    agree([constant], Skeleton(channels=2, cells=3, resolution=32, classes=3, form="imagenet"))
     agree([CellGenotype(normal, reduction)], Skeleton(channels=2, cells=4, resolution=32, classes=3, form="imagenet"))
 
 
@@ -163,7 +166,7 @@ def test_nodes_and_cells_nobody_reads_are_not_computed() -> None:
     cell = network.cells[0]
     assert isinstance(cell, planning.CellModule)
     assert live_nodes(cell) == {0, 2, 3, 4}  # neither input 1 nor node 5
-    assert needed_cells(network) == {0, 2, 4}
+    assert needed_cells(network) == {-2, 0, 2, 4}  # and the stem
     assert any(isinstance(module, Zero) for module in network.modules())
     agree([genotype, *sampled("darts", 1)])
     agree([genotype], drop=0.4)

@@ -183,7 +183,7 @@ class Bank:
         self._steps.add_(1)
 
     def _open_norms(self) -> None:
-        channels = self._norms[-1].part.stop
+        channels = self._norms[-1].part.stop if self._norms else 0  # of a constant network there is none
         self._steps = torch.zeros((), dtype=torch.long, device=self.device)  # where a captured step can count
         self._statistics = torch.zeros(4, channels, dtype=self.storage, device=self.device)
         self._pixels = torch.empty(channels, dtype=self.storage, device=self.device)

@@ -116,9 +116,15 @@ class Plan:
         needed = [needed_cells(network) for network in self._networks]
         before, previous = list(self.images), list(self.images)
         for owner, network in enumerate(self._networks):
+            begun = len(self._tasks)
             before[owner] = previous[owner] = self._chain(owner, network.stem, self.images[owner])
+            if min(needed[owner]) >= 0:  # the output is constant
+                del self._tasks[begun:]
             if network.stem_2 is not None:
+                begun = len(self._tasks)
                 previous[owner] = self._chain(owner, network.stem_2, before[owner])
+                if -1 not in needed[owner]:
+                    del self._tasks[begun:]
         self._flush()
         heads = list(previous)
         size = self._shapes[previous[0]][1]  # of the maps that the next cell reads
@@ -363,15 +369,17 @@ def channels(cell: CellModule) -> int:
 
 
 def needed_cells(network: CellNetwork) -> set[int]:
-    """Positions of the cells that the logits (or the auxiliary head's) depend on."""
+    """Positions of the cells that the logits (or the auxiliary head's) depend on; -1 and -2 are the stem's outputs."""
     needed, stack = set[int](), [len(network.cells) - 1]
     if network.auxiliary is not None:
         stack.append(network.skeleton.reductions[-1])
     while stack:
         position = stack.pop()
-        if position < 0 or position in needed:
+        if position in needed:
             continue
         needed.add(position)
+        if position < 0:
+            continue
         cell = network.cells[position]
         assert isinstance(cell, CellModule)
         live = live_nodes(cell)
