@@ -3,7 +3,7 @@
 Activations are (M, C, P, N): M layers of one shape side by side, C channels, the P = H · W pixels of a map, N images.
 Images come last because everything then runs over long contiguous rows: a 1×1 convolution is one product, a depthwise
 convolution a product with a small matrix of pixels by pixels, a pool a vectorised walk over rows. (With pixels last,
-pools take 15 to 40 times as long and products with 2×2 maps 6 times: python -m benchmarks layout.)
+pools take over ten times as long and products with 2×2 maps six times: `python -m benchmarks layout`.)
 """
 
 from collections.abc import Sequence
