@@ -23,12 +23,12 @@ def feature_similarity(supernet: Supernet, images: Tensor, path: Sequence[int]) 
 
     Args:
         supernet: put into evaluation mode.
-        images: prepared, (N, C, H, W), on the supernet's device.
+        images: prepared, (N, C, H, W).
         path: one choice per layer, whose maps go on to the next layer.
     """
     supernet.eval()
     skip, count = supernet.chain.skip, len(supernet.chain.choices)
-    x, found = supernet.stem(images), []
+    x, found = supernet.stem(images.to(supernet.classifier.weight)), []
     for layer, chosen in enumerate(path):
         maps = [supernet.choice(layer, choice)(x) for choice in range(count)]
         directions = [torch.nn.functional.normalize(each.flatten(1).double(), dim=1) for each in maps]

@@ -39,6 +39,11 @@ def make_supernet(
                 module.bias.uniform_(-0.5, 0.5, generator=generator)
             module.running_mean.uniform_(-0.2, 0.2, generator=generator)
             module.running_var.uniform_(0.5, 2.0, generator=generator)
+    skips = [network.choice(layer, network.chain.skip) for layer in range(network.chain.starts[-1])]
+    for module in skips:
+        if isinstance(module, nn.Conv2d):  # as after training
+            with torch.no_grad():
+                module.weight.add_(torch.empty_like(module.weight).uniform_(-0.5, 0.5, generator=generator))
     return network.eval()
 
 

@@ -14,7 +14,8 @@ import pytest
 import torch
 from torch import nn
 
-from scarlet.supernet import SupernetForm
+from scarlet import training
+from scarlet.supernet import SupernetForm, build_supernet
 from scarlet.training import (
     SupernetEvaluator,
     SupernetSetup,
@@ -116,15 +117,33 @@ def test_epoch_by_epoch_is_bit_for_bit_the_whole(images, sampling):
     assert names == set(whole.metrics)
 
 
-def test_a_supernet_learns_brightness_and_samplings_differ(images):
-    finals = []
-    for sampling, epochs in (("fair", 12), ("uniform", 36)):
-        recipe = Recipe(batch=16, lr=0.1, cutout=0.0)
-        evaluator = SupernetEvaluator(setup(sampling, recipe, Precision()), images)
-        ((record, _),) = evaluator([Job(trial(0, epochs, epochs, keep=False), 0, None)])
-        finals.append(record.metrics["accuracy"])
-    assert min(finals) > 0.4  # chance is 0.25
-    assert finals[0] != finals[1]
+def test_a_path_that_is_always_taken_learns_brightness(images, monkeypatch):
+    path = np.array([1, 2, 0, 1, 2, 0, 1, 2])
+    monkeypatch.setattr(training, "draw_paths", lambda sampling, rng, layers, choices, n: np.tile(path, (n, 1, 1)))
+    evaluator = SupernetEvaluator(setup("uniform", Recipe(batch=16, lr=0.05, cutout=0.0), Precision()), images)
+    ((record, _),) = evaluator([Job(trial(0, 30, 30, keep=False), 0, None)])
+    assert record.metrics["accuracy"] > 0.9  # chance is 0.25
+
+
+def test_samplings_differ(images):
+    losses = []
+    for sampling in ("uniform", "fair"):
+        ((record, _),) = SupernetEvaluator(setup(sampling), images)([Job(trial(0, 1, keep=False), 0, None)])
+        losses.append(record.metrics["train_loss"])
+    assert losses[0] != losses[1]
+
+
+@pytest.mark.parametrize("space", ["nas-bench-macro", "scarlet-s1-cifar"])
+def test_a_new_stabilizer_is_the_plain_skip(space):
+    skeleton = Skeleton(channels=4, cells=1, resolution=8, classes=4)
+    forms = [SupernetForm(space=space, stabilizers=on) for on in (True, False)]
+    pair = [build_supernet(form, skeleton, torch.Generator().manual_seed(0)) for form in forms]
+    chain = pair[0].chain
+    for layer, plan in enumerate(chain.layers):
+        with_stabilizer, plain = (network.choice(layer, chain.skip) for network in pair)
+        if not (chain.projecting and not plan.keeps_shape):
+            x = torch.randn(2, plan.inputs, 4, 4)
+            assert torch.equal(with_stabilizer(x), plain(x))
 
 
 def test_divergence_is_a_failed_record(images):

@@ -10,14 +10,14 @@ from zoo.spaces.chain_cost import squeezed
 
 
 def activation(name: Activation) -> nn.Module:
-    """The module of an activation, which works in place: nothing reads what it is applied to."""
+    """The module of an activation; in place where its gradient is told by its result: nothing reads its input."""
     match name:
         case "relu":
             return nn.ReLU(inplace=True)
         case "relu6":
             return nn.ReLU6(inplace=True)
         case "hswish":
-            return nn.Hardswish(inplace=True)
+            return nn.Hardswish()
 
 
 def conv_norm(

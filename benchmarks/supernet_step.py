@@ -1,0 +1,149 @@
+"""A supernet's weight step: ours against a plain loop with the same modules, the same paths and the same losses.
+
+The plain loop is what tutorials do: maps in torch's default order, ``loss.item()`` after every path, SGD tensor by
+tensor. Ours keeps maps channels-last, updates all parameters in one fused kernel and never waits for the loss. A
+step is one path (uniform) or as many as a layer has choices (fair). ``loss_gap`` is the largest relative difference
+of the losses of the first steps in float64, where the two ways must agree.
+
+Ratios are medians over alternating rounds, of processor seconds on a CPU, where other programs disturb them less.
+"""
+
+import argparse
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+
+from scarlet.paths import Sampling, draw_paths
+from scarlet.supernet import Supernet, SupernetForm, build_supernet
+from scarlet.training import supernet_optimizer, supernet_step
+from zoo.spaces import Skeleton
+from zoo.spaces.chain import chain_of
+from zoo.training import Precision, Recipe
+
+CLASSES, CHECKED = 10, 3
+RECIPE = Recipe(lr=0.045, lr_min=0.0, weight_decay=4e-5)
+Step = Callable[[Tensor, Tensor, NDArray[np.int64]], float | Tensor]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Options of the benchmark."""
+    parser.add_argument("--spaces", default="scarlet-s1-cifar,nas-bench-macro")
+    parser.add_argument("--resolution", type=int, default=32, help="pixels a side")
+    parser.add_argument("--channels", type=int, default=32, help="channels of the stem")
+    parser.add_argument("--batch", type=int, default=64)
+    parser.add_argument("--steps", type=int, default=4, help="per round, uniform; a fair round is one step")
+    parser.add_argument("--rounds", type=int, default=5, help="alternating measurements")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--dtype", default="float32", help="of our side: float32, or bfloat16 by autocast")
+
+
+def run(args: argparse.Namespace) -> dict[str, Any]:
+    """Measure every space with both samplings."""
+    torch.set_num_threads(args.threads)
+    samplings: tuple[Sampling, ...] = ("uniform", "fair")
+    rows = [measured(space, sampling, args) for space in args.spaces.split(",") for sampling in samplings]
+    sizes = {name: value for name, value in vars(args).items() if name not in ("name", "json", "spaces")}
+    return {"name": "supernet_step", "rows": rows} | sizes
+
+
+def plain_step(network: Supernet, optimizer: torch.optim.Optimizer) -> Step:
+    """The loop every tutorial has."""
+
+    def step(images: Tensor, labels: Tensor, paths: NDArray[np.int64]) -> float:
+        optimizer.zero_grad()
+        total = 0.0
+        for path in paths.tolist():
+            loss = functional.cross_entropy(network(images, path), labels)
+            loss.backward()  # type: ignore[no-untyped-call]
+            total += loss.item()
+        nn.utils.clip_grad_norm_(network.parameters(), RECIPE.clip)
+        optimizer.step()
+        return total / len(paths)
+
+    return step
+
+
+def our_step(network: Supernet, precision: Precision) -> Step:
+    """What `thriftnas scarlet train` does."""
+    optimizer = supernet_optimizer(network, RECIPE)
+
+    def step(images: Tensor, labels: Tensor, paths: NDArray[np.int64]) -> Tensor:
+        return supernet_step(network, optimizer, precision.place(images), labels, paths, RECIPE, precision)
+
+    return step
+
+
+def both(space: str, args: argparse.Namespace, dtype: str) -> tuple[Step, Step]:
+    """The two ways, from the same weights."""
+    precision = Precision(device=args.device, dtype=dtype)
+    skeleton = Skeleton(channels=args.channels, cells=1, resolution=args.resolution, classes=CLASSES)
+    networks = [
+        build_supernet(
+            SupernetForm(space=space), skeleton, torch.Generator().manual_seed(0), device=args.device, dtype=storage
+        ).train()
+        for storage in (torch.float64 if dtype == "float64" else torch.float32, precision.storage)
+    ]
+    plain = torch.optim.SGD(
+        networks[0].parameters(),
+        lr=RECIPE.lr,
+        momentum=RECIPE.momentum,
+        weight_decay=RECIPE.weight_decay,
+        foreach=False,
+    )
+    return plain_step(networks[0], plain), our_step(networks[1].to(memory_format=torch.channels_last), precision)
+
+
+def batches(space: str, sampling: Sampling, steps: int, args: argparse.Namespace) -> list[Any]:
+    """(images, labels, paths) of some steps."""
+    chain, generator = chain_of(space), torch.Generator().manual_seed(1)
+    shape = (args.batch, 3, args.resolution, args.resolution)
+    paths = draw_paths(sampling, np.random.default_rng(0), chain.starts[-1], len(chain.choices), steps)
+    return [
+        (
+            torch.randn(shape, generator=generator).to(args.device),
+            torch.randint(CLASSES, (args.batch,), generator=generator).to(args.device),
+            each,
+        )
+        for each in paths
+    ]
+
+
+def measured(space: str, sampling: Sampling, args: argparse.Namespace) -> dict[str, Any]:
+    """One row."""
+    small = argparse.Namespace(**{**vars(args), "batch": 8, "resolution": 16, "channels": 8})
+    plain, ours = both(space, small, "float64")
+    pairs = [
+        (float(plain(images.double(), labels, paths)), float(ours(images.double(), labels, paths)))
+        for images, labels, paths in batches(space, sampling, CHECKED, small)
+    ]
+    gap = max(abs(a - b) / abs(a) for a, b in pairs)
+    work = batches(space, sampling, args.steps if sampling == "uniform" else 1, args)
+    ways = both(space, args, args.dtype)
+    clock = time.process_time if args.device == "cpu" else time.perf_counter
+    seconds: list[list[float]] = [[], []]
+    for number in range(args.rounds + 1):
+        for way, taken in zip(ways, seconds, strict=True):
+            began = clock()
+            for one in work:
+                way(*one)
+            if args.device != "cpu":
+                torch.cuda.synchronize()
+            if number:  # the first round warms up
+                taken.append(clock() - began)
+    images = args.batch * sum(len(paths) for _, _, paths in work)
+    first, second = np.array(seconds)
+    return {
+        "space": space,
+        "sampling": sampling,
+        "ratio": float(np.median(first / second)),
+        "plain_ms_per_path_image": 1e3 * float(np.median(first)) / images,
+        "ours_ms_per_path_image": 1e3 * float(np.median(second)) / images,
+        "loss_gap": gap,
+    }
