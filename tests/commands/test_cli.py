@@ -28,7 +28,7 @@ COMMANDS = dict(commands(typer.main.get_command(app)))
 def test_the_commands_are_these():
     assert {" ".join(path) for path in COMMANDS} == {
         "demo", "predict", "doctor", "zoo sample", "zoo cost", "zoo build", "zoo study", "zoo train",
-        "run status", "run resume", "run report", "run digest",
+        "run status", "run resume", "run report", "run export", "run digest",
     }  # fmt: skip
 
 
