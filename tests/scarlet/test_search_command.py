@@ -2,6 +2,7 @@
 
 import contextlib
 import gzip
+import importlib
 import io
 import json
 from copy import deepcopy
@@ -12,7 +13,6 @@ import torch
 import typer
 
 import zoo.cli
-from scarlet.commands import search as module
 from scarlet.commands.search import search
 from scarlet.inherited import inherited_model
 from scarlet.keeping import TrainedSupernet, save_supernet
@@ -77,6 +77,7 @@ def test_a_search_ends_with_a_front_and_says_how_to_export(thriftnas, table, tmp
 def test_an_interrupted_search_ends_with_the_same_records(thriftnas, table, tmp_path, monkeypatch):
     command = ("scarlet", "search", "--table", table, *FEW, "--limit", "accuracy>=0.4")
     assert thriftnas(*command, "--out", tmp_path / "whole")[0] == 0
+    module = importlib.import_module("scarlet.commands.search")  # the package's attribute is the command
     real = module.table_source
     left = iter(range(3))
 
