@@ -16,7 +16,10 @@ DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) fo
 FENCE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[ ]*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)|^\[[^\]]+\]:\s*(\S+)", re.MULTILINE)
 CONTRIBUTING_LINES = 50
-INHERITED = {"forward", "backward"}  # torch explains what it is; the class says what it computes, its first line the shapes
+INHERITED = {
+    "forward",
+    "backward",
+}  # torch explains what it is; the class says what it computes, its first line the shapes
 
 
 def read(name: str) -> str:

@@ -57,6 +57,7 @@ class Block:
             run.write(self.targets, self._folded(x))
 
     def backward(self, run: Run) -> None:
+        """Back through the norm and the stages, last first."""
         kept, x = run.saved.pop(id(self))
         gradient = self._through_norm(run.gradients(self.targets), x)
         for number in reversed(range(len(self.stages))):
@@ -124,6 +125,7 @@ class Pool:
         run.write(self.targets, self._rows(y))
 
     def backward(self, run: Run) -> None:
+        """By torch's kernels again."""
         x, saved = run.saved.pop(id(self))
         w, above = self.window, self._maps(run.gradients(self.targets), self.window.out)
         if self.kind == "max":
@@ -163,6 +165,7 @@ class Node:
         run.values[self.target] = total
 
     def backward(self, run: Run) -> None:
+        """Every term gets the node's gradient, masked as the term was."""
         gradient = run.gradient(self.target)
         for value, term in self.terms:
             mask = run.masks.get(term) if term is not None else None
@@ -184,6 +187,7 @@ class Stack:
         run.values[self.target] = found[0] if len(found) == 1 else torch.cat(found)
 
     def backward(self, run: Run) -> None:
+        """Every node gets its channels."""
         gradient = run.gradient(self.target)
         for node, part in zip(self.nodes, gradient.chunk(len(self.nodes)), strict=True):
             run.share(node, part, fresh=True)  # a cell's readers are blocks and heads, which share nothing
@@ -203,6 +207,7 @@ class Nothing:
         run.values[self.target] = like.new_zeros(self.channels, self.pixels, like.shape[2])
 
     def backward(self, run: Run) -> None:
+        """Zeros depend on nothing."""
         run.gradient(self.target)
 
 
@@ -223,6 +228,7 @@ class Classifier:
         run.write(self.targets, logits)
 
     def backward(self, run: Run) -> None:
+        """To the maps, alike for all their pixels."""
         pooled = run.saved.pop(id(self))
         gradient = run.gradients(self.targets)
         self.weights.put(torch.bmm(gradient, pooled.transpose(1, 2)))
@@ -256,6 +262,7 @@ class Auxiliary:
         run.values[self._target] = logits.detach().t()
 
     def backward(self, run: Run) -> None:
+        """By autograd, from what the forward pass kept."""
         maps, logits = run.saved.pop(id(self))
         names, parameters = zip(*self._head.named_parameters(), strict=True)
         above = run.gradient(self._target).t().to(logits.dtype)

@@ -48,6 +48,7 @@ class Pointwise:
         return torch.bmm(weight, rows).view(m, weight.shape[1], pixels, images), rows
 
     def backward(self, gradient: Tensor, saved: Any, need_input: bool) -> Tensor | None:
+        """Two products."""
         weight, rows = self._weights.weight.flatten(2), gradient.flatten(2)
         self._weights.put(torch.bmm(rows, saved.transpose(1, 2)))
         if not need_input:
@@ -78,6 +79,7 @@ class Depthwise:
         return torch.bmm(matrices, maps).view(m, channels, out, images), (matrices, maps)
 
     def backward(self, gradient: Tensor, saved: Any, need_input: bool) -> Tensor | None:
+        """Two products, and one that gathers the matrices' gradients into the kernels'."""
         matrices, maps = saved
         rows = gradient.reshape(len(matrices), -1, gradient.shape[3])  # (M · C, P', N)
         slopes = torch.bmm(rows, maps.transpose(1, 2)).flatten(1)  # (M · C, P' · P)
@@ -110,6 +112,7 @@ class Matrix:
         return torch.bmm(matrix, rows).view(m, -1, out, images), (matrix, rows)
 
     def backward(self, gradient: Tensor, saved: Any, need_input: bool) -> Tensor | None:
+        """As for depthwise matrices, over all channels at once."""
         matrix, rows = saved
         m, outputs, out, images = gradient.shape
         channels, pixels = self._weights.weight.shape[2], self._window.pixels
@@ -141,6 +144,7 @@ class Ordinary:
         return torch.stack([_to_channels(out) for out in outs]), turned
 
     def backward(self, gradient: Tensor, saved: Any, need_input: bool) -> Tensor | None:
+        """By torch's kernels again."""
         w, inputs, slopes = self._window, [], []
         for above, image, weight in zip(gradient, saved, self._weights.weight, strict=True):
             below, slope, _ = torch.ops.aten.convolution_backward(
@@ -168,6 +172,7 @@ class Halves:
         return out.view(m, out.shape[1], -1, images), (picked, x.shape)
 
     def backward(self, gradient: Tensor, saved: Any, need_input: bool) -> Tensor | None:
+        """Two products a half; pixels that neither half reads get zeros."""
         picked, shape = saved
         below = gradient.new_zeros(shape)
         maps = below.view(*shape[:2], *self._size, shape[3])
