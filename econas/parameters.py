@@ -97,8 +97,8 @@ class Parameters:
         if self.audit.affordable(money / count, 0) < FEWEST:
             one = self.audit.ladder[0]
             raise ValueError(
-                f"{self.audit.share:.0%} of the search is {money:g} epochs; {count} audits of {FEWEST} networks "
-                f"at {one.setting} cost {count * FEWEST * one.setting.e * one.price:g}"
+                f"{self.audit.share:.0%} of the search is {money:.4g} epochs; {count} audit{'s' if count > 1 else ''} "
+                f"of {FEWEST} networks at {one.setting} cost {count * FEWEST * one.setting.e * one.price:.4g}"
             )
 
     @property
