@@ -203,7 +203,7 @@ def test_a_run_that_was_stopped_says_what_is_missing(numbers, journaled):
         assert found.unfinished, steps
         assert found.winner is not None
     early = stopped(4)
-    assert early.unfinished == "no network is trained to the last stage"
+    assert early.unfinished == "0 of 2 networks are retrained"
     assert not early.retrained
     assert early.winner.accuracy == max(one.accuracy for one in early.trainings)
     assert stopped(total - 3).unfinished == "2 of 2 retrained networks are not at their last epoch"
