@@ -22,16 +22,16 @@ from zoo.cli import main
 from zoo.population import Journal
 
 OPTIONS = (
-    "--train 2000 --val 1000 --channels 16 --cells 5 --batch 96 --setting c4r4s0e6 --stages 3 --start 8 "
-    "--parents 4,2,2 --promotions 4,2 --cycles 100 --budget 360 --final c0r2s0e8 --finalists 3"
+    "--train 2000 --val 1000 --channels 16 --cells 5 --resolution 16 --batch 96 --setting c2r2s0e6 --stages 3 "
+    "--start 8 --parents 4,2,2 --promotions 4,2 --cycles 100 --budget 700 --final c0r0s0e10 --finalists 3 --group 4 --audit off"
 )
-"""The sizes of the searches: small enough for two cores, a tenth to a hundredth of the paper's."""
+"""The sizes of the searches: four minutes of one core each."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may be chosen."""
     parser.add_argument("--data", required=True, help="as in thriftnas econas search, e.g. imagefolder:DIR")
-    parser.add_argument("--seeds", type=int, default=3, help="searches per method (default 3)")
+    parser.add_argument("--seeds", type=int, default=6, help="searches per method (default 6)")
     parser.add_argument("--methods", default="hierarchical,random", help="which, with commas; the first is compared")
     parser.add_argument("--options", default=OPTIONS, help="sizes of a search, as on its command line")
     parser.add_argument("--runs", type=Path, default=Path("runs/image_search"), help="folder of the searches")
