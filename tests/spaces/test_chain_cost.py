@@ -12,7 +12,7 @@ from zoo.spaces.chain_cost import ChainCosts, chain_cost, network_cost
 from zoo.spaces.chain_space import SCARLET_S2
 from zoo.spaces.genotype import ChainGenotype, SpaceGenotype
 
-TABLE = Path("/work/shared/data/nas_bench_macro_cifar10.csv.gz")
+TABLE = Path(__file__).parents[2].parent / "shared" / "data" / "nas_bench_macro_cifar10.csv.gz"
 S2 = CHAINS["scarlet-s2"]
 # Published: Table 1 of Chu 2019 and its supplement's Table 2 (MACs; A's parameters)
 A = "3-7,6-5|3-5,3-7S,6-3S,3-5S|6-3S,3-3,3-7S,3-7|3-5,3-7S,3-3,3-7S|6-3S,6-5S,3-3S,6-3S|6-7S"
