@@ -77,7 +77,11 @@ def main(arguments: Sequence[str]) -> int:
     args = parser.parse_args(arguments[1:])
     if args.json is not None and not args.json.absolute().parent.is_dir():
         parser.error(f"the folder of {args.json} does not exist")  # found out before the work, not after
-    result = module.run(args)
+    try:
+        result = module.run(args)
+    except (ValueError, OSError) as error:
+        print("error: " + " ".join(str(error).split()), file=sys.stderr)
+        return 2
     console = Console(width=None if sys.stdout.isatty() else 160)
     for table in tables(result["rows"]):
         console.print(table)

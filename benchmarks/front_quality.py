@@ -249,14 +249,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    try:
-        return measure(args)
-    except (ValueError, OSError) as error:
-        print(f"error: {error}", file=sys.stderr)
-        raise SystemExit(2) from None
-
-
-def measure(args: argparse.Namespace) -> dict[str, Any]:
     """All rows, and what the table's front is.
 
     Raises:

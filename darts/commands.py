@@ -7,7 +7,7 @@ from typing import Annotated, Any, cast
 import typer
 from rich.console import Console
 
-from darts.plan import Plan, estimate, search_precision
+from darts.plan import Plan, estimate
 from darts.run import keep_report, run_search, say_report
 from darts.setup import SEARCH_RECIPE, Method, Sampler, SearchSetup
 from darts.shape import DARTS_OPERATIONS, SupernetShape, learned
@@ -119,7 +119,7 @@ def search(
         shape=shape, skeleton=Skeleton(channels=channels, cells=layers),
         final=Skeleton(channels=final_channels, cells=final), params=params, recipe=recipe, method=method,
         epochs=epochs, every=every, split=split, eigenvalue=eigenvalue, retrain=ORIGINALS["cifar"].recipe,
-        retrain_epochs=retrain_epochs, precision=search_precision(device, dtype, channels_last), seed=seed,
+        retrain_epochs=retrain_epochs, precision=opt.process_precision(device, dtype, channels_last), seed=seed,
         threads=threads,
     )  # fmt: skip
     with decoding_bar(console) as progress:

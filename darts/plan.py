@@ -15,12 +15,10 @@ from darts.setup import VERSION, SearchSetup
 from darts.strategy import SupernetSearch
 from darts.supernet import Supernet, build_supernet
 from darts.training import Progress, make_learners, train_steps
-from zoo.commands import options as opt
 from zoo.data.image_set import ImageSet
 from zoo.population.trial import Evaluator
 from zoo.spaces.skeleton import Skeleton
-from zoo.training import Precision
-from zoo.training.distributed import ALONE, Team, joined_team, team_place
+from zoo.training.distributed import ALONE, Team, joined_team
 from zoo.training.trainer import Stage
 
 TIMED = 3
@@ -122,21 +120,6 @@ def _fitted(skeleton: Skeleton, images: ImageSet) -> Skeleton:
     return dataclasses.replace(
         skeleton, resolution=images.resolution, in_channels=images.channels, classes=len(images.classes)
     )
-
-
-def search_precision(device: str, dtype: str, channels_last: bool) -> Precision:
-    """This process's precision: under torchrun every process has a GPU of its own.
-
-    Raises:
-        ValueError: for a device or dtype that cannot be had.
-    """
-    _, size, local = team_place()
-    precision = opt.choose_precision(device, dtype, channels_last, gpus=0.0, address=None)
-    if size > 1 and precision.device.startswith("cuda"):
-        if ":" in precision.device:
-            raise ValueError(f"{size} processes use one GPU each, expected --device cuda, got {device!r}")
-        precision = opt.choose_precision(f"cuda:{local}", dtype, channels_last, gpus=0.0, address=None)
-    return precision
 
 
 def estimate(plan: Plan) -> dict[str, float]:

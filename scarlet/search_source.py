@@ -9,7 +9,6 @@ from typing import Any
 from scarlet.keeping import NAME, load_supernet
 from scarlet.subnets import Inheritance, make_subnet_evaluator
 from zoo.data.image_set import ImageSet
-from zoo.population.executor import Executor, SerialExecutor
 from zoo.population.prices import Counted, PricedEvaluator, Prices, Together, read_latency
 from zoo.population.table import Table, read_table
 from zoo.population.trial import Evaluator
@@ -39,15 +38,6 @@ class Source:
     make: Callable[[Any], Evaluator]
     payload: Any
     threads: int = 1
-
-    def executor(self, workers: int, gpus: float, address: str | None) -> Executor:
-        """Workers that measure: this process, or Ray's."""
-        if workers == 1 and address is None:
-            return SerialExecutor(self.make(self.payload))
-        # Ray takes seconds to import; serial runs do without.
-        from zoo.population.ray_executor import RayExecutor
-
-        return RayExecutor(self.make, self.payload, workers=workers, cpus=self.threads, gpus=gpus, address=address)
 
 
 def table_source(path: Path, latency: Path | None) -> Source:

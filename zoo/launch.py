@@ -23,7 +23,6 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from zoo.data.image_set import ImageSet
 from zoo.population.executor import Executor, LazyExecutor, SerialExecutor
 from zoo.population.journal import FILE, Journal, run_lock
 from zoo.population.manager import Manager
@@ -52,8 +51,8 @@ class Placement:
     gpus: float = 0.0
     address: str | None = None
 
-    def executor(self, make: Callable[[ImageSet], Evaluator], images: ImageSet, threads: int) -> Executor:
-        """The executor of training runs: workers of ``threads`` CPU threads that each make an evaluator of their own.
+    def executor(self, make: Callable[[Any], Evaluator], payload: Any, threads: int) -> Executor:
+        """Workers of ``threads`` CPU threads that each make an evaluator of their own from the payload, such as images.
 
         Raises:
             ValueError: for a count that is not positive or a cluster that does not answer.
@@ -61,11 +60,11 @@ class Placement:
         if self.workers < 1:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
         if self.workers == 1 and self.address is None:
-            return SerialExecutor(make(images))
+            return SerialExecutor(make(payload))
         # Ray takes seconds to import; serial runs do without.
         from zoo.population.ray_executor import RayExecutor
 
-        return RayExecutor(make, images, workers=self.workers, cpus=threads, gpus=self.gpus, address=self.address)
+        return RayExecutor(make, payload, workers=self.workers, cpus=threads, gpus=self.gpus, address=self.address)
 
     def check(self) -> None:
         """Find out early whether the cluster answers.

@@ -118,14 +118,14 @@ def search(
 
     strategy().ask(1, 0)  # complains now about limits that cannot be kept
     identity = _identity(source, wishes, parameters, seed, group)
-    with locked(out), closing(open_run(out, identity, ctx.obj, 1)) as journal:
+    with locked(out), closing(open_run(out, identity, ctx.obj)) as journal:
         if supernet is not None:
             journal.set(SUPERNET, str((supernet / NAME if supernet.is_dir() else supernet).resolve()))
         finished = run(
             out,
             journal,
             strategy(),
-            lambda: source.executor(placement.workers, placement.gpus, placement.address),
+            lambda: placement.executor(source.make, source.payload, source.threads),
             group=group,
             total=most(wishes, parameters, source),
             price=lambda trial: 1.0,

@@ -21,7 +21,7 @@ from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.weights import WeightStore
 from zoo.spaces.chain import CHAINS, chain_of
-from zoo.training import Precision, Recipe
+from zoo.training import Recipe
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.distributed import TeamExecutor, joined_team, team_place
 from zoo.training.retraining import Retraining
@@ -103,7 +103,7 @@ def train(
     bench = opt.prepare_bench(
         data=data, train=train, validation=validation, channels=chain.stem if channels is None else channels,
         cells=chain.starts[-1], resolution=resolution, recipe=recipe, seed=seed, threads=threads, console=console,
-        precision=_precision(device, dtype, channels_last),
+        precision=opt.process_precision(device, dtype, channels_last),
     )  # fmt: skip
     batch_slices(len(bench.images.train), batch, size)  # complains where there are too few images
     form = SupernetForm(space=space, stabilizers=stabilizers, shared_squeeze=shared_squeeze)
@@ -141,17 +141,6 @@ class _Plan:
             "group": 1,
             "processes": self.processes,
         }
-
-
-def _precision(device: str, dtype: str, channels_last: bool) -> Precision:
-    """This process's precision: under torchrun every process has a GPU of its own."""
-    _, size, local = team_place()
-    precision = opt.choose_precision(device, dtype, channels_last, gpus=0.0, address=None)
-    if size > 1 and precision.device.startswith("cuda"):
-        if ":" in precision.device:
-            raise ValueError(f"{size} processes use one GPU each, expected --device cuda, got {device!r}")
-        precision = opt.choose_precision(f"cuda:{local}", dtype, channels_last, gpus=0.0, address=None)
-    return precision
 
 
 def _train(out: Path, command: list[str], plan: _Plan, seconds: float | None, console: Console, as_json: bool) -> bool:

@@ -22,6 +22,7 @@ from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, require_cells
 from zoo.spaces.skeleton import Form, Skeleton
 from zoo.training import Precision, Recipe, TrainingSetup
+from zoo.training.distributed import team_place
 from zoo.training.evaluator import ENGINES, make_evaluator, sample
 
 Data = Annotated[
@@ -184,6 +185,21 @@ def choose_precision(device: str, dtype: str, channels_last: bool, *, gpus: floa
     if device == "mps" and dtype == "float64":
         raise ValueError("device 'mps' cannot compute in float64, expected float32 or bfloat16")
     return Precision(device=device, dtype=dtype, channels_last=channels_last)
+
+
+def process_precision(device: str, dtype: str, channels_last: bool) -> Precision:
+    """The precision of this process: under torchrun every process has a GPU of its own.
+
+    Raises:
+        ValueError: as :func:`choose_precision`, or for one numbered GPU and several processes.
+    """
+    _, size, local = team_place()
+    precision = choose_precision(device, dtype, channels_last, gpus=0.0, address=None)
+    if size > 1 and precision.device.startswith("cuda"):
+        if ":" in precision.device:
+            raise ValueError(f"{size} processes use one GPU each, expected --device cuda, got {device!r}")
+        precision = choose_precision(f"cuda:{local}", dtype, channels_last, gpus=0.0, address=None)
+    return precision
 
 
 def local_device(precision: Precision) -> str:

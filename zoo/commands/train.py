@@ -201,13 +201,8 @@ def _recipe(original: Original, changes: dict[str, Any], schedule: ProxySetting)
 
 
 def _precision(device: str, dtype: str, channels_last: bool, sync_norm: bool) -> Precision:
-    """This process's precision: under torchrun every process has a GPU of its own."""
-    _, size, local = team_place()
-    precision = opt.choose_precision(device, dtype, channels_last, gpus=0.0, address=None)
-    if size > 1 and precision.device.startswith("cuda"):
-        if ":" in precision.device:
-            raise ValueError(f"{size} processes use one GPU each, expected --device cuda, got {device!r}")
-        precision = opt.choose_precision(f"cuda:{local}", dtype, channels_last, gpus=0.0, address=None)
+    """This process's precision, once it is known that synchronised normalisation can be had where it is wanted."""
+    precision, (_, size, _) = opt.process_precision(device, dtype, channels_last), team_place()
     if sync_norm and (size == 1 or not precision.device.startswith("cuda")):
         raise ValueError(f"--sync-bn needs several processes on GPUs, got {size} on {precision.device}")
     return precision
@@ -276,7 +271,7 @@ def _train(
 ) -> dict[str, Any] | None:
     """Train as the process that keeps the journal; None where the time was up first."""
     strategy = Retraining([plan.cell], plan.schedule)
-    with locked(out), closing(open_run(out, plan.identity(), command, 1)) as journal:
+    with locked(out), closing(open_run(out, plan.identity(), command)) as journal:
         with plan.team() as (team, evaluator):
             finished = run(
                 out,
