@@ -35,10 +35,11 @@ def test_the_order_is_relu_convolution_norm(name: str) -> None:
     """A ReLU comes first where there are weights, so negative inputs alone say nothing; the norm comes last."""
     if OPERATIONS[name].parametric:
         module = build_operation(OPERATIONS[name], 4, 1)
-        kinds = [type(layer).__name__ for layer in module]  # type: ignore[union-attr, arg-type]
-        half = ["ReLU", "Conv2d", "Conv2d", "BatchNorm2d"]
-        expected = {"conv": ["ReLU", "Conv2d", "BatchNorm2d"], "sep_conv": half * 2}
-        assert kinds == expected.get(OPERATIONS[name].kind, half)
+        half = [nn.ReLU, nn.Conv2d, nn.Conv2d, nn.BatchNorm2d]
+        expected = {"conv": [nn.ReLU, nn.Conv2d, nn.BatchNorm2d], "sep_conv": half * 2}
+        assert isinstance(module, nn.Sequential)
+        for layer, kind in zip(module, expected.get(OPERATIONS[name].kind, half), strict=True):
+            assert isinstance(layer, kind)
 
 
 @pytest.mark.parametrize("stride", [1, 2])

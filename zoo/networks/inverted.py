@@ -5,6 +5,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.networks.cell_network import drop_path
+from zoo.networks.convolution import convolution
 from zoo.spaces.chain import Activation, Block, LayerPlan
 from zoo.spaces.chain_cost import squeezed
 
@@ -24,8 +25,7 @@ def conv_norm(
     inputs: int, outputs: int, kernel: int, stride: int = 1, groups: int = 1
 ) -> tuple[nn.Conv2d, nn.BatchNorm2d]:
     """A convolution with "same" padding and its normalisation."""
-    convolution = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
-    return convolution, nn.BatchNorm2d(outputs)
+    return convolution(inputs, outputs, kernel, stride, groups), nn.BatchNorm2d(outputs)
 
 
 class SqueezeExcitation(nn.Module):
@@ -104,4 +104,4 @@ def projection(plan: LayerPlan) -> nn.Sequential:
 
 def stabilizer(plan: LayerPlan) -> nn.Conv2d:
     """The linear 1×1 convolution that stands for a skip in a supernet, without bias and norm (Eq. 3, Chu 2019)."""
-    return nn.Conv2d(plan.inputs, plan.width, 1, plan.stride, bias=False)
+    return convolution(plan.inputs, plan.width, 1, plan.stride)

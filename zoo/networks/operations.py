@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from zoo.networks.convolution import convolution
 from zoo.spaces.operations import Operation
 
 
@@ -25,8 +26,8 @@ class FactorizedReduce(nn.Module):
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
-        self.conv_1 = nn.Conv2d(inputs, outputs // 2, 1, stride=2, bias=False)
-        self.conv_2 = nn.Conv2d(inputs, outputs - outputs // 2, 1, stride=2, bias=False)
+        self.conv_1 = convolution(inputs, outputs // 2, 1, 2)
+        self.conv_2 = convolution(inputs, outputs - outputs // 2, 1, 2)
         self.norm = nn.BatchNorm2d(outputs)
 
     def forward(self, x: Tensor) -> Tensor:  # (B, inputs, H, W) -> (B, outputs, H/2, W/2), H and W even
@@ -40,17 +41,16 @@ def relu_conv_norm(inputs: int, outputs: int, kernel: int, stride: int = 1) -> n
     """ReLU, convolution with "same" padding, normalisation."""
     return nn.Sequential(
         nn.ReLU(),
-        nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False),
+        convolution(inputs, outputs, kernel, stride),
         nn.BatchNorm2d(outputs),
     )
 
 
 def _depthwise_separable(channels: int, kernel: int, stride: int, dilation: int) -> list[nn.Module]:
-    padding = dilation * (kernel - 1) // 2
     return [
         nn.ReLU(),
-        nn.Conv2d(channels, channels, kernel, stride, padding, dilation, groups=channels, bias=False),
-        nn.Conv2d(channels, channels, 1, bias=False),
+        convolution(channels, channels, kernel, stride, channels, dilation),
+        convolution(channels, channels, 1),
         nn.BatchNorm2d(channels),
     ]
 

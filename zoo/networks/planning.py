@@ -12,9 +12,8 @@ from zoo.networks.bank import Bank, Slot
 from zoo.networks.cell_network import CellModule, CellNetwork
 from zoo.networks.layers import Auxiliary, Block, Classifier, Layer, Node, Nothing, Pool, Stack
 from zoo.networks.operations import FactorizedReduce, Zero
-from zoo.networks.stages import DEPTHWISE_LIMIT, MATRIX_LIMIT, Depthwise, Halves, Matrix, Ordinary, Pointwise, Stage
+from zoo.networks.stages import DEPTHWISE_LIMIT, MATRIX_LIMIT, Depthwise, Matrix, Ordinary, Pointwise, Stage, Strided
 from zoo.networks.taps import Window
-from zoo.spaces.genotype import INPUTS
 
 Size = tuple[int, int]
 
@@ -106,83 +105,76 @@ class Plan:
         self.layers: list[Layer] = []
         side = self._skeleton.resolution
         self.images = [self._value(self._skeleton.in_channels, (side, side)) for _ in networks]
-        self.masks: list[list[int | None]] = [
-            [] for _ in networks
-        ]  # a network's droppable terms, as forward meets them
+        self.masks: list[list[int]] = [[] for _ in networks]  # a network's droppable terms, as forward meets them
         self._terms = 0
         self.logits, self.auxiliaries = self._lay_out()
 
     def _lay_out(self) -> tuple[list[int], list[int]]:
-        needed = [needed_cells(network) for network in self._networks]
-        before, previous = list(self.images), list(self.images)
-        for owner, network in enumerate(self._networks):
-            begun = len(self._tasks)
-            before[owner] = previous[owner] = self._chain(owner, network.stem, self.images[owner])
-            if min(needed[owner]) >= 0:  # the output is constant
-                del self._tasks[begun:]
-            if network.stem_2 is not None:
-                begun = len(self._tasks)
-                previous[owner] = self._chain(owner, network.stem_2, before[owner])
-                if -1 not in needed[owner]:
-                    del self._tasks[begun:]
-        self._flush()
+        before = [self._chain(owner, network.stem, self.images[owner]) for owner, network in self._numbered()]
+        previous = [
+            before[owner] if network.stem_2 is None else self._chain(owner, network.stem_2, before[owner])
+            for owner, network in self._numbered()
+        ]
+        parts = [self._taken()]
         heads = list(previous)
         size = self._shapes[previous[0]][1]  # of the maps that the next cell reads
         for position in range(self._skeleton.cells):
             if position in self._skeleton.reductions:
                 size = (-(-size[0] // 2), -(-size[1] // 2))
-            for owner, network in enumerate(self._networks):
+            for owner, network in self._numbered():
                 cell = network.cells[position]
                 assert isinstance(cell, CellModule)
-                made = self._cell(owner, cell, before[owner], previous[owner], position in needed[owner], size)
+                made = self._cell(owner, cell, before[owner], previous[owner], size)
                 before[owner], previous[owner] = previous[owner], made
                 if position == self._skeleton.reductions[-1]:
                     heads[owner] = made
-            self._flush()
+            parts.append(self._taken())
         auxiliaries = [
             self._auxiliary(owner, network.auxiliary, heads[owner])
-            for owner, network in enumerate(self._networks)
+            for owner, network in self._numbered()
             if network.auxiliary is not None
         ]
         logits = [self._classifier(owner, network.classifier, previous[owner]) for owner, network in self._numbered()]
-        self._flush()
+        parts.append(self._taken())
+        needed = reachable([task for part in parts for task in part], [*logits, *auxiliaries])
+        for part in parts:
+            self._flush([task for task in part if task.target in needed])
         return logits, auxiliaries
+
+    def _taken(self) -> list[Task]:
+        """The tasks since the last call: what may run together in all networks."""
+        tasks, self._tasks = self._tasks, []
+        return tasks
 
     def _numbered(self) -> Iterator[tuple[int, CellNetwork]]:
         return iter(enumerate(self._networks))
 
     # ------------------------------------------------------------ modules to tasks
 
-    def _cell(self, owner: int, cell: CellModule, before: int, previous: int, needed: bool, size: Size) -> int:
-        live = live_nodes(cell) if needed else set[int]()
+    def _cell(self, owner: int, cell: CellModule, before: int, previous: int, size: Size) -> int:
         states = [
-            self._chain(owner, cell.preprocess_0, before) if 0 in live else -1,
-            self._chain(owner, cell.preprocess_1, previous) if 1 in live else -1,
+            self._chain(owner, cell.preprocess_0, before),
+            self._chain(owner, cell.preprocess_1, previous),
         ]
-        for node, (sources, operations) in enumerate(zip(cell.sources, cell.nodes, strict=True), start=len(states)):
+        width = self._shapes[states[1]][0]
+        for sources, operations in zip(cell.sources, cell.nodes, strict=True):
             terms: list[tuple[int, int | None]] = []
             for source, operation in zip(sources, operations, strict=True):  # type: ignore[call-overload]
-                term = None if isinstance(operation, nn.Identity) else self._term(owner, node in live)
-                if node not in live:
-                    continue
+                term = None if isinstance(operation, nn.Identity) else self._term(owner)
                 if not isinstance(operation, Zero):
                     terms.append((self._chain(owner, operation, states[source]), term))
             if terms:
                 states.append(self._single(owner, [value for value, _ in terms], Node, terms))
             else:
-                states.append(self._nothing(owner, channels(cell), size) if node in live else -1)
-        if not needed:
-            return -1
+                states.append(self._nothing(owner, width, size))
         outputs = [states[node] for node in cell.concat]
-        width = sum(self._shapes[value][0] for value in outputs)
-        return self._single(owner, outputs, Stack, outputs, width)
+        return self._single(owner, outputs, Stack, outputs, sum(self._shapes[value][0] for value in outputs))
 
-    def _term(self, owner: int, live: bool) -> int | None:
-        """A number for a term that path dropout may drop; one that is not computed only takes its turn."""
-        number = self._terms if live else None
-        self._terms += live
-        self.masks[owner].append(number)
-        return number
+    def _term(self, owner: int) -> int:
+        """A number for a term that path dropout may drop."""
+        self.masks[owner].append(self._terms)
+        self._terms += 1
+        return self._terms - 1
 
     def _chain(self, owner: int, module: nn.Module, source: int) -> int:
         """Tasks of an operation's module; returns the value it makes."""
@@ -255,9 +247,8 @@ class Plan:
         self._shapes.append((channels, size))
         return len(self._shapes) - 1
 
-    def _flush(self) -> None:
-        """Turn all tasks into layers, wave by wave: whatever can run and has one shape runs together."""
-        waiting, self._tasks = self._tasks, []
+    def _flush(self, waiting: Sequence[Task]) -> None:
+        """Turn tasks into layers, wave by wave: whatever can run and has one shape runs together."""
         while waiting:
             missing = {task.target for task in waiting}
             ready = [task for task in waiting if not missing.intersection(task.needs)]
@@ -278,7 +269,7 @@ class Plan:
             channels * rows * columns
             for channels, (rows, columns) in (self._shapes[number] for number in (task.target, task.needs[0]))
         )
-        return max(1, int(min(self._room // values, MEMBERS)))
+        return max(1, int(min(self._room / values, MEMBERS)))
 
     def _block(self, tasks: Sequence[Task]) -> Layer:
         """One block of all tasks, ordered so that equal depthwise kernels lie side by side."""
@@ -303,15 +294,16 @@ class Plan:
             runs = [(kind, list(run)) for kind, run in groupby(members, key=lambda member: member[0])]
             return Depthwise([(self._slot([c for _, c, _ in run], [o for *_, o in run]), kind) for kind, run in runs])
         slot = self._slot(convs, owners)
-        if first.kernel_size == (1, 1) and window.size == window.out and first.groups == 1:
-            return Pointwise(slot)
+        if first.kernel_size == (1, 1) and first.groups == 1:  # torch's strided kernel may be wrong: see convolution.py
+            return Pointwise(slot) if window.size == window.out else Strided([(slot, 0)], window.size, window.stride[0])
         if window.pixels * window.out_pixels <= MATRIX_LIMIT[self._bank.compute] and first.groups == 1:
             return Matrix(slot, window)
         return Ordinary(slot, window, first.groups)
 
     def _halves(self, found: Sequence[Piece], owners: Sequence[int]) -> Stage:
         slots = [self._slot([piece.convs[i] for piece in found], owners) for i in range(len(found[0].convs))]
-        return Halves(slots[0] if len(slots) == 2 else None, slots[-1], found[0].windows[0].size)
+        shifts = (0, 1)[-len(slots) :]  # the first half may have no channels
+        return Strided(list(zip(slots, shifts, strict=True)), found[0].windows[0].size, 2)
 
     def _slot(self, convs: Sequence[nn.Conv2d], owners: Sequence[int]) -> Slot:
         return self._bank.slot([conv.weight for conv in convs], owners)
@@ -345,43 +337,13 @@ def pieces(module: nn.Module, size: Size) -> list[Piece]:
     return made
 
 
-def live_nodes(cell: CellModule) -> set[int]:
-    """Numbers of the nodes and inputs that a cell's output depends on."""
-    live, stack = set[int](), list(cell.concat)
+def reachable(tasks: Iterable[Task], outputs: Sequence[int]) -> set[int]:
+    """Numbers of the values that ``outputs`` depend on."""
+    needs = {task.target: task.needs for task in tasks}
+    found, stack = set[int](), list(outputs)
     while stack:
-        node = stack.pop()
-        if node not in live:
-            live.add(node)
-            stack += sources_read(cell, node - INPUTS) if node >= INPUTS else []
-    return live
-
-
-def sources_read(cell: CellModule, place: int) -> list[int]:
-    """What an intermediate node depends on: not on what its ``none`` edges name."""
-    operations: Iterable[nn.Module] = cell.nodes[place]  # type: ignore[assignment]
-    return [s for s, operation in zip(cell.sources[place], operations, strict=True) if not isinstance(operation, Zero)]
-
-
-def channels(cell: CellModule) -> int:
-    """Channels of a cell's nodes."""
-    norms = [part for part in cell.preprocess_1.modules() if isinstance(part, nn.BatchNorm2d)]
-    return norms[-1].num_features
-
-
-def needed_cells(network: CellNetwork) -> set[int]:
-    """Positions of the cells that the logits (or the auxiliary head's) depend on; -1 and -2 are the stem's outputs."""
-    needed, stack = set[int](), [len(network.cells) - 1]
-    if network.auxiliary is not None:
-        stack.append(network.skeleton.reductions[-1])
-    while stack:
-        position = stack.pop()
-        if position in needed:
-            continue
-        needed.add(position)
-        if position < 0:
-            continue
-        cell = network.cells[position]
-        assert isinstance(cell, CellModule)
-        live = live_nodes(cell)
-        stack += [position - 2] * (0 in live) + [position - 1] * (1 in live)
-    return needed
+        value = stack.pop()
+        if value not in found:
+            found.add(value)
+            stack += needs.get(value, ())  # an image needs nothing
+    return found

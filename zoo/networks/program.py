@@ -80,6 +80,5 @@ class Program:
             for term in terms:
                 keep = torch.empty(images.shape[1], device=images.device, dtype=self.bank.compute)
                 keep.bernoulli_(1 - drop, generator=generator)
-                if term is not None:
-                    masks[term] = keep / (1 - drop)
+                masks[term] = keep / (1 - drop)
         return masks

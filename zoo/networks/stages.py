@@ -3,7 +3,7 @@
 Activations are (M, C, P, N): M layers of one shape side by side, C channels, the P = H · W pixels of a map, N images.
 Images come last because everything then runs over long contiguous rows: a 1×1 convolution is one product, a depthwise
 convolution a product with a small matrix of pixels by pixels, a pool a vectorised walk over rows. (With pixels last,
-pools take over ten times as long and products with 2×2 maps six times: `python -m benchmarks layout`.)
+pools and products with 2×2 maps take several times as long: `python -m benchmarks layout`.)
 """
 
 from collections.abc import Sequence
@@ -157,22 +157,28 @@ class Ordinary:
         return torch.stack([_to_channels(below) for below in inputs]) if need_input else None
 
 
-class Halves:
-    """The two strided 1×1 convolutions of a factorized reduce, one of them shifted by a pixel in both directions."""
+class Strided:
+    """1×1 convolutions side by side that read every ``stride``-th pixel from a shift on: a factorized reduce's, or one.
 
-    def __init__(self, first: Slot | None, second: Slot, size: tuple[int, int]) -> None:
-        self._slots, self._size = [(slot, shift) for slot, shift in ((first, 0), (second, 1)) if slot is not None], size
+    Args:
+        slots: their weights, each with its shift in both directions.
+        size: of the maps.
+        stride: in both directions.
+    """
+
+    def __init__(self, slots: Sequence[tuple[Slot, int]], size: tuple[int, int], stride: int) -> None:
+        self._slots, self._size, self._stride = list(slots), size, stride
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         m, channels, _, images = x.shape
         maps = x.view(m, channels, *self._size, images)  # (M, C, H, W, N)
-        picked = [maps[:, :, shift::2, shift::2].flatten(2) for _, shift in self._slots]  # (M, C, P' · N)
+        picked = [self._pixels(maps, shift).flatten(2) for _, shift in self._slots]  # (M, C, P' · N)
         outs = [torch.bmm(slot.weight.flatten(2), rows) for (slot, _), rows in zip(self._slots, picked, strict=True)]
         out = torch.cat(outs, dim=1)
         return out.view(m, out.shape[1], -1, images), (picked, x.shape)
 
     def backward(self, gradient: Tensor, saved: Any, need_input: bool) -> Tensor | None:
-        """Two products a half; pixels that neither half reads get zeros."""
+        """Two products each; pixels that none of them reads get zeros."""
         picked, shape = saved
         below = gradient.new_zeros(shape)
         maps = below.view(*shape[:2], *self._size, shape[3])
@@ -181,10 +187,13 @@ class Halves:
             above = gradient[:, first : first + slot.weight.shape[1]].flatten(2)
             slot.put(torch.bmm(above, rows.transpose(1, 2)))
             if need_input:
-                part = maps[:, :, shift::2, shift::2]
+                part = self._pixels(maps, shift)
                 part.copy_(torch.bmm(slot.weight.flatten(2).transpose(1, 2), above).view(part.shape))
             first += slot.weight.shape[1]
         return below if need_input else None
+
+    def _pixels(self, maps: Tensor, shift: int) -> Tensor:
+        return maps[:, :, shift :: self._stride, shift :: self._stride]
 
 
 def _to_images(maps: Tensor, size: tuple[int, int]) -> Tensor:
