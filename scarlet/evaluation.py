@@ -34,8 +34,8 @@ class PathTree:
     place: NDArray[np.int64]
 
     @classmethod
-    def of(cls, paths: NDArray[np.integer], *, shared: bool = True) -> "PathTree":
-        """The tree of paths (P, layers), P at least 1; not ``shared``, each of them begins at the first layer.
+    def of(cls, paths: NDArray[np.integer]) -> "PathTree":
+        """The tree of paths (P, layers), P at least 1.
 
         Raises:
             ValueError: for no paths.
@@ -45,8 +45,7 @@ class PathTree:
             raise ValueError(f"expected paths (at least 1, layers), got {asked.shape}")
         distinct, place = np.unique(asked, axis=0, return_inverse=True)
         starts = np.zeros(len(distinct), dtype=np.int64)
-        if shared:
-            starts[1:] = np.argmax(distinct[1:] != distinct[:-1], axis=1)
+        starts[1:] = np.argmax(distinct[1:] != distinct[:-1], axis=1)
         return cls(distinct, starts, place.reshape(-1))
 
     @property
@@ -109,7 +108,6 @@ def evaluate_paths(
     folding: Folding | None = None,
     statistics: Statistics | None = None,
     chunk: int | None = None,
-    shared: bool = True,
 ) -> PathScores:
     """Predictions and losses of sub-networks with the supernet's weights.
 
@@ -123,7 +121,6 @@ def evaluate_paths(
         folding: dtype and kernels, where it is not folded yet; by default those of the supernet's weights.
         statistics: recalibrated ones, from :func:`recalibrated`; by default the supernet's own.
         chunk: images at a time.
-        shared: whether common beginnings are computed once; for comparisons.
 
     Raises:
         ValueError: for no paths.
@@ -133,7 +130,7 @@ def evaluate_paths(
     else:
         kind = supernet.classifier.weight
         folded = FoldedSupernet(supernet.eval(), folding or Folding.best(kind.device, kind.dtype))
-    weight, tree = folded.supernet.classifier.weight, PathTree.of(paths, shared=shared)
+    weight, tree = folded.supernet.classifier.weight, PathTree.of(paths)
     size = chunk or (CHUNK_CUDA if weight.device.type == "cuda" else CHUNK)
     predictions = torch.empty(len(tree.paths), len(labels), dtype=torch.long, device=weight.device)
     losses = torch.zeros(len(tree.paths), dtype=torch.float64, device=weight.device)

@@ -31,12 +31,16 @@ _PLAIN: dict[Activation | None, Callable[[Tensor], Tensor]] = {
 
 
 def fusible(device: torch.device | str, dtype: torch.dtype) -> bool:
-    """Whether one kernel does convolution, activation and sum here: oneDNN's, on CPUs, in float32 and bfloat16."""
+    """Whether one kernel does convolution, activation and sum here: oneDNN's, on CPUs, in float32 and bfloat16.
+
+    In bfloat16 it refuses processors without instructions for it, such as those with AVX2 only.
+    """
     return (
         torch.device(device).type == "cpu"
         and dtype in (torch.float32, torch.bfloat16)
         and torch.backends.mkldnn.is_available()  # type: ignore[no-untyped-call]
         and hasattr(torch.ops.mkldnn, "_convolution_pointwise")
+        and (dtype == torch.float32 or bool(torch.ops.mkldnn._is_mkldnn_bf16_supported()))
     )
 
 

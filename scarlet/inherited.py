@@ -1,10 +1,11 @@
 """Networks of a search as models: extracted from its supernet, with inherited weights and without a trace of it."""
 
 import hashlib
+from contextlib import closing
 from pathlib import Path
 
 from scarlet.extraction import extract
-from scarlet.keeping import read_supernet
+from scarlet.keeping import TrainedSupernet, read_supernet
 from zoo.export.model import Model
 from zoo.population.journal import Journal
 from zoo.population.trial import Record, Trial
@@ -14,26 +15,33 @@ SUPERNET = "supernet"
 """Name of the journal's value that says where a search's supernet is."""
 
 
+def searched_supernet(folder: Path) -> TrainedSupernet:
+    """The supernet of the search in ``folder``, from where the search found it.
+
+    Raises:
+        ValueError: if the search had no supernet, or it is gone or not the same any more.
+    """
+    with closing(Journal.open(folder, readonly=True)) as journal:
+        place, source = journal.get(SUPERNET), journal.identity.get("source", {})
+    if place is None:
+        raise ValueError(f"the search in {folder} had no supernet: train a network with thriftnas zoo train")
+    path = Path(place)
+    data = path.read_bytes() if path.is_file() else b""
+    if hashlib.sha256(data).hexdigest() != source.get("supernet"):
+        raise ValueError(f"the supernet of {folder} is not at {path} as it was, expected {source.get('supernet')}")
+    return read_supernet(data, str(path))
+
+
 def inherited_model(folder: Path, trial: Trial, record: Record) -> Model:
     """The network of a trial of the search in ``folder``, skips folded, with the supernet's weights.
 
     Its notes say how far its logits are from the supernet's, and at which layers folding is inexact.
 
     Raises:
-        ValueError: if the search had no supernet, or it is gone or not the same any more.
+        ValueError: as :func:`searched_supernet`.
     """
-    journal = Journal.open(folder, readonly=True)
-    try:
-        place, source = journal.get(SUPERNET), journal.identity.get("source", {})
-    finally:
-        journal.close()
-    if place is None or not isinstance(trial.genotype, ChainGenotype):
-        raise ValueError(f"the search in {folder} had no supernet: train a network with thriftnas zoo train")
-    path = Path(place)
-    data = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(data).hexdigest() != source.get("supernet"):
-        raise ValueError(f"the supernet of {folder} is not at {path} as it was, expected {source.get('supernet')}")
-    held = read_supernet(data, str(path))
+    held = searched_supernet(folder)
+    assert isinstance(trial.genotype, ChainGenotype)  # what a supernet's search asks for
     found = extract(held.network, trial.genotype.choices)
     return Model(
         network=found.network,

@@ -120,12 +120,18 @@ class WeightedSearch:
         self._queue: list[tuple[ChainGenotype, str | None]] = []
         self._open: dict[int, ChainGenotype] = {}
         self._survivors: Survivors | None = None
+        self._history: list[list[Member]] = []
         self._finished = False
 
     @property
     def population(self) -> Sequence[Member]:
         """P, the parents, and Q, their children so far."""
         return [*self._parents, *self._children]
+
+    @property
+    def survivors(self) -> Sequence[Sequence[Member]]:
+        """Of every generation that is over, the start being number 0: those of P ∪ Q that are parents of the next."""
+        return tuple(self._history)
 
     def ask(self, n: int, first: int) -> list[Trial]:
         """Up to ``n`` networks of the current round.
@@ -188,20 +194,20 @@ class WeightedSearch:
         return count if budget is None else min(count, budget - self._asked)
 
     def _next_generation(self) -> None:
-        """P_{i+1} from P_i ∪ Q_i; finished where there is nothing more to do."""
+        """P_{i+1} from P_i ∪ Q_i; where there is nothing more to do, finished, and P_i and Q_i stay the population."""
         if not self._parents and not self._children:
             raise self._infeasible()
+        everyone = sorted((*self._parents, *self._children), key=lambda member: member.trial)
+        losses = np.array([member.losses for member in everyone])
+        rng = np.random.default_rng((self._seed, self._generation + 1, SURVIVAL))
+        survivors = survive(losses, self._wishes.weights, self._parameters.population, rng)
+        self._history.append([everyone[i] for i in survivors.numbers])
         exhausted = not self._children or self._affordable(1) < 1
         if exhausted or self._generation >= self._parameters.generations:
             self._finished = True
             return
-        everyone = sorted((*self._parents, *self._children), key=lambda member: member.trial)
-        losses = np.array([member.losses for member in everyone])
         self._generation, self._round = self._generation + 1, 0
-        rng = np.random.default_rng((self._seed, self._generation, SURVIVAL))
-        self._survivors = survive(losses, self._wishes.weights, self._parameters.population, rng)
-        self._parents = [everyone[i] for i in self._survivors.numbers]
-        self._children = []
+        self._survivors, self._parents, self._children = survivors, self._history[-1], []
         self._learn(everyone, losses)
 
     def _learn(self, everyone: Sequence[Member], losses: Losses) -> None:

@@ -16,13 +16,13 @@ from torch.nn.parallel import DistributedDataParallel
 from scarlet.evaluation import evaluate_paths
 from scarlet.paths import Sampling, draw_paths
 from scarlet.similarity import feature_similarity, mean_similarity
-from scarlet.supernet import Supernet, SupernetForm, build_supernet
+from scarlet.supernet import Start, Supernet, SupernetForm, build_supernet
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.population.trial import Job, Outcome
-from zoo.training.checkpoint import load_checkpoint, save_checkpoint
+from zoo.training.checkpoint import save_checkpoint
 from zoo.training.distributed import ALONE, Team
-from zoo.training.evaluator import WEIGHTS, TrainingSetup, guarded, sample
+from zoo.training.evaluator import WEIGHTS, TrainingSetup, guarded, resumed, sample
 from zoo.training.trainer import (
     Diverged,
     Examples,
@@ -55,23 +55,26 @@ class SupernetSetup:
     Attributes:
         training: skeleton, recipe, precision, seed, threads.
         sampling: which paths a step takes.
+        start: what stabilizers begin as.
     """
 
     training: TrainingSetup
     sampling: Sampling
+    start: Start = "identity"
 
     def identity(self) -> dict[str, Any]:
         """The setup as JSON-ready data, part of a run's identity."""
-        return self.training.identity() | {"sampling": self.sampling}
+        return self.training.identity() | {"sampling": self.sampling, "stabilizer_start": self.start}
 
 
-def new_supernet(form: SupernetForm, setup: TrainingSetup, root: int = 0) -> Supernet:
+def new_supernet(form: SupernetForm, setup: SupernetSetup, root: int = 0) -> Supernet:
     """An untrained supernet as a run with this setup starts from."""
-    precision = setup.precision
-    seed = int(np.random.default_rng((setup.seed, root, WEIGHTS)).integers(2**63))
+    training, precision = setup.training, setup.training.precision
+    seed = int(np.random.default_rng((training.seed, root, WEIGHTS)).integers(2**63))
     network = build_supernet(
-        form, setup.skeleton, torch.Generator().manual_seed(seed), device=precision.device, dtype=precision.storage
-    )
+        form, training.skeleton, torch.Generator().manual_seed(seed),
+        start=setup.start, device=precision.device, dtype=precision.storage,
+    )  # fmt: skip
     return network.to(memory_format=torch.channels_last) if precision.channels_last else network
 
 
@@ -112,23 +115,16 @@ class SupernetEvaluator:
         trial, setup = job.trial, self._setup.training
         if trial.setting is None or (trial.setting.c, trial.setting.r) != (0, 0):
             raise ValueError(f"trial {trial.index}: a supernet is trained at its own channels and resolution")
-        network = new_supernet(SupernetForm.of(trial.genotype), setup, job.root)
+        network = new_supernet(SupernetForm.of(trial.genotype), self._setup, job.root)
         optimizer = supernet_optimizer(network, setup.recipe)
-        start = trial.start
-        if start and job.checkpoint is None:
-            start = 0  # the weights were lost: the whole chain is trained again, from the same seeds
-        elif job.checkpoint is not None:
-            done = load_checkpoint(job.checkpoint, network, optimizer)
-            if done != start:
-                raise ValueError(f"trial {trial.index} resumes at epoch {start}, its checkpoint is at {done}")
-        stage = Stage(start=start, stop=trial.stop, epochs=trial.setting.e, seed=setup.seed, root=job.root)
+        stage = resumed(job, trial.setting, network, optimizer, setup.seed)
         examples = self._examples(trial.setting.s)
         loss = train_supernet(network, optimizer, examples, self._setup, stage, self._team)
         self._team.copy_buffers(network)
         keep = trial.keep and self._team.rank == 0
         weights = save_checkpoint(network, optimizer, trial.stop) if keep else None
         metrics = self._measured(network) | {"train_loss": loss, "images": len(examples.labels)}
-        return metrics, weights, trial.stop - start
+        return metrics, weights, stage.stop - stage.start
 
     def _measured(self, network: Supernet) -> dict[str, float]:
         rng = np.random.default_rng((self._setup.training.seed, MEASURED))

@@ -16,7 +16,7 @@ from zoo.commands import options as opt
 from zoo.commands.export import Limits, Maximize, Minimize
 from zoo.commands.front_report import report_front
 from zoo.data import load
-from zoo.launch import check_folder, decoding_bar, locked, open_run, run
+from zoo.launch import check_folder, counting_bar, locked, open_run, run
 from zoo.population.front import Limit, Objective, objectives
 from zoo.population.run_front import identity_of
 from zoo.population.selection import parse_weights
@@ -103,7 +103,7 @@ def search(
         reinforced=reinforced, prior=prior, single=single, several=several, rounds=rounds,
     )  # fmt: skip
     wishes = wish(maximize or [], minimize or [], weights, limit or [])
-    placement = opt.choose_placement(workers, gpus, address)
+    placement = opt.choose_placement(workers, gpus, address, threads, console)
     if (table is None) == (supernet is None):
         raise ValueError("expected what to measure networks with: either --supernet RUN or --table FILE")
     if table is not None:
@@ -121,13 +121,14 @@ def search(
     with locked(out), closing(open_run(out, identity, ctx.obj)) as journal:
         if supernet is not None:
             journal.set(SUPERNET, str((supernet / NAME if supernet.is_dir() else supernet).resolve()))
+        total = most(wishes, parameters, source)
         finished = run(
             out,
             journal,
             strategy(),
             lambda: placement.executor(source.make, source.payload, source.threads),
             group=group,
-            total=most(wishes, parameters, source),
+            total=lambda: total,
             price=lambda trial: 1.0,
             console=console,
             seconds=seconds,
@@ -157,7 +158,7 @@ def _inheriting(
     if data is None:
         raise ValueError("a supernet needs the images it was trained on: --data, with the same --train and --val")
     known = know_supernet(supernet)
-    with decoding_bar(console) as progress:
+    with counting_bar("decoding images", console) as progress:
         images = load(
             data, resolution=known.skeleton.resolution, train=train, validation=validation, seed=known.seed,
             progress=progress,

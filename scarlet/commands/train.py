@@ -1,7 +1,8 @@
 """`thriftnas scarlet train`: train a supernet epoch by epoch and keep it as one file."""
 
 import json
-from contextlib import closing
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -12,18 +13,19 @@ from rich.console import Console
 
 from scarlet.keeping import NAME, TrainedSupernet, save_supernet
 from scarlet.paths import SAMPLINGS
-from scarlet.supernet import SupernetForm
+from scarlet.supernet import STARTS, SupernetForm
 from scarlet.training import VERSION, SupernetEvaluator, SupernetSetup, new_supernet, supernet_optimizer
 from zoo.commands import options as opt
 from zoo.data.image_set import ImageSet
-from zoo.launch import WEIGHTS, check_folder, locked, open_run, run, write_text
+from zoo.launch import WEIGHTS, check_folder, locked, open_run, run_team, write_text
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
+from zoo.population.trial import Evaluator
 from zoo.population.weights import WeightStore
 from zoo.spaces.chain import CHAINS, chain_of
 from zoo.training import Recipe
 from zoo.training.checkpoint import load_checkpoint
-from zoo.training.distributed import TeamExecutor, joined_team, team_place
+from zoo.training.distributed import Team, joined_team, team_place
 from zoo.training.retraining import Retraining
 from zoo.training.trainer import batch_slices
 
@@ -48,6 +50,10 @@ def train(
             "--stabilizers/--plain-skips", help="Skips as linear 1×1 convolutions, or plain.", rich_help_panel="Network"
         ),
     ] = True,
+    stabilizer_start: Annotated[
+        str,
+        typer.Option(help="Stabilizers begin as plain skips (identity), or random.", rich_help_panel="Network"),
+    ] = "identity",
     shared_squeeze: Annotated[
         bool,
         typer.Option(
@@ -91,6 +97,8 @@ def train(
     seconds, chain = opt.parse_time(time), chain_of(space)
     if sampling not in SAMPLINGS:
         raise ValueError(f"unknown sampling {sampling!r}, expected {' or '.join(SAMPLINGS)}")
+    if stabilizer_start not in STARTS:
+        raise ValueError(f"unknown start {stabilizer_start!r} of stabilizers, expected {' or '.join(STARTS)}")
     if rank == 0:
         check_folder(out)
     recipe = Recipe(
@@ -107,11 +115,11 @@ def train(
     )  # fmt: skip
     batch_slices(len(bench.images.train), batch, size)  # complains where there are too few images
     form = SupernetForm(space=space, stabilizers=stabilizers, shared_squeeze=shared_squeeze)
-    setup = SupernetSetup(training=bench.setup, sampling=sampling)  # type: ignore[arg-type]
+    setup = SupernetSetup(training=bench.setup, sampling=sampling, start=stabilizer_start)  # type: ignore[arg-type]
     plan = _Plan(form=form, schedule=schedule, setup=setup, images=bench.images, processes=size)
     if rank:
-        with joined_team(bench.setup.precision.device) as team:
-            team.follow(SupernetEvaluator(plan.setup, plan.images, team))
+        with plan.team() as (team, evaluator):
+            team.follow(evaluator)
     elif not _train(out, ctx.obj, plan, seconds, console, as_json):
         opt.say_stopped(out, time, console, as_json)
 
@@ -142,25 +150,20 @@ class _Plan:
             "processes": self.processes,
         }
 
+    @contextmanager
+    def team(self) -> Iterator[tuple[Team, Evaluator]]:
+        """The processes that train together, and this one's evaluator."""
+        with joined_team(self.setup.training.precision.device) as team:
+            yield team, SupernetEvaluator(self.setup, self.images, team)
+
 
 def _train(out: Path, command: list[str], plan: _Plan, seconds: float | None, console: Console, as_json: bool) -> bool:
     """Train as the process that keeps the journal; whether the schedule is finished."""
     strategy = Retraining([plan.form.genotype], plan.schedule, role=ROLE)
     with locked(out), closing(open_run(out, plan.identity(), command)) as journal:
-        with joined_team(plan.setup.training.precision.device) as team:
-            evaluator = SupernetEvaluator(plan.setup, plan.images, team)
-            finished = run(
-                out,
-                journal,
-                strategy,
-                lambda: TeamExecutor(evaluator, team),
-                group=1,
-                total=plan.schedule.e,
-                price=lambda trial: trial.stop - trial.start,
-                console=console,
-                seconds=seconds,
-            )
-            team.send(None)
+        finished = run_team(
+            out, journal, strategy, plan.team(), total=plan.schedule.e, console=console, seconds=seconds
+        )
         if finished:
             _finish(out, journal, strategy, plan, console, as_json)
         return finished
@@ -202,7 +205,7 @@ def trained_supernet(
     Raises:
         ValueError: if the checkpoint is damaged or of another supernet.
     """
-    network = new_supernet(form, setup.training)
+    network = new_supernet(form, setup)
     epochs = load_checkpoint(weights, network, supernet_optimizer(network, setup.training.recipe))
     known = {"data": images.fingerprint, "seed": setup.training.seed, "epochs": epochs, "sampling": setup.sampling}
     return TrainedSupernet(

@@ -84,7 +84,12 @@ def test_more_models_than_the_front_has_are_refused():
 
 @pytest.mark.parametrize(
     ("text", "metric", "upper", "bound"),
-    [("macs<=500e6", "macs", True, 5e8), (" accuracy >= 0.4 ", "accuracy", False, 0.4), ("x<=-1", "x", True, -1)],
+    [
+        ("macs<=500e6", "macs", True, 5e8),
+        (" accuracy >= 0.4 ", "accuracy", False, 0.4),
+        ("macs<=123456789", "macs", True, 123456789),
+        ("x<=-1", "x", True, -1),
+    ],
 )
 def test_limits_as_users_write_them(text, metric, upper, bound):
     limit = Limit.parse(text)

@@ -13,21 +13,6 @@ from zoo.spaces import DARTS
 GENOTYPE = DARTS.sample(np.random.default_rng(0))
 
 
-@pytest.fixture(scope="module")
-def local_ray():
-    """An instance of this module's own; its four processors are four places, whatever the machine has."""
-    ray.init(
-        address="local",
-        num_cpus=4,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        object_store_memory=100_000_000,
-    )
-    yield
-    ray.shutdown()
-
-
 @pytest.fixture
 def start(local_ray):
     made = []

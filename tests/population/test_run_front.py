@@ -4,7 +4,7 @@ import pytest
 from zoo.population import Journal, ProxySetting, Record, Trial
 from zoo.population.front import Limit, Objective, hypervolume, objectives
 from zoo.population.run_front import has_front, identity_of, read_front
-from zoo.spaces.genotype import ChainGenotype
+from zoo.spaces.genotype import ChainGenotype, SpaceGenotype
 
 
 def chain(number):
@@ -70,6 +70,23 @@ def test_only_the_longest_training_at_the_least_reduced_setting_counts():
         run.append_ask(1, [trial])
         run.append_tell([Record(index=index, ok=True, metrics={"accuracy": 0.2, "macs": 9.0})])
     assert [trial.index for trial in read_front(run).trials] == [3]
+
+
+def test_networks_trained_as_a_given_trial_count_instead():
+    run = journal(POINTS[:2], setting=ProxySetting.parse("c4r4s0e3"), stop=3)
+    longer = Trial(index=2, genotype=chain(2), setting=ProxySetting.parse("c0r0s0e5"), start=0, stop=5)
+    run.append_ask(1, [longer])
+    run.append_tell([Record(index=2, ok=True, metrics={"accuracy": 0.2, "macs": 9.0})])
+    assert [trial.index for trial in read_front(run).trials] == [2]
+    assert [trial.index for trial in read_front(run, like=1).trials] == [0, 1]
+
+
+def test_a_supernet_is_no_network():
+    run = journal(POINTS[:1])
+    supernet = Trial(index=1, genotype=SpaceGenotype("darts-supernet"), setting=None, start=0, stop=9, role="supernet")
+    run.append_ask(1, [supernet])
+    run.append_tell([Record(index=1, ok=True, metrics={"accuracy": 0.9, "macs": 9.0})])
+    assert [trial.index for trial in read_front(run).trials] == [0]
 
 
 def test_a_network_that_was_measured_twice_counts_once():

@@ -1,6 +1,5 @@
 """`scarlet train` and `scarlet extract`: end to end, the same after an interruption, bad input in one line."""
 
-import contextlib
 import importlib
 import json
 import shutil
@@ -13,7 +12,6 @@ from scarlet.keeping import load_supernet
 from zoo.cli import app, main
 from zoo.data import load
 from zoo.export import load_model
-from zoo.population.journal import Journal
 
 SIZES = ["--channels", "4", "--train", "60", "--val", "40", "--batch", "20", "--epochs", "3", "--data", "digits"]
 TRAIN = ["scarlet", "train", "--space", "nas-bench-macro", *SIZES]
@@ -21,11 +19,6 @@ PATH = "01201121"
 
 
 command = importlib.import_module("scarlet.commands.train")  # its name is the function's, too
-
-
-def digest(folder):
-    with contextlib.closing(Journal.open(folder, readonly=True)) as journal:
-        return journal.digest()
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -52,7 +45,7 @@ def test_a_run_has_its_epochs_and_a_supernet(trained):
     assert held.notes["data"] == load("digits", train=60, validation=40, seed=0).fingerprint
 
 
-def test_an_interrupted_run_ends_with_the_same_supernet(trained, tmp_path, monkeypatch):
+def test_an_interrupted_run_ends_with_the_same_supernet(trained, tmp_path, monkeypatch, digest):
     make, left = command.SupernetEvaluator, iter(range(2))
 
     def interrupted(*arguments):

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from scarlet.evaluation import PathTree, evaluate_paths, recalibrated
-from scarlet.folded import FoldedSupernet, Folding
+from scarlet.folded import FoldedSupernet, Folding, fusible
 from scarlet.supernet import SupernetForm
 from zoo.spaces.genotype import ChainGenotype, SpaceGenotype
 
@@ -29,9 +29,9 @@ def one_by_one(network, images, labels, paths):
 
 @pytest.mark.parametrize("space", SPACES)
 @pytest.mark.parametrize("stabilizers", [True, False])
-@pytest.mark.parametrize("shared", [True, False])
-def test_a_tree_gives_what_one_by_one_gives(supernet, random_paths, space, stabilizers, shared):
-    network = supernet(space, stabilizers=stabilizers, shared_squeeze=shared)
+@pytest.mark.parametrize("shared_squeeze", [True, False])
+def test_a_tree_gives_what_one_by_one_gives(supernet, random_paths, space, stabilizers, shared_squeeze):
+    network = supernet(space, stabilizers=stabilizers, shared_squeeze=shared_squeeze)
     paths = random_paths(network, 9, skips=0.3)
     paths = np.concatenate([paths, paths[:3], paths[:2]])  # repetitions
     paths[9:11, -2:] = 0  # common beginnings
@@ -48,7 +48,7 @@ def test_float32_fused_and_bfloat16_stay_close(supernet, random_paths):
     paths, (images, labels) = random_paths(network, 6, skips=0.1), examples(network, 40)
     _, losses = one_by_one(network, images, labels, paths)
     for dtype, tolerance in ((torch.float32, 1e-4), (torch.bfloat16, 0.1)):
-        for fused in (True, False):
+        for fused in {fusible("cpu", dtype), False}:
             scores = evaluate_paths(network, images, labels, paths, folding=Folding(dtype, True, fused))
             assert np.abs(scores.losses - losses).max() < tolerance
 

@@ -3,11 +3,13 @@ import dataclasses
 import numpy as np
 import pytest
 
-from scarlet.nsga import WeightedSearch, Wishes
+from scarlet.nsga import VERSION, WeightedSearch, Wishes
+from scarlet.replay import replayed
 from scarlet.search_parameters import SearchParameters
 from zoo.population import Journal, Manager, Record, SerialExecutor
 from zoo.population.front import Infeasible, Limit, front, hypervolume, objectives
 from zoo.population.prices import Counted
+from zoo.population.run_front import identity_of
 from zoo.spaces.chain import CHAINS
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.chain_space import NAS_BENCH_MACRO
@@ -94,6 +96,16 @@ def test_the_result_is_a_front_of_the_population():
     assert len({member.trial for member in strategy.population}) == len(strategy.population)
 
 
+def test_survivors_of_every_generation_are_the_parents_of_the_next():
+    strategy = make()
+    trials = trials_of(strategy)
+    assert [len(members) for members in strategy.survivors] == [10] * 7
+    for generation, members in enumerate(strategy.survivors[:-1]):
+        children = [trial for trial in trials if trial.role == f"generation {generation + 1}"]
+        assert {trial.parent for trial in children} <= {member.genotype.key for member in members}
+    assert {member.trial for member in strategy.survivors[-1]} <= {member.trial for member in strategy.population}
+
+
 def test_a_budget_ends_the_search_to_the_network():
     for budget in (5, 20, 33):
         numbers = SearchParameters(population=10, generations=50, evaluations=budget)
@@ -148,3 +160,42 @@ def test_another_seed_is_another_search_and_the_weights_change_it():
     assert trials_of(make(seed=0), batch=3) == plain
     assert trials_of(make(seed=1)) != plain
     assert trials_of(make(weights=(0.9, 0.1))) != plain
+
+
+# ---------------------------------------------------------------- again, from the journal
+
+
+def journaled(wishes, parameters=SMALL, seed=5, **changes):
+    """A search and its journal, whose identity says what `scarlet search` makes it say."""
+    identity = {"name": "scarlet", "version": VERSION, "space": NAS_BENCH_MACRO.name, "weights": list(wishes.weights)}
+    identity |= identity_of(wishes.objectives, wishes.limits) | {"parameters": parameters.to_dict(), "seed": seed}
+    journal = Journal.memory({"strategy": identity | changes})
+    strategy = WeightedSearch(NAS_BENCH_MACRO, PRICES, wishes, parameters, seed)
+    return strategy, journal, Manager(strategy, journal, batch=7)
+
+
+@pytest.mark.parametrize("evaluations", [None, 33])
+def test_a_finished_search_is_the_same_again(evaluations):
+    limits = (Limit("macs", True, 51234567.0), Limit("accuracy", False, 0.2))
+    wishes = Wishes(objectives=TWO, weights=(0.25, 0.75), limits=limits)
+    parameters = dataclasses.replace(SMALL, evaluations=evaluations)
+    strategy, journal, manager = journaled(wishes, parameters)
+    assert manager.run(SerialExecutor(evaluator))
+    again = replayed(journal, PRICES)
+    assert again.survivors == strategy.survivors
+    assert again.population == strategy.population
+
+
+def test_what_is_no_finished_search_is_refused():
+    wishes = Wishes(objectives=TWO, weights=(0.5, 0.5))
+    _, journal, manager = journaled(wishes)
+    assert not manager.run(SerialExecutor(evaluator), stop=lambda: len(manager.records) >= 30)
+    with pytest.raises(ValueError, match="is not finished"):
+        replayed(journal, PRICES)
+    _, other, manager = journaled(wishes, name="econas")
+    with pytest.raises(ValueError, match="the run is of 'econas'"):
+        replayed(other, PRICES)
+    _, other, manager = journaled(dataclasses.replace(wishes, limits=(Limit("macs", True, 50e6),)))
+    manager.run(SerialExecutor(evaluator))
+    with pytest.raises(ValueError, match="no longer asks"):
+        replayed(other, Counted(ChainCosts(CHAINS["nas-bench-macro"], 16, 100)))

@@ -1,5 +1,6 @@
 """`scarlet search` on a table and on a supernet: the whole way, kills, and what is refused."""
 
+import argparse
 import contextlib
 import gzip
 import importlib
@@ -13,6 +14,7 @@ import torch
 import typer
 
 import zoo.cli
+from benchmarks import subnet_eval
 from scarlet.commands.search import search
 from scarlet.inherited import inherited_model
 from scarlet.keeping import TrainedSupernet, save_supernet
@@ -58,12 +60,7 @@ def table(tmp_path_factory):
     return path
 
 
-def digest(folder):
-    with contextlib.closing(Journal.open(folder, readonly=True)) as journal:
-        return journal.digest()
-
-
-def test_a_search_ends_with_a_front_and_says_how_to_export(thriftnas, table, tmp_path):
+def test_a_search_ends_with_a_front_and_says_how_to_export(thriftnas, table, tmp_path, digest):
     code, out, err = thriftnas("scarlet", "search", "--table", table, *FEW, "--out", tmp_path / "run")
     assert (code, err) == (0, "")
     assert out.rstrip().splitlines()[-1].startswith("Models: thriftnas run export")
@@ -74,7 +71,7 @@ def test_a_search_ends_with_a_front_and_says_how_to_export(thriftnas, table, tmp
     assert digest(tmp_path / "run")
 
 
-def test_an_interrupted_search_ends_with_the_same_records(thriftnas, table, tmp_path, monkeypatch):
+def test_an_interrupted_search_ends_with_the_same_records(thriftnas, table, tmp_path, monkeypatch, digest):
     command = ("scarlet", "search", "--table", table, *FEW, "--limit", "accuracy>=0.4")
     assert thriftnas(*command, "--out", tmp_path / "whole")[0] == 0
     module = importlib.import_module("scarlet.commands.search")  # the package's attribute is the command
@@ -199,6 +196,20 @@ def test_a_search_on_inherited_weights_and_its_models(thriftnas, trained):
         assert model["weights"]["notes"]["weights"] == "inherited"
         assert (trained / "run" / "export" / model["files"]["state"]).exists()
         assert trials[model["trial"]].genotype.key == model["key"]
+
+
+def test_the_benchmark_of_evaluation_takes_the_populations_of_a_search(thriftnas, trained):
+    assert thriftnas(*command(trained, "--out", trained / "run"))[0] == 0
+    parser = argparse.ArgumentParser()
+    subnet_eval.add_arguments(parser)
+    few = ["--images", "8", "--rounds", "1", "--data", f"imagefolder:{trained / 'photos'}"]
+    found = subnet_eval.run(parser.parse_args(["--search", str(trained / "run"), *few]))
+    names = [row["population"] for row in found["rows"]]
+    assert names == ["random", "children of generation 1", "survivors of generation 3"]
+    assert found["populations"] == found["weights"] == str(trained / "run")
+    assert all(row["agreement_float32"] > 0.9 for row in found["rows"])
+    with pytest.raises(ValueError, match="not both"):
+        subnet_eval.run(parser.parse_args(["--search", "there", "--supernet", "there"]))
 
 
 def test_other_images_than_the_supernets_are_refused(thriftnas, trained):

@@ -3,9 +3,6 @@
 This file is also the program those processes run: FOLDER, with torchrun's variables in the environment.
 """
 
-import os
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
@@ -24,6 +21,7 @@ from scarlet.training import (
     supernet_step,
     train_supernet,
 )
+from tests.teams import run_team
 from zoo.population import Job, ProxySetting, Trial
 from zoo.spaces import Skeleton
 from zoo.training import Precision, Recipe, TrainingSetup
@@ -62,7 +60,7 @@ def state(network):
 
 
 def test_a_step_moves_the_choices_on_its_paths_and_no_others():
-    network = new_supernet(FORM, setup().training)
+    network = new_supernet(FORM, setup())
     optimizer = supernet_optimizer(network, RECIPE)
     before, path = state(network), [0, 1, 2, 0, 1, 2, 0, 1]
     for _ in range(2):  # the second step has momentum
@@ -76,7 +74,7 @@ def test_a_step_moves_the_choices_on_its_paths_and_no_others():
 def test_gradients_of_a_steps_paths_are_summed_up():
     paths = np.array([[0] * 8, [1] * 8, [2, 1, 0, 2, 1, 0, 2, 1]])
     recipe = Recipe(batch=8, momentum=0.0, weight_decay=0.0, lr=0.1, lr_min=0.0, clip=1e9)
-    network, oracle = (new_supernet(FORM, setup().training) for _ in range(2))
+    network, oracle = (new_supernet(FORM, setup()) for _ in range(2))
     images, labels = batch()
     loss = supernet_step(network.train(), supernet_optimizer(network, recipe), images, labels, paths, recipe, DOUBLE)
     losses = [nn.functional.cross_entropy(oracle.train()(images, path), labels) for path in paths.tolist()]
@@ -88,7 +86,7 @@ def test_gradients_of_a_steps_paths_are_summed_up():
 
 
 def test_a_fair_epoch_of_one_step_moves_everything(images):
-    network = new_supernet(FORM, setup().training)
+    network = new_supernet(FORM, setup())
     before = state(network)
     recipe = Recipe(batch=64, lr=0.05)
     evaluator = SupernetEvaluator(setup(recipe=recipe), images)
@@ -171,7 +169,7 @@ def test_reduced_settings_are_refused(images):
 
 def without_statistics(team, sampling):
     """An epoch with batch normalisation switched to its initial statistics: nothing but gradients is shared."""
-    network = new_supernet(FORM, setup().training)
+    network = new_supernet(FORM, setup())
     for module in network.modules():
         if isinstance(module, nn.BatchNorm2d):
             module.eval()
@@ -196,23 +194,7 @@ def program(folder):
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
     folder = tmp_path_factory.mktemp("team")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    common = {"WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    paths = {"PYTHONPATH": os.pathsep.join([str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH", "")])}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(folder)],
-            env={**os.environ, **common, **paths, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(2)
-    ]
-    for process in processes:
-        _, said = process.communicate(timeout=200)
-        assert process.returncode == 0, said
+    run_team(__file__, folder, 2)
     return folder
 
 

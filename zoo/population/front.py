@@ -37,6 +37,18 @@ class Objective:
         if not re.fullmatch(_NAME, self.metric):
             raise ValueError(f"{self.metric!r} is no metric, expected a name like accuracy, macs or params")
 
+    @classmethod
+    def parse(cls, text: str) -> "Objective":
+        """Read what :meth:`__str__` writes, like ``max accuracy``.
+
+        Raises:
+            ValueError: for another form.
+        """
+        direction, _, metric = text.partition(" ")
+        if direction not in ("max", "min"):
+            raise ValueError(f"{text!r} is not an objective, expected a form like max accuracy or min macs")
+        return cls(metric, direction == "max")
+
     def __str__(self) -> str:
         return f"{'max' if self.maximize else 'min'} {self.metric}"
 
@@ -70,7 +82,9 @@ class Limit:
         return cls(match[1], match[2] == "<=", bound)
 
     def __str__(self) -> str:
-        return f"{self.metric}{'<=' if self.upper else '>='}{self.bound:g}"
+        short = f"{self.bound:g}"
+        exact = short if float(short) == self.bound else repr(self.bound)
+        return f"{self.metric}{'<=' if self.upper else '>='}{exact}"
 
     def excess(self, value: npt.ArrayLike) -> Losses:
         """How far values are beyond the bound, in the metric's unit; 0 or less where the limit holds."""

@@ -12,6 +12,7 @@ import pandas as pd
 from zoo.population.front import Limit, Losses, Numbers, Objective, front, hypervolume, losses_of
 from zoo.population.journal import Journal
 from zoo.population.trial import Record, Trial
+from zoo.spaces.genotype import SpaceGenotype
 
 DEFAULT = (Objective("accuracy", True), Objective("macs", False))
 GENERATION = re.compile(r"generation (\d+)")
@@ -95,23 +96,27 @@ def identity_of(objectives: Sequence[Objective], limits: Sequence[Limit]) -> dic
     return {"objectives": [str(one) for one in objectives], "limits": [str(limit) for limit in limits]}
 
 
-def read_front(journal: Journal, objectives: Sequence[Objective] = (), limits: Sequence[Limit] = ()) -> RunFront:
+def read_front(
+    journal: Journal, objectives: Sequence[Objective] = (), limits: Sequence[Limit] = (), like: int | None = None
+) -> RunFront:
     """The front of a run as far as it is.
 
-    Of runs that train networks at several settings only the longest training at the least reduced setting counts.
+    Of runs that train networks at several settings only the longest training at the least reduced setting counts. A
+    supernet is no network.
 
     Args:
         journal: of the run.
         objectives: what counts; none: the run's own, or accuracy and MACs.
         limits: what the front keeps besides the run's own limits.
+        like: a trial that ended well: networks trained as it was count instead.
 
     Raises:
         ValueError: if nothing comparable was measured, no network keeps the limits, or a metric is missing.
     """
     strategy = journal.identity.get("strategy", {})
-    wanted = tuple(objectives) or tuple(map(_objective, strategy.get("objectives", ()))) or DEFAULT
+    wanted = tuple(objectives) or tuple(map(Objective.parse, strategy.get("objectives", ()))) or DEFAULT
     kept = (*map(Limit.parse, strategy.get("limits", ())), *limits)
-    trials, records = _comparable(journal.trials(), journal.records())
+    trials, records = _comparable(journal.trials(), journal.records(), like)
     if not trials:
         raise ValueError("the run has measured no network completely yet")
     metrics = [record.metrics for record in records]
@@ -137,23 +142,24 @@ def read_front(journal: Journal, objectives: Sequence[Objective] = (), limits: S
     )
 
 
-def _objective(text: str) -> Objective:
-    direction, _, metric = text.partition(" ")
-    return Objective(metric, direction == "max")
-
-
-def _comparable(trials: Sequence[Trial], records: dict[int, Record]) -> tuple[tuple[Trial, ...], tuple[Record, ...]]:
-    """The trials that ended well and are as complete as any, with their records; a network counts once."""
-    good = [trial for trial in trials if trial.index in records and records[trial.index].ok]
+def _comparable(
+    trials: Sequence[Trial], records: dict[int, Record], like: int | None
+) -> tuple[tuple[Trial, ...], tuple[Record, ...]]:
+    """The networks that ended well and are as complete as any, or as ``like``, with their records; each counts once."""
+    good = [
+        trial
+        for trial in trials
+        if trial.index in records and records[trial.index].ok and not isinstance(trial.genotype, SpaceGenotype)
+    ]
 
     def completeness(trial: Trial) -> tuple[float, ...]:
         setting = trial.setting
         return (0, trial.stop) if setting is None else (-(setting.c + setting.r + setting.s), trial.stop)
 
-    most = max(map(completeness, good), default=None)
+    wanted = max((completeness(trial) for trial in good if like in (None, trial.index)), default=None)
     first: dict[str, Trial] = {}
     for trial in good:
-        if completeness(trial) == most:
+        if completeness(trial) == wanted:
             first.setdefault(trial.genotype.key, trial)
     chosen = tuple(first.values())
     return chosen, tuple(records[trial.index] for trial in chosen)
