@@ -16,7 +16,7 @@ from darts.topology import KINDS
 from darts.updates import Update
 from zoo.commands import options as opt
 from zoo.data import load
-from zoo.launch import check_folder, decoding_bar
+from zoo.launch import check_folder, counting_bar
 from zoo.population.journal import Journal
 from zoo.spaces.skeleton import Skeleton
 from zoo.training import Recipe
@@ -122,7 +122,7 @@ def search(
         retrain_epochs=retrain_epochs, precision=opt.process_precision(device, dtype, channels_last), seed=seed,
         threads=threads,
     )  # fmt: skip
-    with decoding_bar(console) as progress:
+    with counting_bar("decoding images", console) as progress:
         images = load(data, resolution=resolution, train=train, validation=validation, seed=seed, progress=progress)
     plan = Plan.fitted(
         setup, images, processes=size, expected_size=expected_size, retrain=retrain,

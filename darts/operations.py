@@ -41,30 +41,12 @@ class Norm(nn.Module):
         )
 
 
-def to_phases(x: Tensor) -> Tensor:
-    """(B, C, H, W) with even sides -> (4B, C, H/2, W/2): pixels of even and odd rows and columns, apart.
-
-    A convolution of dilation 2 is one without dilation on each of them, and a pointwise operation or a norm does not
-    see the difference. On CPUs torch's backward pass of dilated depthwise convolutions takes some ten times as long.
-    """
-    batch, channels, height, width = x.shape
-    rows = x.permute(0, 2, 3, 1).reshape(batch, height // 2, 2, width // 2, 2, channels)
-    apart = rows.permute(2, 4, 0, 1, 3, 5).reshape(4 * batch, height // 2, width // 2, channels)
-    return apart.permute(0, 3, 1, 2)
-
-
-def from_phases(x: Tensor) -> Tensor:
-    """The inverse of :func:`to_phases`."""
-    batch, channels, height, width = x.shape
-    apart = x.permute(0, 2, 3, 1).reshape(2, 2, batch // 4, height, width, channels)
-    rows = apart.permute(2, 3, 0, 4, 1, 5).reshape(batch // 4, 2 * height, 2 * width, channels)
-    return rows.permute(0, 3, 1, 2)
-
-
 class Branch(nn.Module):
     """An operation with weights, from rectified maps: its first ReLU is taken out, its last norm scales.
 
-    ``dilated`` ones may be given phases of maps, and give phases back.
+    Attributes:
+        dilated: whether it may be given phases of maps, and gives phases back.
+        even: whether it reads pixels of even rows and columns alone, and may be given nothing else.
     """
 
     def __init__(self, operation: Operation, channels: int, stride: int) -> None:
@@ -78,14 +60,18 @@ class Branch(nn.Module):
             self.body = nn.Sequential(*list(built)[1:-1])
         self.norm = Norm(channels)
         self.dilated = operation.kind == "dil_conv" and stride == 1
+        self.even = operation.kind == "dil_conv" and stride == 2
         without_parameters(self.body)
 
     def forward(self, x: Tensor, scale: Tensor) -> Tensor:  # (B, C, H, W), () -> (B, C, H/stride, W/stride)
         out: Tensor = self.norm(self.body(x), scale)
         return out
 
-    def phased(self, x: Tensor, scale: Tensor) -> Tensor:  # (4B, C, H/2, W/2), () -> (4B, C, H/2, W/2)
-        """As :meth:`forward`, on phases, for a dilated convolution."""
+    def phased(self, x: Tensor, scale: Tensor) -> Tensor:
+        """As :meth:`forward`, of a dilated convolution as one without dilation.
+
+        (4B, C, H/2, W/2) phases of ``dilated`` ones to phases, (B, C, H/2, W/2) even pixels of ``even`` ones to maps.
+        """
         assert isinstance(self.body, nn.Sequential)
         first, *others = self.body
         assert isinstance(first, nn.Conv2d)

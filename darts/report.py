@@ -1,19 +1,15 @@
 """The report: what a search found, as one self-contained HTML page."""
 
 import shlex
-from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
-from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 from darts.findings import Epoch, Findings
 from darts.strategy import Derived
 from zoo.figures import Curve, Curves, cell_svg, curves_svg
-from zoo.launch import write_text
-from zoo.reliability.report import number, percent
+from zoo.reliability.report import facts, number, percent, write_page
 
 FRAMES = 8
 """Cells of the filmstrip; a longer history is thinned evenly, its ends kept."""
@@ -54,11 +50,6 @@ def write_report(findings: Findings, command: str, path: Path) -> None:
 
     Equal findings give equal bytes. Raises OSError if the file cannot be written.
     """
-    environment = Environment(
-        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True, auto_reload=False
-    )
-    environment.filters |= {"number": number, "percent": percent}
-    template = files("darts").joinpath("report.html").read_text(encoding="utf-8")
     contents = {
         "findings": findings,
         "answer": _answer(findings),
@@ -72,7 +63,7 @@ def write_report(findings: Findings, command: str, path: Path) -> None:
         "called": shlex.join(["thriftnas", *map(str, findings.command)]),
         "run": list(_run(findings)),
     }
-    write_text(path, environment.from_string(template).render(contents))
+    write_page(path, "darts/report.html", contents)
 
 
 def filmstrip(derived: Sequence[Derived]) -> list[Derived]:
@@ -167,15 +158,4 @@ def _run(findings: Findings) -> Iterator[tuple[str, list[tuple[str, str]]]]:
         ("Hardware", findings.about.get("hardware")),
     ):
         if part:
-            yield heading, list(_rows(part))
-
-
-def _rows(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Nested data as rows of a table: names joined with spaces, lists with commas."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from _rows(inner, f"{name} {key}".strip().replace("_", " "))
-    elif isinstance(value, list | tuple):
-        yield name, ", ".join(map(str, value))
-    else:
-        yield name, "none" if value is None else str(value)
+            yield heading, list(facts(part))

@@ -17,10 +17,9 @@ from darts.report import write_report
 from zoo.commands import options as opt
 from zoo.commands.build import keep_model, say_how_to_use
 from zoo.export.trained import trained_model
-from zoo.launch import WEIGHTS, locked, open_run, run, write_json, write_text
+from zoo.launch import WEIGHTS, locked, open_run, run_team, write_json, write_text
 from zoo.population.journal import Journal
 from zoo.population.weights import WeightStore
-from zoo.training.distributed import TeamExecutor
 
 GENOTYPE, REPORT = "genotype.json", "report.html"
 
@@ -35,19 +34,9 @@ def run_search(
     """
     with locked(out), closing(open_run(out, plan.identity(), command, 1)) as journal:
         journal.set("asked", dict(plan.asked))
-        with plan.team() as (team, evaluator):
-            finished = run(
-                out,
-                journal,
-                plan.strategy(),
-                lambda: TeamExecutor(evaluator, team),
-                group=1,
-                total=plan.trials,
-                price=lambda trial: trial.stop - trial.start,
-                console=console,
-                seconds=seconds,
-            )
-            team.send(None)
+        finished = run_team(
+            out, journal, plan.strategy(), plan.team(), total=plan.trials, console=console, seconds=seconds
+        )
         findings, retraining = keep_report(out, journal)
         if not finished:
             return False

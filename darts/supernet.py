@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 
 from darts.derivation import derive_cell
-from darts.operations import MOMENTUM, Branch, Norm, Pool, from_phases, to_phases, without_parameters
+from darts.operations import MOMENTUM, Branch, Norm, Pool, without_parameters
 from darts.shape import SupernetShape
 from darts.topology import merged
+from zoo.networks.cell_network import initialise
 from zoo.networks.operations import FactorizedReduce, relu_conv_norm
+from zoo.networks.phases import from_phases, to_phases
 from zoo.spaces.genotype import INPUTS, CellGenotype
 from zoo.spaces.operations import OPERATIONS, Operation
 from zoo.spaces.skeleton import CellPlan, Skeleton
@@ -80,7 +82,9 @@ class SearchCell(nn.Module):
                     if kind == "branch":
                         branch = self.branches[name]
                         assert isinstance(branch, Branch)
-                        if branch.dilated and shared.divides(source):
+                        if branch.even:
+                            total = _add(total, branch.phased(shared.even(source), weight))
+                        elif branch.dilated and shared.divides(source):
                             phases = _add(phases, branch.phased(shared.phases(source), weight))
                         else:
                             total = _add(total, branch(shared.rectified(source), weight))
@@ -118,6 +122,12 @@ class _Shared:
         """Their phases."""
         return self._once("phases", source, lambda: to_phases(self.rectified(source)))
 
+    def even(self, source: int) -> Tensor:
+        """Their pixels of even rows and columns, copied once for all who read them."""
+        return self._once(
+            "even", source, lambda: self.rectified(source)[:, :, ::2, ::2].contiguous(memory_format=torch.channels_last)
+        )
+
     def pooled(self, source: int, name: str) -> Tensor:
         """The node's maps pooled and normalised."""
         return self._once(name, source, lambda: self._pools[name](self._states[source]))
@@ -129,11 +139,13 @@ class _Shared:
 
 
 def _add(total: Tensor | None, term: Tensor) -> Tensor:
-    return term if total is None else total + term
+    """The sum, in the place of ``total``, which nobody else holds: a term is an operation's fresh output."""
+    return term if total is None else total.add_(term)
 
 
 def _add_scaled(total: Tensor | None, term: Tensor, weight: Tensor) -> Tensor:
-    return term * weight if total is None else torch.addcmul(total, term, weight.to(term.dtype))
+    """As :func:`_add`; what is scaled may be shared, its product is not."""
+    return term * weight if total is None else total.addcmul_(term, weight.to(term.dtype))
 
 
 class Supernet(nn.Module):
@@ -280,18 +292,11 @@ def build_supernet(
     with torch.device("meta"):
         supernet = Supernet(shape, skeleton, discrete=discrete)
     supernet = supernet.to_empty(device="cpu")
+    initialise(supernet, generator)
     for module in supernet.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.reset_parameters()
-        elif isinstance(module, Norm):
+        if isinstance(module, Norm):
             module.mean.zero_()
             module.variance.fill_(1)
-        elif isinstance(module, nn.Conv2d | nn.Linear):
-            bound = module.weight[0].numel() ** -0.5  # Kaiming-uniform with a = √5, torch's default
-            with torch.no_grad():
-                module.weight.uniform_(-bound, bound, generator=generator)
-                if module.bias is not None:
-                    module.bias.uniform_(-bound, bound, generator=generator)
     with torch.no_grad():
         for parameter in supernet.architecture():
             parameter.normal_(0, START, generator=generator)

@@ -103,13 +103,14 @@ def train_steps(
             validation=_later(loss_of, feeds[1], step, others),
             topology=_later(loss_of, feeds[2], step, others) if len(feeds) > 2 else None,
             penalty=_penalty(supernet, method.penalty),
+            gradient=gradient,
         )
         if not weights_first(update):
-            _step_architecture(learners, problem, setup, epoch, rate, gradient, team)
+            _step_architecture(learners, problem, setup, epoch, rate, team)
         ahead = loss_of(pixels, labels, whole, own, weighed=False)
         loss = _step_weights(learners, ahead, setup, rate, team, labels, whole)
         if weights_first(update):
-            _step_architecture(learners, problem, setup, epoch, rate, gradient, team)
+            _step_architecture(learners, problem, setup, epoch, rate, team)
         total += loss * len(labels)
         progress.images += whole.stop - whole.start
     progress.loss += float(team.sum(total))
@@ -139,13 +140,13 @@ def _step_weights(
 
 
 def _step_architecture(
-    learners: Learners, problem: Problem, setup: SearchSetup, epoch: int, rate: float, gradient: Gradient, team: Team
+    learners: Learners, problem: Problem, setup: SearchSetup, epoch: int, rate: float, team: Team
 ) -> None:
     """One step of α and β, during which running statistics stay as they are."""
     supernet, method = learners.supernet, setup.method
     supernet.track(False)
     try:
-        found = direction(method.update_in(epoch), problem, lam=method.lam, rate=rate, gradient=gradient)
+        found = direction(method.update_in(epoch), problem, lam=method.lam, rate=rate)
     finally:
         supernet.track(True)
     check_equal(found, team)

@@ -24,6 +24,12 @@ EPSILON = 0.01
 """Radius of the finite differences times the gradient's norm (Liu et al. 2019)."""
 
 
+def plain_gradient(loss: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
+    """Autograd's gradients."""
+    found = torch.autograd.grad(loss, parameters, allow_unused=True)
+    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Problem:
     """What one step of α and β is about.
@@ -36,6 +42,7 @@ class Problem:
         validation: L_val, for α, and for β where it has no batch of its own.
         topology: L_val on the batch of β; None where it shares that of α.
         penalty: what β pays for invalid topologies, already weighted; None for nothing.
+        gradient: how gradients are taken, in a team also averaged.
     """
 
     weights: Sequence[Tensor]
@@ -45,17 +52,12 @@ class Problem:
     validation: Loss
     topology: Loss | None = None
     penalty: Loss | None = None
+    gradient: Gradient = plain_gradient
 
     @property
     def architecture(self) -> list[Tensor]:
         """α, then β: the order of every direction."""
         return [*self.alphas, *self.betas]
-
-
-def plain_gradient(loss: Tensor, parameters: Sequence[Tensor]) -> list[Tensor]:
-    """Autograd's gradients."""
-    found = torch.autograd.grad(loss, parameters, allow_unused=True)
-    return [torch.zeros_like(p) if g is None else g for p, g in zip(parameters, found, strict=True)]
 
 
 def shares(update: Update, lam: float) -> tuple[float, float]:
@@ -83,15 +85,7 @@ def weights_first(update: Update) -> bool:
     return update in ("single", "milenas1")
 
 
-def direction(
-    update: Update,
-    problem: Problem,
-    *,
-    lam: float,
-    rate: float,
-    gradient: Gradient = plain_gradient,
-    epsilon: float = EPSILON,
-) -> list[Tensor]:
+def direction(update: Update, problem: Problem, *, lam: float, rate: float, epsilon: float = EPSILON) -> list[Tensor]:
     """What the optimizer of α and β descends in one step; w is left as it was, bit for bit.
 
     Args:
@@ -99,23 +93,20 @@ def direction(
         problem: losses and parameters.
         lam: λ of MiLeNAS, see :func:`shares`.
         rate: ξ, the current learning rate of w; first order does not use it.
-        gradient: how gradients are taken, in a team also averaged.
         epsilon: of the finite differences.
     """
     train, validation = shares(update, lam)
     if second_order(update):
-        found = unrolled(problem, train, validation, rate=rate, gradient=gradient, epsilon=epsilon)
+        found = unrolled(problem, train, validation, rate=rate, epsilon=epsilon)
     else:
-        found = first_order(problem, train, validation, gradient=gradient)
+        found = first_order(problem, train, validation)
     if problem.penalty is not None and problem.betas:  # Eq. 15, Huang 2020; the same in every process
         paid = plain_gradient(problem.penalty(), problem.betas)
         found = [*found[: len(problem.alphas)], *map(torch.add, found[len(problem.alphas) :], paid)]
     return found
 
 
-def first_order(
-    problem: Problem, train: float, validation: float, *, gradient: Gradient = plain_gradient
-) -> list[Tensor]:
+def first_order(problem: Problem, train: float, validation: float) -> list[Tensor]:
     """train · ∇L_tr + validation · ∇L_val at the current w; a term with weight 0 is not computed.
 
     (1, λ) is MiLeNAS first order (He et al. 2020; Eq. 18, Huang 2020), (1, 0) single level, (0, 1) DARTS first order
@@ -123,12 +114,12 @@ def first_order(
     """
     total = [torch.zeros_like(parameter) for parameter in problem.architecture]
     if train:
-        _add(total, gradient(problem.train(), problem.architecture), train)
+        _add(total, problem.gradient(problem.train(), problem.architecture), train)
     if validation and problem.topology is None:
-        _add(total, gradient(problem.validation(), problem.architecture), validation)
+        _add(total, problem.gradient(problem.validation(), problem.architecture), validation)
     elif validation and problem.topology is not None:
-        own = gradient(problem.validation(), problem.alphas)
-        _add(total, [*own, *gradient(problem.topology(), problem.betas)], validation)
+        own = problem.gradient(problem.validation(), problem.alphas)
+        _add(total, [*own, *problem.gradient(problem.topology(), problem.betas)], validation)
     return total
 
 
@@ -138,7 +129,6 @@ def unrolled(
     validation: float,
     *,
     rate: float,
-    gradient: Gradient = plain_gradient,
     epsilon: float = EPSILON,
 ) -> list[Tensor]:
     """∇ of train · L_tr(w', α) + validation · L_val(w', α) with w' = w − ξ ∇_w L_tr(w, α), by finite differences.
@@ -156,12 +146,12 @@ def unrolled(
     originals = [weight.detach().clone() for weight in weights]
     total = [torch.zeros_like(parameter) for parameter in architecture]
     try:
-        step = gradient(problem.train(), weights)
+        step = problem.gradient(problem.train(), weights)
         _place(weights, originals, step, -rate)
         ahead = []
         for share, loss in ((validation, problem.validation), (train, problem.train)):
             if share:
-                both = gradient(loss(), [*architecture, *weights])
+                both = problem.gradient(loss(), [*architecture, *weights])
                 _add(total, both[: len(architecture)], share)
                 ahead.append((share, both[len(architecture) :]))
         for share, outer in ahead:
@@ -171,7 +161,7 @@ def unrolled(
             radius = epsilon / norm
             for sign in (1, -1):
                 _place(weights, originals, outer, sign * radius)
-                _add(total, gradient(problem.train(), architecture), -sign * share * rate / (2 * radius))
+                _add(total, problem.gradient(problem.train(), architecture), -sign * share * rate / (2 * radius))
     finally:
         _place(weights, originals)
     return total

@@ -5,13 +5,14 @@ import json
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
 from zoo import launch
-from zoo.launch import Placement, check_folder, locked, open_run, write_json, write_text
+from zoo.launch import Placement, check_folder, locked, open_run, usable_cores, write_json, write_text
 from zoo.population import ProxySetting, Record, Trial
 from zoo.population.executor import SerialExecutor
 from zoo.population.journal import Journal
@@ -20,6 +21,7 @@ from zoo.spaces.literature import DARTS_V1
 
 HOLD = """
 import sys
+from dataclasses import replace
 from pathlib import Path
 from zoo.population.journal import run_lock
 with run_lock(Path(sys.argv[1])):
@@ -98,11 +100,21 @@ def test_a_new_run_says_what_it_ran_on_and_where(tmp_path):
     with contextlib.closing(open_run(tmp_path / "run", {"a": 1}, ["zoo", "study"], 5)) as journal:
         about = journal.get("about")
         assert {"thriftnas", "torch", "numpy", "ray", "python"} <= set(about["versions"])
-        assert set(about["hardware"]) == {"processor", "cores", "gpu", "system"}
+        assert set(about["hardware"]) == {"processor", "instructions", "kernels", "cores", "gpu", "system"}
         assert about["hardware"]["cores"] == os.cpu_count()
         assert journal.get("command") == ["zoo", "study"]
         assert journal.get("directory") == os.getcwd()
         assert journal.get("growth") == [5]
+
+
+def test_instruction_sets_are_those_that_speed_depends_on(monkeypatch, tmp_path):
+    described = tmp_path / "cpuinfo"
+    lines = "processor : 0\nflags : fpu avx2 avx512_bf16 amx_tile sse4_2 apic\nprocessor : 1\nflags : none\n"
+    described.write_text(lines)
+    monkeypatch.setattr(launch, "CPUINFO", described)
+    hardware = launch.about()["hardware"]
+    assert hardware["instructions"] == "amx_tile avx2 avx512_bf16 sse4_2"
+    assert hardware["kernels"]
 
 
 def test_a_continued_run_keeps_its_facts_and_takes_the_new_command(tmp_path, monkeypatch):
@@ -151,7 +163,7 @@ def launched(folder: Path, executor, *, seconds=None, console=None):
             FixedList(TRIALS),
             executor,
             group=1,
-            total=4.0,
+            total=lambda: 4.0,
             price=lambda trial: 1.0,
             console=console or Console(quiet=True),
             seconds=seconds,
@@ -203,6 +215,26 @@ def test_a_failed_trial_is_said_as_it_is(tmp_path, capsys):
 def test_a_placement_needs_workers(workers):
     with pytest.raises(ValueError, match=f"workers must be at least 1, got {workers}"):
         Placement(workers=workers).check()
+
+
+@pytest.mark.parametrize(
+    ("placement", "threads", "workers"),
+    [
+        (Placement(workers=8), 1, 4),
+        (Placement(workers=3), 1, 3),
+        (Placement(workers=4), 2, 2),
+        (Placement(workers=2), 6, 1),
+        (Placement(workers=8, gpus=0.5), 1, 8),
+        (Placement(workers=8, address="auto"), 1, 8),
+    ],
+)
+def test_no_more_workers_than_cores_unless_ray_counts_something_else(monkeypatch, placement, threads, workers):
+    monkeypatch.setattr(launch, "usable_cores", lambda: 4)
+    assert placement.fitting(threads) == replace(placement, workers=workers)
+
+
+def test_cores_are_those_this_process_may_use():
+    assert 1 <= usable_cores() <= (os.cpu_count() or 1)
 
 
 # ---------------------------------------------------------------- files

@@ -6,13 +6,12 @@ import os
 import platform
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager, suppress
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import torch
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -30,9 +29,16 @@ from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Record, Trial
 from zoo.population.weights import WeightStore
 
+if TYPE_CHECKING:
+    from zoo.training.distributed import Team
+
 WEIGHTS = "checkpoints"
 LEFTOVERS = (".lock", ".new")
 """How the names begin of what a start that was killed leaves behind."""
+
+CPUINFO = Path("/proc/cpuinfo")
+VECTORS = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16", "i8mm")
+"""How the names of instruction sets begin that the speed of training depends on."""
 
 PACKAGES = ("thriftnas", "torch", "torchvision", "numpy", "scipy", "pandas", "ray")
 
@@ -66,6 +72,15 @@ class Placement:
 
         return RayExecutor(make, payload, workers=self.workers, cpus=threads, gpus=self.gpus, address=self.address)
 
+    def fitting(self, threads: int) -> "Placement":
+        """The same with no more workers than this machine has cores for: others would take turns with them.
+
+        On a cluster and on GPUs the executor does the same with what Ray counts.
+        """
+        if self.address is not None or self.gpus:
+            return self
+        return replace(self, workers=min(self.workers, max(1, usable_cores() // threads)))
+
     def check(self) -> None:
         """Find out early whether the cluster answers.
 
@@ -78,6 +93,15 @@ class Placement:
             from zoo.population.ray_executor import find_cluster
 
             find_cluster(self.address)
+
+
+def usable_cores() -> int:
+    """CPU cores that this process may use: fewer than the machine's where it or its container is limited."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no such file, or "max": no limit
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, max(1, int(quota) // int(period)))
+    return cores
 
 
 def check_folder(folder: Path) -> None:
@@ -139,11 +163,15 @@ def open_run(folder: Path, identity: Mapping[str, Any], command: list[str], mode
 
 def about() -> dict[str, Any]:
     """Versions and hardware, for whoever reads the numbers later."""
+    import torch  # takes a second or more; who only reads a run does without
+
     gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
     return {
         "versions": {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "hardware": {
             "processor": _processor(),
+            "instructions": _instructions(),
+            "kernels": torch.backends.cpu.get_cpu_capability(),  # what torch makes of them
             "cores": os.cpu_count(),
             "gpu": gpu,
             "system": platform.platform(),
@@ -159,11 +187,22 @@ def _version(package: str) -> str:
 
 
 def _processor() -> str:
+    return _described("model name") or platform.processor() or platform.machine()
+
+
+def _instructions() -> str:
+    """Vector and matrix instruction sets of the first processor, as Linux names them; none where it does not say."""
+    flags = f"{_described('flags')} {_described('Features')}".split()  # of x86 and of Arm
+    return " ".join(sorted(flag for flag in flags if flag.startswith(VECTORS)))
+
+
+def _described(what: str) -> str:
+    """A line of Linux's description of the first processor; empty where there is none."""
     try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-        return next(line.split(":", 1)[1].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()
+        lines = CPUINFO.read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(what)), "")
 
 
 def run(
@@ -173,7 +212,7 @@ def run(
     executor: Callable[[], Executor],
     *,
     group: int,
-    total: float,
+    total: Callable[[], float],
     price: Callable[[Trial], float],
     console: Console,
     seconds: float | None = None,
@@ -190,7 +229,7 @@ def run(
         strategy: fresh.
         executor: makes the executor; called only if something is left to do.
         group: trials per batch.
-        total: the run's whole price at most, in the unit of ``price``.
+        total: the run's whole price at most, in the unit of ``price``, as far as is known: it may grow.
         price: what a trial costs, for a bar that moves evenly and an ETA that means something.
         console: where the bar goes.
         seconds: after which nothing new is started.
@@ -208,16 +247,16 @@ def run(
         TextColumn("{task.fields[done]} trials"),
         TimeElapsedColumn(),
         TextColumn("ETA"),
-        TimeRemainingColumn(elapsed_when_finished=True),
+        TimeRemainingColumn(),
         console=console,
     )
     count = itertools.count(len(manager.records) + 1)
-    task = bar.add_task("training", total=total, done=len(manager.records))
+    task = bar.add_task("training", total=total(), done=len(manager.records))
     bar.update(task, completed=sum(price(manager.trials[record.index]) for record in manager.records))
     workers = LazyExecutor(executor, bar.start)
 
     def note(trial: Trial, record: Record) -> None:
-        bar.update(task, advance=price(trial), done=next(count))
+        bar.update(task, advance=price(trial), total=total(), done=next(count))
         if not record.ok:
             where = "" if trial.setting is None else f" ({trial.setting})"
             bar.console.print(f"trial {trial.index}{where} failed: {record.reason}", style="yellow", markup=False)
@@ -226,7 +265,7 @@ def run(
     try:
         finished = manager.run(workers, listen=note, stop=lambda: deadline is not None and time.monotonic() >= deadline)
         if finished and workers.started:
-            bar.update(task, completed=total)
+            bar.update(task, completed=total())
         return finished
     finally:
         if workers.started:
@@ -235,11 +274,44 @@ def run(
         workers.close()
 
 
+def run_team(
+    folder: Path,
+    journal: Journal,
+    strategy: Strategy,
+    team: "AbstractContextManager[tuple[Team, Evaluator]]",
+    *,
+    total: float,
+    console: Console,
+    seconds: float | None = None,
+) -> bool:
+    """:func:`run` one trial at a time on all processes of a team, of which this is the first; epochs are the price.
+
+    Returns:
+        Whether the strategy is finished; the other processes are told that nothing more comes.
+    """
+    from zoo.training.distributed import TeamExecutor  # torch, for which those who only read do not wait
+
+    with team as (processes, evaluator):
+        finished = run(
+            folder,
+            journal,
+            strategy,
+            lambda: TeamExecutor(evaluator, processes),
+            group=1,
+            total=lambda: total,
+            price=lambda trial: trial.stop - trial.start,
+            console=console,
+            seconds=seconds,
+        )
+        processes.send(None)
+    return finished
+
+
 @contextmanager
-def decoding_bar(console: Console) -> Iterator[Callable[[int, int], None]]:
+def counting_bar(what: str, console: Console) -> Iterator[Callable[[int, int], None]]:
     """A callback (done, total) that draws a bar from its first call on, and nothing if it is never called."""
     bar = Progress(
-        TextColumn("decoding images"),
+        TextColumn(what),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

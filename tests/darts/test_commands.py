@@ -6,13 +6,13 @@ import json
 import os
 import shlex
 import shutil
-from contextlib import closing
 from pathlib import Path
 
 import pytest
 
 import darts.plan
 from zoo.cli import main
+from zoo.export import load_model
 from zoo.population import Journal
 from zoo.spaces import genotype_from_json
 
@@ -21,11 +21,6 @@ SMALL = [
     "--layers", "3", "--nodes", "5", "--operations", "skip_connect,avg_pool_3x3,conv_1x1", "--epochs", "2",
     "--batch", "20", "--final-layers", "3", "--final-channels", "4", "--arch-lr", "0.02",
 ]  # fmt: skip
-
-
-def digest(run):
-    with closing(Journal.open(run, readonly=True)) as journal:
-        return journal.digest()
 
 
 @pytest.fixture(scope="module")
@@ -67,7 +62,7 @@ def test_the_report_is_one_page_that_needs_nothing(finished):
     for outside in ("http://", "https://", "src=", "@import", "url("):
         assert outside not in page.replace("http://www.w3.org", "").replace("url(#", "")
     assert text.strip().splitlines()[-1].replace("'", "&#39;") in page
-    for word in ("entropy of α", "entropy of β", "The best genotype of every size", "Hardware"):
+    for word in ("entropy of α", "entropy of β", "The best genotype of every size", "Hardware", "table.sortable"):
         assert word in page
 
 
@@ -91,7 +86,7 @@ def _study_refused(thriftnas, folder):
 
 
 def test_a_search_that_is_interrupted_continues_and_a_finished_one_does_not_train(
-    finished, thriftnas, tmp_path, monkeypatch
+    finished, thriftnas, tmp_path, monkeypatch, digest
 ):
     _, out = finished
     make = darts.plan.SearchEvaluator
@@ -128,6 +123,11 @@ def test_a_search_with_everything(thriftnas):
     best = max(summary["retrained"], key=lambda one: one["accuracy"])
     assert summary["final"]["epoch"] in [r["epoch"] for r in summary["retrained"] if r["accuracy"] == best["accuracy"]]
     assert json.loads(Path("run/best.json").read_text())["accuracy"] == best["accuracy"]
+    exported = thriftnas("run", "export", "run", "--format", "state", "--json")
+    assert exported.code == 0, exported.err
+    assert [one["trial"] for one in json.loads(exported.out)["models"]] == [
+        load_model(Path("run/model.pt")).notes["trial"]
+    ]
     assert "Retrained and compared" in Path("run/report.html").read_text()
     assert "dominant eigenvalue" in Path("run/report.html").read_text()
 

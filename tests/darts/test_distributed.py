@@ -3,28 +3,23 @@
 This file is also the program those processes run: FOLDER, with torchrun's variables in the environment.
 """
 
-import os
-import socket
-import subprocess
 import sys
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from darts.evaluator import SearchEvaluator
 from darts.feed import Feed, divide_images, owned_examples
 from darts.operations import Norm
-from darts.setup import Method, SearchSetup
-from darts.shape import SupernetShape
+from darts.setup import SearchSetup
 from darts.supernet import build_supernet
 from darts.training import Progress, check_equal, make_learners, train_steps
+from tests.darts.conftest import noise_images, small_setup
+from tests.teams import run_team
 from zoo.data import ImageSet
-from zoo.data.image_set import Split
 from zoo.population import Job, ProxySetting, Trial
-from zoo.spaces import Skeleton
-from zoo.training import Precision, Recipe
+from zoo.training import Precision
 from zoo.training.distributed import ALONE, Team, TeamExecutor, joined_team
 from zoo.training.trainer import Stage
 
@@ -33,28 +28,11 @@ RULES = ("milenas1", "darts2")
 
 
 def images() -> ImageSet:
-    rng = np.random.default_rng(0)
-
-    def split(count: int) -> Split:
-        labels = np.arange(count, dtype=np.int64) % 2
-        return Split(images=rng.integers(0, 256, (count, 1, 8, 8), dtype=np.uint8), labels=labels)
-
-    return ImageSet(
-        name="noise", classes=("a", "b"), train=split(46), validation=split(20), test=split(4), mean=(0.5,),
-        std=(0.29,), flip=True,
-    )  # fmt: skip
+    return noise_images(train=46, validation=20)
 
 
 def setup(update: str) -> SearchSetup:
-    return SearchSetup(
-        shape=SupernetShape(topology="stretchable", nodes=5, operations=("skip_connect", "conv_1x1", "avg_pool_3x3")),
-        skeleton=Skeleton(channels=2, cells=3, resolution=8, in_channels=1, classes=2),
-        final=Skeleton(channels=3, cells=3, resolution=8, in_channels=1, classes=2),
-        recipe=Recipe(batch=8, cutout=0.0),
-        method=Method(update=update, lr=0.05),  # type: ignore[arg-type]
-        epochs=2,
-        precision=Precision(dtype="float64"),
-    )
+    return small_setup(topology="stretchable", update=update, precision=Precision(dtype="float64"))
 
 
 def without_statistics(team: Team, update: str) -> dict[str, torch.Tensor]:
@@ -106,21 +84,7 @@ def program(folder: Path) -> None:
 def together(tmp_path_factory):
     """What two processes have written."""
     folder = tmp_path_factory.mktemp("team")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    common = {"WORLD_SIZE": str(SIZE), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(folder)],
-            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(SIZE)
-    ]
-    errors = [process.communicate(timeout=240)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * SIZE, errors
+    run_team(__file__, folder, SIZE)
     return {path.stem: torch.load(path) for path in folder.iterdir()}
 
 

@@ -6,16 +6,15 @@ import torch
 from torch.nn import functional
 
 from benchmarks.darts_step import PlainSupernet, plain_first
-from darts.derivation import build_cell, derive_cell
-from darts.operations import Norm, from_phases, to_phases
+from darts.derivation import derive_cell
+from darts.operations import Norm
 from darts.shape import DARTS_OPERATIONS, SupernetShape
 from darts.size import channels_for, final_skeleton
 from darts.supernet import KINDS, Supernet, build_supernet
 from darts.topology import Topology
-from zoo.export.model import Model, load_model, save_model
-from zoo.figures import cell_svg
+from tests.cells import STRETCHED
 from zoo.networks import build_network, measured_cost
-from zoo.spaces import DARTS, PUBLISHED, CellGenotype, Skeleton, cost, genotype_from_json
+from zoo.spaces import DARTS, PUBLISHED, CellGenotype, Skeleton, cost
 
 SKELETON = Skeleton(channels=4, cells=4, resolution=8, classes=3)
 
@@ -48,14 +47,6 @@ def test_a_supernet_is_what_a_loop_over_operations_computes(dtype, tolerance):
     ours = sorted(float(slope.norm()) for slope in found[2:] if slope is not None)
     theirs = sorted(float(p.grad.norm()) for p in plain.weights() if p.grad is not None)
     np.testing.assert_allclose(ours, theirs, rtol=100 * tolerance, atol=tolerance)
-
-
-def test_phases_and_back():
-    x = torch.arange(2 * 3 * 4 * 6.0).view(2, 3, 4, 6)
-    apart = to_phases(x)
-    assert apart.shape == (8, 3, 2, 3)
-    assert torch.equal(apart[:2], x[:, :, ::2, ::2])
-    assert torch.equal(from_phases(apart), x)
 
 
 def test_alpha_and_beta_are_registered_and_apart_from_w():
@@ -131,6 +122,17 @@ def test_equal_seeds_build_equal_supernets_and_nothing_global_moves():
     assert torch.equal(torch.get_rng_state(), state)
 
 
+def test_a_seed_gives_the_numbers_it_always_gave():
+    """Sums of absolute weights, α and β, and single numbers, recorded before the house's networks shared one start."""
+    shape = SupernetShape(topology="outputs", operations=("skip_connect", "sep_conv_3x3", "avg_pool_3x3"))
+    net = build(torch.float64, shape)
+    sums = [float(sum(p.detach().abs().sum() for p in group)) for group in (net.weights(), net.alphas(), net.betas())]
+    assert sums == pytest.approx([4391.798737788255, 0.0661353755131131, 0.02716687622069003], rel=1e-5)
+    assert float(net.classifier.bias[0].detach()) == pytest.approx(0.11161208152770996, rel=1e-5)
+    assert float(net.alpha_normal[0, 0].detach()) == pytest.approx(-0.0019653020426630974, rel=1e-5)
+    assert all(not norm.mean.any() and norm.variance.eq(1).all() for norm in net.modules() if isinstance(norm, Norm))
+
+
 def test_only_the_cifar_form():
     with pytest.raises(ValueError, match="cifar form"):
         Supernet(SupernetShape(), Skeleton(form="imagenet", resolution=32, cells=4))
@@ -143,42 +145,6 @@ def test_darts_cells_are_of_the_darts_space():
     for seed in range(5):
         net = build_supernet(SupernetShape(), SKELETON, torch.Generator().manual_seed(seed))
         assert DARTS.contains(net.derive())
-
-
-def stretched():
-    """A cell with one, three and no inputs inside, and one node that a search removed."""
-    cell = build_cell(
-        {
-            (0, 2): "sep_conv_3x3", (0, 3): "skip_connect", (1, 3): "dil_conv_5x5", (2, 3): "max_pool_3x3",
-            (4, 5): "skip_connect", (3, 6): "avg_pool_3x3", (2, 6): "sep_conv_5x5",
-        }
-    )  # fmt: skip
-    assert [len(edges) for edges in cell.nodes] == [1, 3, 2]
-    return CellGenotype(cell, cell)
-
-
-def test_a_stretched_cell_builds_costs_draws_trains_and_is_exported(tmp_path):
-    genotype = stretched()
-    assert genotype_from_json(genotype.to_json()) == genotype
-    network = build_network(genotype, SKELETON, torch.Generator().manual_seed(0))
-    assert measured_cost(network, 3, 8) == cost(genotype, SKELETON)
-    assert cell_svg(genotype.normal, "stretched").count("<circle") == 3
-    pixels, labels = batch(torch.float32, count=16)
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.05, momentum=0.9)
-    losses = []
-    for _ in range(12):
-        optimizer.zero_grad()
-        losses.append(functional.cross_entropy(network(pixels), labels))
-        losses[-1].backward()
-        optimizer.step()
-    assert losses[-1] < losses[0]
-    model = Model(
-        network=network.eval(), genotype=genotype, skeleton=SKELETON, classes=tuple("abc"), mean=(0.5,) * 3,
-        std=(0.5,) * 3, notes={},
-    )  # fmt: skip
-    save_model(model, tmp_path / "model.pt")
-    with torch.no_grad():
-        torch.testing.assert_close(load_model(tmp_path / "model.pt").network.eval()(pixels), network(pixels))
 
 
 def test_every_random_stretchable_derivation_builds():
@@ -207,11 +173,11 @@ def test_the_published_size_of_darts_v2():
 
 @pytest.mark.parametrize("layers", [8, 12, 16])
 def test_channels_reach_a_wanted_number_of_parameters(layers):
-    for genotype in (PUBLISHED["DARTS_V2"], stretched()):
+    for genotype in (PUBLISHED["DARTS_V2"], STRETCHED):
         skeleton = final_skeleton(genotype, Skeleton(cells=layers), 3.3e6)
         assert cost(genotype, skeleton).params == pytest.approx(3.3e6, rel=0.03)
         less, more = (cost(genotype, Skeleton(cells=layers, channels=skeleton.channels + d)).params for d in (-1, 1))
         found = cost(genotype, skeleton).params
         assert abs(found - 3.3e6) <= min(abs(less - 3.3e6), abs(more - 3.3e6))
     with pytest.raises(ValueError, match="no number of channels"):
-        channels_for(stretched(), Skeleton(cells=layers), 10)
+        channels_for(STRETCHED, Skeleton(cells=layers), 10)
