@@ -1,6 +1,6 @@
 """Audits: whether the proxy still ranks the networks a search is working on as a dearer setting does."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from itertools import pairwise
 from typing import Any, Literal
@@ -76,6 +76,12 @@ class Auditing:
         """The numbers as JSON-ready data."""
         ladder = [{"setting": str(step.setting), "price": step.price} for step in self.ladder]
         return asdict(self) | {"cycles": list(self.cycles), "ladder": ladder}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Auditing":
+        """Read :meth:`to_dict`'s form."""
+        ladder = tuple(Step(ProxySetting.parse(one["setting"]), one["price"]) for one in data["ladder"])
+        return cls(**{**data, "cycles": tuple(data["cycles"]), "ladder": ladder})
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,10 +5,10 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from econas.course import CHILD
 from econas.finalist import Finalist, FinalRound
 from econas.parameters import Parameters
 from econas.proposals import Proposals
-from econas.search import CHILD
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Record, Trial

@@ -22,6 +22,7 @@ from zoo.launch import WEIGHTS, Placement, check_folder, locked, open_run, run, 
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import GenotypeSequence
+from zoo.population.trial import Trial
 from zoo.population.weights import WeightStore
 from zoo.spaces.cell_space import cell_space
 from zoo.spaces.cost import cost as network_cost
@@ -70,7 +71,12 @@ def search(
     promotions: Annotated[str, _option("Promoted a cycle from each population but the last, at most half.")] = "8,4",
     ageing: Annotated[int, _option("Cycles without training after which a network leaves.")] = 10,
     asynchronous: Annotated[
-        bool, typer.Option("--async", help="Never wait for a cycle's end.", rich_help_panel=SEARCH)
+        bool,
+        typer.Option(
+            "--async",
+            help="Never wait for a cycle's end; the result then depends on who is done first.",
+            rich_help_panel=SEARCH,
+        ),
     ] = False,
     method: Annotated[
         str, _option("hierarchical, or for comparison random or evolution at the same setting and budget.")
@@ -135,7 +141,7 @@ def search(
     )  # fmt: skip
     _check_method(method, numbers, audit)
     precision = opt.choose_precision(device, dtype, channels_last, gpus=gpus, address=address)
-    placement = opt.choose_placement(workers, gpus, address)
+    placement = opt.choose_placement(workers, gpus, address, threads, console)
     cell_space(space)
     bench = opt.prepare_bench(
         data=data, train=train, validation=validation, channels=channels, cells=cells, resolution=resolution,
@@ -198,12 +204,10 @@ def _search(
 ) -> Any:
     """Run the search; the strategy where it has ended, None where the time was up first."""
     strategy, numbers = plan.strategy(), plan.parameters
-    price = pricing(plan.bench, cell_space(plan.space), numbers.setting)
-    prices: dict[str, float] = {}
 
-    def cost(setting: ProxySetting | None) -> float:
-        assert setting is not None
-        return prices.setdefault(str(setting), price(setting))
+    def price(trial: Trial) -> float:
+        assert trial.setting is not None
+        return numbers.price(trial.setting) * (trial.stop - trial.start)
 
     with locked(out), closing(open_run(out, plan.identity(), command)) as journal:
         said = len(journal.get("audits") or [])
@@ -222,12 +226,13 @@ def _search(
             strategy,
             lambda: placement.executor(plan.evaluator, plan.bench.images, plan.bench.setup.threads),
             group=plan.group,
-            total=numbers.total,
-            price=lambda trial: cost(trial.setting) * (trial.stop - trial.start),
+            total=lambda: strategy.total if isinstance(strategy, HierarchicalSearch) else numbers.total,
+            price=price,
             console=console,
             seconds=seconds,
             listen=listen,
         )
+        listen(console)  # what a killed process had heard and not written
     return strategy if finished else None
 
 

@@ -10,7 +10,7 @@ from zoo.population.trial import Trial
 from zoo.spaces.genotype import Genotype
 
 CHILD, PROMOTION, RENEWAL, AUDIT, RETRAIN = "child", "promotion", "renewal", "audit", "retrain"
-"""Roles of trials, as the search names them; they are not taken from it, for reading needs no torch."""
+"""Roles of trials."""
 SEARCH = (CHILD, PROMOTION, RENEWAL)
 ROLES = (*SEARCH, AUDIT, RETRAIN)
 NAN = math.nan

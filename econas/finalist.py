@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from econas.course import RETRAIN
 from econas.parameters import Parameters
 from zoo.population.trial import Record, Trial
 from zoo.spaces.genotype import Genotype
@@ -40,7 +41,8 @@ class FinalRound:
         self._retraining: Retraining | None = None
         if self._chosen:
             genotypes = [one.genotype for one in self._chosen]
-            self._retraining = Retraining(genotypes, parameters.final, parameters.final_every or parameters.final.e)
+            every = parameters.final_every or parameters.final.e
+            self._retraining = Retraining(genotypes, parameters.final, every, role=RETRAIN)
 
     @property
     def finished(self) -> list[tuple[Finalist, int]]:

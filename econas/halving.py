@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from econas.course import CHILD, PROMOTION
 from econas.proposals import Proposals
-from econas.search import CHILD, PROMOTION
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
 from zoo.spaces.genotype import Genotype

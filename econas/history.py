@@ -2,11 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from econas.audit import Auditing, Step
 from econas.course import AUDIT, CHILD, NAN, PROMOTION, RENEWAL, RETRAIN, SEARCH, Level, Network, Retrained, Training
 from econas.parameters import Parameters
 from zoo.population.journal import Journal
@@ -147,31 +146,11 @@ def _cyclic(strategy: Mapping[str, Any]) -> bool:
 
 
 def _parameters(data: Any) -> Parameters | None:
-    """The search's numbers from its identity; baselines may have more of them, or others."""
-    if not isinstance(data, Mapping):
-        return None
-    known = {field.name: data[field.name] for field in fields(Parameters) if field.name in data}
+    """The search's numbers from its identity; a baseline may have others."""
     try:
-        for name in ("setting", "final"):
-            known[name] = ProxySetting.parse(known[name])
-        for name in ("parents", "promotions", "stages"):
-            known[name] = tuple(known[name])
-        if audit := known.get("audit"):
-            ladder = tuple(Step(ProxySetting.parse(one["setting"]), one["price"]) for one in audit["ladder"])
-            known["audit"] = Auditing(**{**audit, "cycles": tuple(audit["cycles"]), "ladder": ladder})
-        return Parameters(**known)
-    except (ValueError, TypeError, KeyError):
+        return Parameters.from_dict(data) if isinstance(data, Mapping) else None
+    except ValueError:
         return None
-
-
-def _price(trial: Trial, parameters: Parameters | None) -> float:
-    """Of an epoch of a trial, in epochs of the search's first setting."""
-    if parameters is None:
-        return 1.0
-    if trial.role == RETRAIN:
-        return parameters.final_price
-    ladder = parameters.audit.ladder if parameters.audit else ()
-    return next((step.price for step in ladder if step.setting == trial.setting), 1.0)
 
 
 def _trainings(
@@ -182,7 +161,8 @@ def _trainings(
     cyclic: bool,
 ) -> tuple[Training, ...]:
     def cost(trial: Trial) -> float:
-        return records[trial.index].epochs_paid * _price(trial, parameters)
+        price = parameters.price(trial.setting) if parameters and trial.setting else 1.0
+        return records[trial.index].epochs_paid * price
 
     paid, sum_ = {}, 0.0
     for index in order:

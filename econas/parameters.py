@@ -1,6 +1,7 @@
 """The numbers of the EcoNAS search: populations, stages, promotions, ageing, settings, budget."""
 
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from econas.audit import Auditing
@@ -130,10 +131,11 @@ class Parameters:
         """Cycles that the start, the budget and full cycles leave room for, at most."""
         if self.budget is None:
             return self.cycles
-        return max(1, min(self.cycles, int((self.search_budget - self.start * self.stages[0]) // self._cycle_price)))
+        return max(1, min(self.cycles, int((self.search_budget - self.start * self.stages[0]) // self.cycle_price)))
 
     @property
-    def _cycle_price(self) -> int:
+    def cycle_price(self) -> int:
+        """Epochs of a full cycle."""
         lengths = [stop - start for start, stop in zip((0, *self.stages), self.stages, strict=False)]
         return self.children * lengths[0] + sum(n * p for n, p in zip(lengths[1:], self.promotions, strict=True))
 
@@ -142,7 +144,7 @@ class Parameters:
         """Epochs the search may cost, audits included: what the budget leaves it, or all cycles."""
         if self.budget is not None:
             return self.search_budget
-        cycles = self.start * self.stages[0] + self.cycles * self._cycle_price
+        cycles = self.start * self.stages[0] + self.cycles * self.cycle_price
         return cycles if self.audit is None else cycles / (1 - self.audit.share)
 
     @property
@@ -155,7 +157,38 @@ class Parameters:
         """Epochs of ``setting`` that all audits may cost: a share of the search's, so less of the whole budget."""
         return 0.0 if self.audit is None else self.audit.share * self.search_total
 
+    def price(self, setting: ProxySetting) -> float:
+        """Of an epoch at a setting of the search, in epochs of its first one.
+
+        Raises:
+            ValueError: for a setting that the search does not use.
+        """
+        ladder = () if self.audit is None else self.audit.ladder
+        known = {step.setting: step.price for step in ladder} | {self.final: self.final_price, self.setting: 1.0}
+        if setting not in known:
+            raise ValueError(f"the search trains at {', '.join(map(str, known))}, got {setting}")
+        return known[setting]
+
     def to_dict(self) -> dict[str, Any]:
         """The numbers as JSON-ready data, for a run's identity."""
         audit = None if self.audit is None else self.audit.to_dict()
         return asdict(self) | {"setting": str(self.setting), "final": str(self.final), "audit": audit}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Parameters":
+        """Read :meth:`to_dict`'s form; fields of others are left out.
+
+        Raises:
+            ValueError: as the class, or for data of another form.
+        """
+        known = {field.name: data[field.name] for field in fields(cls) if field.name in data}
+        try:
+            for name in ("setting", "final"):
+                known[name] = ProxySetting.parse(known[name])
+            for name in ("parents", "promotions", "stages"):
+                known[name] = tuple(known[name])
+            if known.get("audit") is not None:
+                known["audit"] = Auditing.from_dict(known["audit"])
+            return cls(**known)
+        except (TypeError, KeyError, AttributeError) as error:
+            raise ValueError(f"these are no parameters of a search: {error!r}") from None

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from econas.audit import STRATA, Verdict, estimate, stratified
+from econas.course import AUDIT, CHILD, PROMOTION, RENEWAL
 from econas.finalist import Finalist, FinalRound
 from econas.parameters import Parameters
 from econas.population import UNTRAINED, Network, promoted, winners
@@ -15,13 +16,10 @@ from zoo.population.trial import Record, Trial
 from zoo.reliability.interval import FEWEST
 from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
-from zoo.training.retraining import ROLE
 
 VERSION = 3
 TOURNAMENT = 602
 """Purpose of the random stream that chooses parents; every use of randomness has a number of its own."""
-
-CHILD, PROMOTION, AUDIT, RENEWAL, RETRAIN = "child", "promotion", "audit", "renewal", ROLE
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +98,16 @@ class HierarchicalSearch:
     def finalists(self) -> Sequence[tuple[Finalist, int]]:
         """The networks that were retrained to the end, best of the search first, each with the trial of its weights."""
         return [] if self._final is None else self._final.finished
+
+    @property
+    def total(self) -> float:
+        """Epochs of the first setting that the run may cost; without a budget it grows when the setting is raised."""
+        numbers, state = self._parameters, self._state
+        if numbers.budget is not None:
+            return numbers.total
+        cycles = (numbers.cycles - state.cycle) * numbers.cycle_price * self._price
+        audits = numbers.audit_money - state.audits_spent
+        return state.spent + cycles + audits + numbers.total - numbers.search_total
 
     def ask(self, n: int, first: int) -> list[Trial]:
         """Up to ``n`` trials of one setting and stage."""
@@ -285,8 +293,7 @@ class HierarchicalSearch:
     @property
     def _price(self) -> float:
         """Of an epoch of the current setting, in epochs of the first."""
-        auditing, step = self._parameters.audit, self._state.step
-        return auditing.ladder[step - 1].price if auditing and step else 1.0
+        return self._parameters.price(self._setting)
 
     def _begin(self, level: int) -> int:
         """Epoch the stage of a population starts from."""

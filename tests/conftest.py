@@ -1,7 +1,11 @@
-"""What holds for every test: one thread a process, and in the gate the same examples every time."""
+"""One thread a process, and in the gate the same examples every time; the digest of a run; a Ray instance."""
 
+import contextlib
 import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
 
+import pytest
 from hypothesis import settings
 
 # Two test processes with two threads each would wait for one another most of the time. Before anything imports torch.
@@ -10,3 +14,32 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 settings.register_profile("explore", deadline=None)
 settings.register_profile("gate", deadline=None, derandomize=True)
 settings.load_profile("gate" if os.environ.get("CI") else "explore")
+
+
+@pytest.fixture(scope="session")
+def digest() -> Callable[[Path], str]:
+    """The digest of a run folder."""
+    from zoo.population.journal import Journal  # imports numpy: after the number of threads is set
+
+    def read(folder: Path) -> str:
+        with contextlib.closing(Journal.open(folder, readonly=True)) as journal:
+            return journal.digest()
+
+    return read
+
+
+@pytest.fixture(scope="module")
+def local_ray() -> Iterator[None]:
+    """An instance of a module's own; its four processors are four places, whatever the machine has and runs."""
+    from zoo.population.ray_executor import ray  # takes seconds to import
+
+    ray.init(
+        address="local",
+        num_cpus=4,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level="ERROR",
+        object_store_memory=100_000_000,
+    )
+    yield
+    ray.shutdown()

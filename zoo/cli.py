@@ -4,21 +4,15 @@ import os
 import sqlite3
 import sys
 from collections.abc import Callable, Sequence
-from importlib.metadata import entry_points
-from typing import Annotated
+from functools import partial
+from importlib import import_module
+from importlib.metadata import EntryPoint, entry_points
+from typing import Annotated, Any
 
 import typer
 
 from zoo import __version__
-from zoo.commands.build import build
-from zoo.commands.demo import demo
-from zoo.commands.doctor import doctor
-from zoo.commands.export import export
-from zoo.commands.predict import predict
-from zoo.commands.runs import digest, report, resume, status
-from zoo.commands.study import study
-from zoo.commands.train import train
-from zoo.commands.zoo import cost, sample
+from zoo.commands.groups import lazy_group
 
 SEARCHES = "thriftnas.commands"
 """Entry-point group through which a search adds its typer app."""
@@ -29,37 +23,59 @@ INTERRUPTED = 130
 
 def _broken(name: str, error: Exception) -> Callable[[], None]:
     """The command of a search that cannot be loaded: it says why."""
+    reason = f"{type(error).__name__}: {error}"
 
     def command() -> None:
-        raise ValueError(f"the search {name!r} cannot be loaded: {type(error).__name__}: {error}")
+        raise ValueError(f"the search {name!r} cannot be loaded: {reason}")
 
+    command.__doc__ = f"Cannot be loaded: {error}"
     return command
+
+
+def _search(entry: EntryPoint) -> Callable[[], Any]:
+    def load() -> Any:
+        try:
+            return entry.load()
+        except Exception as error:  # somebody else's package: whatever is wrong with it, all other commands work
+            return _broken(entry.name, error)
+
+    return load
+
+
+def _named(module: str, *names: str) -> dict[str, Callable[[], Any]]:
+    """Loaders of a module's functions, by name; of a module named like the function where it is empty."""
+    return {name: partial(_function, f"zoo.commands.{module or name}", name) for name in names}
+
+
+def _function(module: str, name: str) -> Any:
+    return getattr(import_module(module), name)
 
 
 app = typer.Typer(
     name="thriftnas",
+    cls=lazy_group(
+        _named("", "demo", "predict", "doctor")
+        | {search.name: _search(search) for search in entry_points(group=SEARCHES)}
+    ),
     help="Neural architecture search that costs little and says how far to trust the cheap measurement.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-zoo_app = typer.Typer(no_args_is_help=True, help="Random networks: sample, cost, build, study, train.")
-run_app = typer.Typer(no_args_is_help=True, help="Runs: status, resume, report, export, digest.")
-for group, commands in (
-    (app, (demo, predict, doctor)),
-    (zoo_app, (sample, cost, build, study, train)),
-    (run_app, (status, resume, report, export, digest)),
+for group, loaders, about in (
+    (
+        "zoo",
+        _named("zoo", "sample", "cost") | _named("", "build", "study", "train"),
+        "Random networks: sample, cost, build, study, train.",
+    ),
+    (
+        "run",
+        _named("runs", "status", "resume", "report") | _named("", "export") | _named("runs", "digest"),
+        "Runs: status, resume, report, export, digest.",
+    ),
 ):
-    for command in commands:
-        group.command()(command)
-app.add_typer(zoo_app, name="zoo")
-app.add_typer(run_app, name="run")
-for search in entry_points(group=SEARCHES):
-    try:
-        app.add_typer(search.load(), name=search.name)
-    except Exception as error:  # somebody else's package: whatever is wrong with it, all other commands work
-        app.command(search.name, help=f"Cannot be loaded: {error}")(_broken(search.name, error))
+    app.add_typer(typer.Typer(cls=lazy_group(loaders), no_args_is_help=True, help=about), name=group)
 
 
 def _version(wanted: bool) -> None:

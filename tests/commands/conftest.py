@@ -12,9 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import zoo.commands.options
+import zoo.training.evaluator
 from zoo.cli import main
-from zoo.population.journal import Journal
 
 SMALL = ["--channels", "4", "--cells", "3", "--train", "60", "--val", "40", "--batch", "20"]
 STUDY = ["zoo", "study", "--models", "3", "--settings", "c{0,4}r{0,4}s0e1", "--reference", "c0r0s0e1", *SMALL]
@@ -95,17 +94,6 @@ def built(_finished_zoo: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(_finished_zoo, tmp_path / "built"))
 
 
-@pytest.fixture(scope="session")
-def digest() -> Callable[[Path], str]:
-    """The digest of a run folder."""
-
-    def read(folder: Path) -> str:
-        with contextlib.closing(Journal.open(folder, readonly=True)) as journal:
-            return journal.digest()
-
-    return read
-
-
 @pytest.fixture
 def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     """From here on, whoever wants to train fails."""
@@ -113,13 +101,13 @@ def no_training(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object) -> None:
         raise AssertionError("nothing was left to train")
 
-    monkeypatch.setattr(zoo.commands.options, "make_evaluator", refuse)
+    monkeypatch.setattr(zoo.training.evaluator, "make_evaluator", refuse)
 
 
 @pytest.fixture
 def interrupted_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], contextlib.AbstractContextManager[None]]:
     """``with interrupted_after(5):`` presses Ctrl-C in the sixth training."""
-    make = zoo.commands.options.make_evaluator
+    make = zoo.training.evaluator.make_evaluator
 
     @contextlib.contextmanager
     def interrupt(count: int) -> Iterator[None]:
@@ -136,7 +124,7 @@ def interrupted_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], contex
             return evaluate
 
         with monkeypatch.context() as patch:
-            patch.setattr(zoo.commands.options, "make_evaluator", make_interrupted)
+            patch.setattr(zoo.training.evaluator, "make_evaluator", make_interrupted)
             yield
 
     return interrupt

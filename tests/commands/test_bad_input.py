@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
+from rich.console import Console
 
 from zoo.commands.options import choose_placement
 from zoo.spaces.literature import DARTS_V1
@@ -264,4 +265,4 @@ def test_a_ray_address_nobody_answers(refused_study):
 def test_gpus_this_machine_does_not_have_are_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ValueError, match="no CUDA device, got 1"):
-        choose_placement(2, 1.0, None)
+        choose_placement(2, 1.0, None, 1, Console(quiet=True))

@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 import torch
 
-from zoo.commands import options
 from zoo.data import load
 from zoo.data.image_set import ImageSet, Split
 from zoo.export import load_model
@@ -56,7 +55,7 @@ def test_the_test_images_change_nothing_but_the_final_number(thriftnas, build, b
         noise = np.random.default_rng(0).integers(0, 256, images.test.images.shape, dtype=np.uint8)
         return with_test(images, Split(images=noise, labels=np.zeros_like(images.test.labels)))
 
-    monkeypatch.setattr(options, "load", with_other_test_images)
+    monkeypatch.setattr("zoo.data.load", with_other_test_images)
     assert thriftnas(*build, "--out", tmp_path / "run").code == 0
     assert digest(tmp_path / "run") == digest(built)
     mine, other = best(tmp_path / "run"), best(built)
@@ -127,7 +126,7 @@ def test_a_zoo_that_fails_entirely_says_why(thriftnas, build, tmp_path, monkeypa
 
         return fail
 
-    monkeypatch.setattr("zoo.commands.options.make_evaluator", make_failing)
+    monkeypatch.setattr("zoo.training.evaluator.make_evaluator", make_failing)
     answer = thriftnas(*build, "--out", tmp_path / "run")
     assert answer.code == 2
     assert "all 2 networks failed; the first: RuntimeError: no [such] kernel" in answer.err

@@ -13,6 +13,7 @@ import typer
 import zoo.commands.doctor
 from zoo import __version__
 from zoo.cli import app, main
+from zoo.commands.calibration import Placed
 
 
 def commands(group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
@@ -96,6 +97,34 @@ def test_doctor_as_a_table(thriftnas):
     assert "--workers" in answer.out or "cuda" in answer.out
 
 
+@pytest.fixture
+def calibrated(monkeypatch):
+    """A machine where asking for eight workers gives two, which reach 84 % of the best."""
+    tried = [
+        Placed(workers=workers, ran=min(workers, 2), gpus=0.0, threads=1, group=8, epochs_per_hour=rate)
+        for workers, rate in ((1, 1000.0), (2, 2500.0), (8, 2100.0))
+    ]
+    monkeypatch.setattr(zoo.commands.doctor, "calibrate_machine", lambda *_, **__: tried)
+
+
+def test_doctor_calibrates(thriftnas, calibrated):
+    answer = thriftnas("doctor", "--calibrate")
+    assert (answer.code, answer.err) == (0, "")
+    assert "use --workers 2 --threads 1 --group 8; threads and group are part of a run" in answer.out
+    assert "asked for 8 workers: 2 run, with 0.84 of the best, less than 0.9" in answer.out
+    state = json.loads(thriftnas("doctor", "--calibrate", "--json").out)
+    assert (len(state["placements"]), state["recommended"]["workers"]) == (2, 2)
+    assert state["too_many"]["share"] == 0.84
+
+
+def test_too_many_workers_are_said_in_one_line(thriftnas, monkeypatch, study):
+    monkeypatch.setattr("zoo.launch.usable_cores", lambda: 1)
+    monkeypatch.setattr("zoo.commands.options.usable_cores", lambda: 1)
+    answer = thriftnas(*study, "--workers", 8, "--dry-run")
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.startswith("1 of 8 workers: this machine has 1 core\n")
+
+
 def test_doctor_names_a_missing_package_instead_of_failing(thriftnas, monkeypatch):
     monkeypatch.setattr("zoo.launch.PACKAGES", ("thriftnas", "no-such-package"))
     assert json.loads(thriftnas("doctor", "--json").out)["versions"]["no-such-package"] == "not installed"
@@ -149,3 +178,27 @@ def test_a_search_that_cannot_be_loaded_takes_nothing_else_down(tmp_path):
     answer = run("strange")
     assert answer.returncode == 2
     assert "the search 'strange' cannot be loaded: ModuleNotFoundError" in answer.stderr
+
+
+TORCHLESS = """
+import sys
+from zoo.cli import main
+assert main(sys.argv[1:]) == 0
+assert "torch" not in sys.modules
+"""
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["run", "status", "--help"], ["zoo", "cost", "DARTS_V2"], ["zoo", "sample"], ["--version"]],
+    ids=" ".join,
+)
+def test_what_only_reads_starts_without_torch(arguments):
+    answer = subprocess.run([sys.executable, "-c", TORCHLESS, *arguments], capture_output=True, text=True)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout
+
+
+def test_a_run_is_read_without_torch(built):
+    command = [sys.executable, "-c", TORCHLESS, "run", "status", str(built)]
+    assert subprocess.run(command, capture_output=True, text=True).stderr == ""

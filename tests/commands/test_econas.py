@@ -9,8 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.commands.test_killed import finish, kill_at, started
-from zoo.commands import options
+from tests.killing import finish, kill_often
 from zoo.data import load
 from zoo.data.image_set import ImageSet, Split
 from zoo.export import load_model
@@ -75,6 +74,14 @@ def test_retraining_has_the_final_recipe_and_the_search_its_own(folder):
     assert (final["lr"], final["lr_min"], final["cutout"], final["path_dropout"]) == (0.025, 0.001, 0.5, 0.2)
 
 
+def test_its_network_is_exported(thriftnas, folder):
+    answer = thriftnas("run", "export", folder, "--format", "state", "--json")
+    assert answer.code == 0, answer.err
+    (model,) = json.loads(answer.out)["models"]
+    assert model["key"] == load_model(folder / "model.pt").genotype.key
+    assert load_model(folder / "export" / model["files"]["state"]).genotype == load_model(folder / "model.pt").genotype
+
+
 def test_only_the_retrained_networks_weights_are_left(folder):
     asked, records = trials(folder)
     last = {records[trial.index].checkpoint for trial in asked if trial.role == "retrain" and trial.stop == 2}
@@ -88,7 +95,7 @@ def test_the_test_images_choose_nothing(thriftnas, searched, tmp_path, monkeypat
         fields = {field.name: getattr(images, field.name) for field in dataclasses.fields(images) if field.init}
         return ImageSet(**{**fields, "test": Split(images=noise, labels=np.zeros_like(images.test.labels))})
 
-    monkeypatch.setattr(options, "load", with_other_test_images)
+    monkeypatch.setattr("zoo.data.load", with_other_test_images)
     answer = thriftnas(*SEARCH, "--out", tmp_path / "run", "--json")
     assert answer.code == 0, answer.err
     ours, theirs = (json.loads((path / "best.json").read_text()) for path in (tmp_path / "run", searched[0]))
@@ -122,9 +129,8 @@ def test_stopped_by_its_time_a_search_says_so_and_goes_on(thriftnas, searched, t
 def test_a_search_killed_three_times_ends_with_the_same_winner_and_digest(searched, tmp_path, digest):
     run, log = tmp_path / "run", tmp_path / "log"
     rng = random.Random(1)
-    for count in (2, 8, 13):
-        with started([*SEARCH, "--out", str(run)], log) as process:
-            kill_at(process, run, rng.randint(count, count + 2), rng.uniform(0, 0.05))
+    moments = [(rng.randint(count, count + 2), rng.uniform(0, 0.05)) for count in (2, 8, 13)]
+    kill_often([*SEARCH, "--out", str(run)], run, log, moments)
     assert digest(run) != digest(searched[0])
     finish([*SEARCH, "--out", str(run)], log)
     assert digest(run) == digest(searched[0])

@@ -1,53 +1,12 @@
 """A study whose process is killed outright, started again until it ends: nothing is lost, nothing differs."""
 
-import os
 import random
-import signal
-import sqlite3
-import subprocess
-import sys
 import time
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
 
-PATIENCE = 240  # seconds for one step of a child; only a hang takes as long
-
-
-@contextmanager
-def started(arguments: list[str], log: Path) -> Iterator[subprocess.Popen[bytes]]:
-    """The command line as a process of its own, which does not outlive the test."""
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    with log.open("ab") as file:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "zoo.cli", *arguments], stdout=file, stderr=file, env=environment
-        )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.wait()
-
-
-def records(run: Path) -> int:
-    """How many trainings are in the journal; none where there is no journal yet."""
-    if not (run / "journal.sqlite").exists():
-        return 0
-    with closing(sqlite3.connect(f"{(run / 'journal.sqlite').as_uri()}?mode=ro", uri=True)) as db:
-        return int(db.execute("SELECT COUNT(*) FROM records").fetchone()[0])
-
-
-def kill_at(process: subprocess.Popen[bytes], run: Path, count: int, delay: float) -> None:
-    """SIGKILL ``delay`` seconds after the journal has ``count`` records."""
-    deadline = time.monotonic() + PATIENCE
-    while records(run) < count and process.poll() is None:
-        assert time.monotonic() < deadline, "the study hangs"
-        time.sleep(0.01)
-    time.sleep(delay)
-    process.kill()
-    assert process.wait() == -signal.SIGKILL, "it ended before it was killed"
+from tests.killing import finish, kill_at, kill_often, records, started
 
 
 def moments(seed: int) -> list[tuple[int, float]]:
@@ -56,17 +15,10 @@ def moments(seed: int) -> list[tuple[int, float]]:
     return [(rng.randint(low, low + 3), rng.uniform(0, 0.05)) for low in (1, 6, 11)]
 
 
-def finish(arguments: list[str], log: Path) -> None:
-    with started(arguments, log) as process:
-        assert process.wait(PATIENCE) == 0, log.read_text()
-
-
 def test_a_study_killed_three_times_ends_with_the_undisturbed_digest(study, finished, tmp_path, digest):
     run, log = tmp_path / "run", tmp_path / "log"
     arguments = [*study, "--out", str(run)]
-    for count, delay in moments(seed=1):
-        with started(arguments, log) as process:
-            kill_at(process, run, count, delay)
+    kill_often(arguments, run, log, moments(seed=1))
     assert digest(run) != digest(finished)
     finish(arguments, log)
     assert digest(run) == digest(finished)

@@ -17,7 +17,6 @@ import pytest
 import torch
 
 import zoo.commands.train as command
-from zoo.commands import options
 from zoo.data import load
 from zoo.data.image_set import Split
 from zoo.export import load_model
@@ -126,7 +125,7 @@ def test_the_test_images_change_nothing_but_the_final_number(trained, thriftnas,
         fields = {field.name: getattr(images, field.name) for field in dataclasses.fields(images) if field.init}
         return type(images)(**{**fields, "test": test})
 
-    monkeypatch.setattr(options, "load", with_noise)
+    monkeypatch.setattr("zoo.data.load", with_noise)
     assert thriftnas(*TRAIN, "--out", tmp_path / "run").code == 0
     assert same_model(tmp_path / "run", trained)
 

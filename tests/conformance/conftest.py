@@ -178,23 +178,6 @@ def start(executor_name, request):
     return EXECUTORS[executor_name]
 
 
-@pytest.fixture(scope="module")
-def local_ray():
-    """A small Ray instance of this module's own, whatever else runs on the machine."""
-    import zoo.population.ray_executor as module
-
-    module.ray.init(
-        address="local",
-        num_cpus=2,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level="ERROR",
-        object_store_memory=100_000_000,
-    )
-    yield
-    module.ray.shutdown()
-
-
 @pytest.fixture
 def batches():
     """Asks a strategy until it has nothing more to say without being told something."""

@@ -6,10 +6,13 @@ from dataclasses import dataclass, field
 
 import pytest
 
+from econas.audit import Auditing, Step
 from econas.parameters import Parameters
 from zoo.population import Journal, Manager, ProxySetting, Record, Trial
 from zoo.population.executor import evaluate
 
+OLD, NEW, NEWER = (ProxySetting.parse(text) for text in ("c4r4s0e6", "c3r3s0e6", "c2r2s0e6"))
+LADDER = (Step(NEW, 2.0), Step(NEWER, 3.0))
 SETTING, FINAL = ProxySetting.parse("c4r4s0e6"), ProxySetting.parse("c0r0s0e9")
 
 
@@ -278,3 +281,26 @@ def journaled(trained):
         return journal
 
     return make
+
+
+@pytest.fixture(scope="session")
+def audited(small):
+    """Numbers of a search with audits before its second and fourth cycle."""
+
+    def make(mode="escalate", cycles=(2, 4), ladder=LADDER, networks=8, limit=0.0, share=0.7, **changes):
+        audit = Auditing(mode=mode, cycles=cycles, ladder=ladder, networks=networks, limit=limit, share=share)
+        numbers = {"start": 10, "parents": (4, 2, 2), "promotions": (4, 2), "ageing": 3, "cycles": 6}
+        return small(**(numbers | {"audit": audit} | changes))
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def absurd(fidelity):
+    """Every setting praises everyone more than the next one does, which likes them the other way round."""
+
+    def accuracy(trial):
+        number = fidelity(trial) / 10
+        return {OLD: 0.9 + number, NEW: 0.6 - number}.get(trial.setting, number)
+
+    return accuracy

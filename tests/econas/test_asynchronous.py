@@ -5,7 +5,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from econas.audit import Auditing, Step
-from econas.search import AUDIT, CHILD, PROMOTION, RENEWAL, RETRAIN, HierarchicalSearch
+from econas.course import AUDIT, CHILD, PROMOTION, RENEWAL, RETRAIN
+from econas.search import HierarchicalSearch
 from zoo.population import Journal, Manager, ProxySetting, Record
 from zoo.spaces.chain_space import NAS_BENCH_201 as SPACE
 

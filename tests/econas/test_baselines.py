@@ -14,9 +14,9 @@ from econas.baselines import (
     evolution_then_retrain,
     random_then_retrain,
 )
+from econas.course import PROMOTION, RETRAIN
 from econas.halving import Rung, SuccessiveHalving
 from econas.parameters import Parameters
-from econas.search import PROMOTION, RETRAIN
 from zoo.population import Journal, Manager, ProxySetting, Record, SerialExecutor, WeightStore
 from zoo.spaces.chain_space import NAS_BENCH_201 as SPACE
 from zoo.spaces.chain_space import ChainSpace

@@ -4,8 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from econas.course import CHILD, PROMOTION, RETRAIN
 from econas.parameters import Parameters
-from econas.search import CHILD, PROMOTION, RETRAIN, HierarchicalSearch
+from econas.search import HierarchicalSearch
 from zoo.population import Journal, Manager, ProxySetting, SerialExecutor, WeightStore
 from zoo.spaces import ECONAS_SEARCH
 from zoo.spaces.chain_space import NAS_BENCH_201, ChainSpace

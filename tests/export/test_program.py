@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 
+from tests.cells import STRETCHED
 from zoo.export import program
 from zoo.export.program import TOLERANCE, require, save_onnx, save_program
 from zoo.spaces.literature import DARTS_V1
@@ -27,7 +28,11 @@ SLOW = pytest.mark.slow  # one kind of network for each format is quick enough
 
 @pytest.fixture
 def model(request, make_model, chain):
-    return make_model(DARTS_V1 if request.param == "cells" else chain)
+    return make_model({"cells": DARTS_V1, "stretched": STRETCHED, "chain": chain}[request.param])
+
+
+def kinds(quick):
+    return [pytest.param(kind, marks=() if kind == quick else SLOW) for kind in ("cells", "stretched", "chain")]
 
 
 @pytest.fixture
@@ -35,7 +40,7 @@ def images():
     return torch.tensor(np.random.default_rng(0).integers(0, 256, (7, 3, 8, 8), dtype=np.uint8))
 
 
-@pytest.mark.parametrize("model", ["chain", pytest.param("cells", marks=SLOW)], indirect=True)
+@pytest.mark.parametrize("model", kinds("chain"), indirect=True)
 def test_a_torch_program_read_back_predicts_what_the_model_predicts(model, images, tmp_path):
     assert save_program(model, tmp_path / "m.pt2") <= TOLERANCE
     again = torch.export.load(tmp_path / "m.pt2").module()
@@ -46,7 +51,7 @@ def test_a_torch_program_read_back_predicts_what_the_model_predicts(model, image
 
 
 @needs_onnx
-@pytest.mark.parametrize("model", ["cells", pytest.param("chain", marks=SLOW)], indirect=True)
+@pytest.mark.parametrize("model", kinds("stretched"), indirect=True)
 def test_an_onnx_file_predicts_what_the_model_predicts(model, images, tmp_path):
     onnxruntime = importlib.import_module("onnxruntime")
     assert save_onnx(model, tmp_path / "m.onnx") <= TOLERANCE

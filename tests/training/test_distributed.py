@@ -3,9 +3,7 @@
 This file is also the program those processes run: FOLDER, with torchrun's variables in the environment.
 """
 
-import os
 import socket
-import subprocess
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,6 +14,7 @@ import pytest
 import torch
 from torch import nn
 
+from tests.teams import run_team
 from zoo.data import ImageSet
 from zoo.data.image_set import Split
 from zoo.networks import build_network
@@ -113,21 +112,7 @@ def program(folder: Path) -> None:
 def together(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What two processes have written."""
     folder = tmp_path_factory.mktemp("team")
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    common = {"WORLD_SIZE": str(SIZE), "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(port), "OMP_NUM_THREADS": "1"}
-    processes = [
-        subprocess.Popen(
-            [sys.executable, __file__, str(folder)],
-            env={**os.environ, **common, "RANK": str(rank), "LOCAL_RANK": str(rank)},
-            stderr=subprocess.PIPE,
-            text=True,
-        )
-        for rank in range(SIZE)
-    ]
-    errors = [process.communicate(timeout=240)[1] for process in processes]
-    assert [process.returncode for process in processes] == [0] * SIZE, errors
+    run_team(__file__, folder, SIZE)
     return {path.stem: torch.load(path) for path in folder.iterdir()}
 
 

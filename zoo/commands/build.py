@@ -62,7 +62,7 @@ def build(
     check_folder(out)
     schedule, seconds = ProxySetting.parse(setting), opt.parse_time(time)
     precision = opt.choose_precision(device, dtype, channels_last, gpus=gpus, address=address)
-    placement = opt.choose_placement(workers, gpus, address)
+    placement = opt.choose_placement(workers, gpus, address, threads, console)
     cell_space(space)  # complains before the images load
     bench = opt.prepare_bench(
         data=data,
@@ -100,7 +100,7 @@ def build(
             _Growing(RandomSearch(cell_space(space), schedule, models, seed), journal.get("growth")),
             lambda: placement.executor(bench.evaluator, bench.images, bench.setup.threads),
             group=group,
-            total=total,
+            total=lambda: total,
             price=lambda trial: bench.price(trial, images),
             console=console,
             seconds=seconds,

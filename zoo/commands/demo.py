@@ -1,6 +1,5 @@
 """`thriftnas demo`: the main job on the embedded digits, in a few minutes."""
 
-import os
 from pathlib import Path
 
 import typer
@@ -8,8 +7,9 @@ from rich.console import Console
 
 from zoo.commands import options as opt
 from zoo.commands.study import study
+from zoo.launch import usable_cores
 
-WORKERS = min(2, os.cpu_count() or 1)
+WORKERS = min(2, usable_cores())
 
 
 def demo(

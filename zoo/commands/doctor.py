@@ -1,7 +1,6 @@
 """`thriftnas doctor`: what this machine has: versions, devices, Ray, data, disk."""
 
 import json
-import os
 import shutil
 from dataclasses import asdict
 from pathlib import Path
@@ -13,19 +12,26 @@ from rich.console import Console
 from rich.table import Table
 
 from zoo.commands import options as opt
+from zoo.commands.calibration import calibrate as calibrate_machine
+from zoo.commands.calibration import recommended, worth_trying
 from zoo.data import load
 from zoo.data.decoded import default_cache
 from zoo.data.sources import default_root
-from zoo.launch import about
+from zoo.launch import about, counting_bar, usable_cores
 from zoo.spaces import Skeleton
 from zoo.training import Recipe, TrainingSetup
-from zoo.training.calibration import calibrate as calibrate_machine
-from zoo.training.calibration import recommended
 
 Calibrate = Annotated[
     bool,
-    typer.Option("--calibrate", help="Also time placements on this machine, a few minutes, and recommend one."),
+    typer.Option(
+        "--calibrate",
+        help="Also time placements on this machine, one to two minutes: which workers, threads and group to use, and "
+        "what asking for too many workers costs.",
+    ),
 ]
+
+ENOUGH = 0.9
+"""Share of the best that a run with too many workers must keep."""
 
 
 def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
@@ -39,27 +45,28 @@ def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
         "data": {"downloads": str(default_root()), "decoded": str(default_cache())},
         "disk": {"free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1), "folder": str(Path.cwd())},
     }
+    console = Console(stderr=as_json)
     if calibrate:
-        state["placements"], state["recommended"] = _calibrated()
+        state |= _calibrated(console)
     if as_json:
         print(json.dumps(state))
         return
     table = Table("what", "found", title="thriftnas doctor")
     table.add_row("versions", ", ".join(f"{name} {number}" for name, number in facts["versions"].items()))
     hardware = facts["hardware"]
-    table.add_row("processor", f"{hardware['processor']}, {hardware['cores']} cores")
+    table.add_row("processor", f"{hardware['processor']}, {hardware['cores']} cores, {usable_cores()} usable")
     table.add_row("device", f"{state['device']['best']} ({state['device']['detail']})")
     table.add_row("Ray", state["ray"])
     table.add_row("downloaded data", state["data"]["downloads"])
     table.add_row("decoded data", state["data"]["decoded"])
     table.add_row("disk", f"{state['disk']['free_gb']} GB free in {state['disk']['folder']}")
-    Console().print(table)
+    console.print(table)
     if calibrate:
-        _say_placements(state["placements"], state["recommended"])
+        _say_placements(state, console)
 
 
-def _calibrated() -> tuple[list[dict[str, Any]], dict[str, Any]]:
-    """Placements tried on embedded images, and the one to use."""
+def _calibrated(console: Console) -> dict[str, Any]:
+    """Placements tried on embedded images, the one to use, and what asking for too many workers leaves of it."""
     images = load("digits", resolution=32, train=576, validation=128, seed=0)
     setup = TrainingSetup(
         skeleton=Skeleton(in_channels=images.channels, classes=len(images.classes)),
@@ -67,19 +74,39 @@ def _calibrated() -> tuple[list[dict[str, Any]], dict[str, Any]]:
         precision=opt.choose_precision("auto", "float32", True, gpus=0.0, address=None),
         engine="auto",
     )
-    placements = calibrate_machine(setup, images, os.cpu_count() or 1)
-    return [asdict(placed) for placed in placements], asdict(recommended(placements))
+    gpus = torch.cuda.device_count() if setup.precision.device == "cuda" else 0
+    with counting_bar("placements", console) as progress:
+        *tried, asked = calibrate_machine(setup, images, worth_trying(usable_cores(), gpus), listen=progress)
+    best = max(placed.epochs_per_hour for placed in tried)
+    return {
+        "placements": [asdict(placed) for placed in tried],
+        "recommended": asdict(recommended(tried)),
+        "too_many": {**asdict(asked), "share": asked.epochs_per_hour / best if best else 0.0},
+    }
 
 
-def _say_placements(placements: list[dict[str, Any]], best: dict[str, Any]) -> None:
-    table = Table("workers", "threads", "group", "networks per hour", title="epochs of 576 images at c4r4, 20 cells")
-    for placed in placements:
-        table.add_row(*(f"{value:.0f}" for value in placed.values()))
-    console = Console()
+def _say_placements(state: dict[str, Any], console: Console) -> None:
+    best, asked = state["recommended"], state["too_many"]
+    columns = ("workers", "run", "GPUs each", "threads", "group", "epochs per hour")
+    table = Table(*columns, "of the best", title="networks of 20 cells at c4r4, 576 images an epoch")
+    fastest = max(placed["epochs_per_hour"] for placed in state["placements"])
+    for placed in (*state["placements"], asked):
+        counts = [f"{placed[name]:g}" for name in ("workers", "ran", "gpus", "threads", "group")]
+        rate = placed["epochs_per_hour"]
+        table.add_row(*counts, f"{rate:,.0f}", f"{rate / fastest:.2f}" if fastest else "")
     console.print(table)
+    gpus = f" --gpus {best['gpus']:g}" if best["gpus"] else ""
     console.print(
-        f"use --workers {best['workers']} --threads {best['threads']} --group {best['group']}; "
+        f"use --workers {best['workers']}{gpus} --threads {best['threads']} --group {best['group']}; "
         "threads and group are part of a run, workers are not"
+    )
+    console.print(
+        f"asked for {asked['workers']} workers: {asked['ran']} run, with {asked['share']:.2f} of the best"
+        + (
+            f", less than {ENOUGH}: other work on this machine, or not enough memory?"
+            if asked["share"] < ENOUGH
+            else ""
+        )
     )
 
 
@@ -92,7 +119,7 @@ def _device() -> dict[str, str]:
         }
     if torch.backends.mps.is_available():
         return {"best": "mps", "detail": "Apple GPU"}
-    return {"best": "cpu", "detail": f"no GPU found; {os.cpu_count()} cores, use --workers {os.cpu_count()}"}
+    return {"best": "cpu", "detail": f"no GPU found; use --workers {usable_cores()}"}
 
 
 def _ray() -> str:

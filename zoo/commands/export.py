@@ -47,18 +47,20 @@ def export(
     """Write models of a run as files: genotypes, metrics, weights, programs, and the picture of its front.
 
     Of a search for several objectives: models at equal distances along the front, with inherited or retrained weights.
-    Of a run that ends with a model: that model. state is a model file of this package, torch a program for
-    torch.export.load, onnx one for onnxruntime; both are read back and compared with the network.
+    Of a run that ends with a model (zoo train, zoo build, econas search, darts search --retrain): that model. state is
+    a model file of this package, torch a program for torch.export.load, onnx one for onnxruntime; both are read back
+    and compared with the network.
     """
     formats = parse_formats(format)
     wanted = objectives(maximize or (), minimize or ()) if maximize or minimize else ()
     journal = Journal.open(run, readonly=True)
     try:
-        found = read_front(journal, wanted, [Limit.parse(text) for text in limit or ()])
         identity, about = journal.identity, about_run(journal, run)
+        own = None if has_front(identity) or wanted or count is not None else kept_model(run)
+        like = None if own is None else own.notes.get("trial")
+        found = read_front(journal, wanted, [Limit.parse(text) for text in limit or ()], like)
     finally:
         journal.close()
-    own = None if has_front(identity) or wanted or count is not None else kept_model(run)
     chosen = along(found, count) if own is None else _row_of(found, own.genotype.key)
     delivery = Delivery(
         found=found,

@@ -1,4 +1,7 @@
-"""Options that commands share: their names, defaults and help, and what they build together."""
+"""Options that commands share: their names, defaults and help, and what they build together.
+
+What needs torch is imported where it is used: commands that only read do without the seconds that takes.
+"""
 
 import json
 import math
@@ -7,23 +10,22 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
-import torch
 import typer
 from rich.console import Console
 
-from zoo.data import ImageSet, load
-from zoo.launch import Placement, decoding_bar
+from zoo.launch import Placement, counting_bar, usable_cores
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Evaluator, Trial
 from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, require_cells
 from zoo.spaces.skeleton import Form, Skeleton
-from zoo.training import Precision, Recipe, TrainingSetup
-from zoo.training.distributed import team_place
-from zoo.training.evaluator import ENGINES, make_evaluator, sample
+
+if TYPE_CHECKING:
+    from zoo.data import ImageSet
+    from zoo.training import Precision, Recipe, TrainingSetup
 
 Data = Annotated[
     str,
@@ -93,16 +95,20 @@ Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 class Bench:
     """Images and setup that a training command runs on."""
 
-    images: ImageSet
-    setup: TrainingSetup
+    images: "ImageSet"
+    setup: "TrainingSetup"
 
     @property
-    def evaluator(self) -> Callable[[ImageSet], Evaluator]:
+    def evaluator(self) -> "Callable[[ImageSet], Evaluator]":
         """Makes a worker's evaluator from the images."""
+        from zoo.training.evaluator import make_evaluator
+
         return partial(make_evaluator, self.setup)
 
     def images_at(self, settings: list[ProxySetting]) -> dict[int, int]:
         """Training images per epoch for every sample level in use."""
+        from zoo.training.evaluator import sample
+
         labels = self.images.train.labels
         return {s: len(sample(labels, s, self.setup.seed)) if s else len(labels) for s in {x.s for x in settings}}
 
@@ -129,8 +135,8 @@ def prepare_bench(
     channels: int,
     cells: int,
     resolution: int | None,
-    recipe: Recipe,
-    precision: Precision,
+    recipe: "Recipe",
+    precision: "Precision",
     seed: int,
     threads: int,
     console: Console,
@@ -142,6 +148,10 @@ def prepare_bench(
     Raises:
         ValueError: for anything out of range, before the images are read where that is possible.
     """
+    from zoo.data import load
+    from zoo.training import TrainingSetup
+    from zoo.training.evaluator import ENGINES
+
     if threads < 1:
         raise ValueError(f"threads must be at least 1, got {threads}")
     if seed < 0:
@@ -149,7 +159,7 @@ def prepare_bench(
     Skeleton(channels=channels, cells=cells, resolution=resolution or 32, form=form)  # fails before the images load
     if engine not in ENGINES:
         raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
-    with decoding_bar(console) as progress:
+    with counting_bar("decoding images", console) as progress:
         images = load(data, resolution=resolution, train=train, validation=validation, seed=seed, progress=progress)
     skeleton = Skeleton(
         channels=channels,
@@ -165,7 +175,7 @@ def prepare_bench(
     return Bench(images=images, setup=setup)
 
 
-def choose_precision(device: str, dtype: str, channels_last: bool, *, gpus: float, address: str | None) -> Precision:
+def choose_precision(device: str, dtype: str, channels_last: bool, *, gpus: float, address: str | None) -> "Precision":
     """The precision asked for, "auto" being the best device at hand.
 
     On a cluster the device is the workers', which this machine cannot check; "auto" is then cuda where
@@ -174,6 +184,10 @@ def choose_precision(device: str, dtype: str, channels_last: bool, *, gpus: floa
     Raises:
         ValueError: for a device this machine does not have or a dtype it cannot compute with.
     """
+    import torch
+
+    from zoo.training import Precision
+
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
         raise ValueError(f"unknown device {device!r}, expected auto, cpu, cuda, cuda:N or mps")
     if device == "auto" and address is not None:
@@ -187,12 +201,14 @@ def choose_precision(device: str, dtype: str, channels_last: bool, *, gpus: floa
     return Precision(device=device, dtype=dtype, channels_last=channels_last)
 
 
-def process_precision(device: str, dtype: str, channels_last: bool) -> Precision:
+def process_precision(device: str, dtype: str, channels_last: bool) -> "Precision":
     """The precision of this process: under torchrun every process has a GPU of its own.
 
     Raises:
         ValueError: as :func:`choose_precision`, or for one numbered GPU and several processes.
     """
+    from zoo.training.distributed import team_place
+
     _, size, local = team_place()
     precision = choose_precision(device, dtype, channels_last, gpus=0.0, address=None)
     if size > 1 and precision.device.startswith("cuda"):
@@ -202,30 +218,41 @@ def process_precision(device: str, dtype: str, channels_last: bool) -> Precision
     return precision
 
 
-def local_device(precision: Precision) -> str:
+def local_device(precision: "Precision") -> str:
     """The device of ``precision`` where this machine has it, else the CPU."""
     return precision.device if _has(precision.device) else "cpu"
 
 
 def _has(device: str) -> bool:
+    import torch
+
     if device.startswith("cuda"):
         return torch.cuda.is_available() and (torch.device(device).index or 0) < torch.cuda.device_count()
     return device == "cpu" or torch.backends.mps.is_available()
 
 
-def choose_placement(workers: int, gpus: float, address: str | None) -> Placement:
-    """Where workers run, once it is known that they can.
+def choose_placement(workers: int, gpus: float, address: str | None, threads: int, console: Console) -> Placement:
+    """Where workers run, once it is known that they can; says so where there will be fewer than asked for.
 
     Raises:
         ValueError: for counts out of range, GPUs this machine does not have, or a cluster that does not answer.
     """
+    import torch
+
     if not 0 <= gpus < math.inf:
         raise ValueError(f"gpus must be a number from 0 up, got {gpus:g}")
     if gpus and address is None and not torch.cuda.is_available():
         raise ValueError(f"gpus must be 0 on this machine, which has no CUDA device, got {gpus:g}")
     placement = Placement(workers=workers, gpus=gpus, address=address)
     placement.check()
-    return placement
+    if threads < 1:
+        raise ValueError(f"threads must be at least 1, got {threads}")
+    fitting = placement.fitting(threads)
+    if fitting != placement:
+        cores = usable_cores()
+        there_are = f"this machine has {cores} core{'' if cores == 1 else 's'}"
+        console.print(f"{fitting.workers} of {workers} workers: {there_are}", style="dim", markup=False)
+    return fitting
 
 
 def say_stopped(out: Path, time: str | None, console: Console, as_json: bool) -> None:

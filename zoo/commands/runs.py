@@ -12,7 +12,6 @@ from rich.markup import escape
 from rich.table import Table
 
 from zoo.commands import options as opt
-from zoo.commands.front_report import report_front
 from zoo.commands.report import report_study
 from zoo.population.journal import Journal
 from zoo.population.run_front import has_front
@@ -107,6 +106,8 @@ def report(
     several = has_front(journal.identity)
     journal.close()
     if several:
+        from zoo.commands.front_report import report_front  # needs torch, as exports do
+
         report_front(run, Console(stderr=as_json), as_json)
         return
     for hook in entry_points(group=REPORTS, name=name):

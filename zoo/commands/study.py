@@ -84,7 +84,7 @@ def study(
     check_folder(out)
     grid, goal, seconds = parse_grid(settings), ProxySetting.parse(reference), opt.parse_time(time)
     precision = opt.choose_precision(device, dtype, channels_last, gpus=gpus, address=address)
-    placement = opt.choose_placement(workers, gpus, address)
+    placement = opt.choose_placement(workers, gpus, address, threads, console)
     _Plan(space, grid, goal, repeats, models, group, seed)  # complains before the images load
     bench = opt.prepare_bench(
         data=data,
@@ -185,7 +185,7 @@ def _train(
             strategy,
             lambda: placement.executor(bench.evaluator, bench.images, bench.setup.threads),
             group=plan.group,
-            total=total,
+            total=lambda: total,
             price=lambda trial: bench.price(trial, images),
             console=console,
             seconds=seconds,

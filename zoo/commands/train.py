@@ -19,7 +19,7 @@ from zoo.commands.zoo import read_genotype
 from zoo.data.image_set import ImageSet, Split
 from zoo.data.stream import ImageStream, Reader, Request, open_stream
 from zoo.export.trained import trained_model
-from zoo.launch import WEIGHTS, check_folder, locked, open_run, run, write_text
+from zoo.launch import WEIGHTS, check_folder, locked, open_run, run_team, write_text
 from zoo.networks.cell_network import CellNetwork
 from zoo.networks.chain_network import ChainNetwork
 from zoo.population.journal import Journal
@@ -30,7 +30,7 @@ from zoo.spaces.chain_cost import chain_skeleton
 from zoo.spaces.genotype import CellGenotype, ChainGenotype
 from zoo.spaces.skeleton import Skeleton
 from zoo.training import Precision, Recipe, TrainingEvaluator, TrainingSetup
-from zoo.training.distributed import Team, TeamExecutor, joined_team, team_place
+from zoo.training.distributed import Team, joined_team, team_place
 from zoo.training.retraining import AUXILIARY, ORIGINALS, VERSION, Original, Retraining
 from zoo.training.speed import STEPS, seconds_per_image
 from zoo.training.stream import StreamEvaluator
@@ -272,19 +272,9 @@ def _train(
     """Train as the process that keeps the journal; None where the time was up first."""
     strategy = Retraining([plan.cell], plan.schedule)
     with locked(out), closing(open_run(out, plan.identity(), command)) as journal:
-        with plan.team() as (team, evaluator):
-            finished = run(
-                out,
-                journal,
-                strategy,
-                lambda: TeamExecutor(evaluator, team),
-                group=1,
-                total=plan.schedule.e,
-                price=lambda trial: trial.stop - trial.start,
-                console=console,
-                seconds=seconds,
-            )
-            team.send(None)
+        finished = run_team(
+            out, journal, strategy, plan.team(), total=plan.schedule.e, console=console, seconds=seconds
+        )
         return _finish(out, journal, strategy, plan, console, as_json) if finished else None
 
 

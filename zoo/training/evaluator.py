@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet, subset
@@ -155,6 +155,16 @@ def begin(job: Job, setup: TrainingSetup, team: Team = ALONE) -> Begun:
         raise ValueError(f"trial {trial.index} has no proxy setting; this evaluator trains from scratch")
     network = team.prepare(_network(trial.genotype, job.root, trial.setting.skeleton(setup.skeleton), setup))
     optimizer = make_optimizer(network, setup.recipe)
+    return Begun(job, trial.setting, network, optimizer, resumed(job, trial.setting, network, optimizer, setup.seed))
+
+
+def resumed(job: Job, setting: ProxySetting, network: nn.Module, optimizer: torch.optim.Optimizer, seed: int) -> Stage:
+    """The stage a job trains, its network and optimizer being put back to where that begins.
+
+    Raises:
+        ValueError: for weights of another stage or network.
+    """
+    trial = job.trial
     start = trial.start
     if start and job.checkpoint is None:
         start = 0  # the weights were lost: the whole chain is trained again, from the same seeds
@@ -162,8 +172,7 @@ def begin(job: Job, setup: TrainingSetup, team: Team = ALONE) -> Begun:
         done = load_checkpoint(job.checkpoint, network, optimizer)
         if done != start:
             raise ValueError(f"trial {trial.index} resumes at epoch {start}, its checkpoint is at {done}")
-    stage = Stage(start=start, stop=trial.stop, epochs=trial.setting.e, seed=setup.seed, root=job.root)
-    return Begun(job, trial.setting, network, optimizer, stage)
+    return Stage(start=start, stop=trial.stop, epochs=setting.e, seed=seed, root=job.root)
 
 
 def kept_weights(begun: Begun, team: Team = ALONE) -> bytes | None:
