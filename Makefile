@@ -2,7 +2,6 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-BENCHMARKS := cost manager data layout crossover cotrain proxy_epoch population precision coverage
 
 .PHONY: demo test test-slow lint bench clean
 
@@ -30,7 +29,7 @@ lint: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	mkdir -p runs/bench
-	for name in $(BENCHMARKS); do $(BIN)/python -m benchmarks $$name --json runs/bench/$$name.json || exit 1; done
+	$(BIN)/python -m benchmarks table --json runs/bench/table.json
 
 clean:
 	rm -rf $(VENV) runs build *.egg-info

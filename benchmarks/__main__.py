@@ -1,7 +1,7 @@
 """The runner of all benchmarks: ``python -m benchmarks NAME [--json OUT]``; without a name it lists them.
 
 A benchmark is a module of this package with a docstring, ``add_arguments(parser)`` and ``run(args)``, which returns
-a dictionary with at least ``name`` and ``rows``, a list of flat dictionaries.
+a dictionary with at least ``name`` and ``rows``, a list of flat dictionaries; other such lists are printed after them.
 """
 
 import argparse
@@ -56,6 +56,19 @@ def _cell(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
+def show(result: dict[str, Any], console: Console) -> None:
+    """Rows first, then everything else."""
+    rest = {key: value for key, value in result.items() if key not in ("name", "rows")}
+    for table in tables(result["rows"]):
+        console.print(table)
+    for key, value in rest.items():
+        if isinstance(value, list) and value and all(isinstance(row, dict) for row in value):
+            for table in tables(value):
+                console.print(table)
+        else:
+            console.print(f"{key}: {_cell(value)}", highlight=False)
+
+
 def main(arguments: Sequence[str]) -> int:
     """Run the benchmark that ``arguments`` name and return the exit code."""
     if not arguments:
@@ -82,12 +95,7 @@ def main(arguments: Sequence[str]) -> int:
     except (ValueError, OSError) as error:
         print("error: " + " ".join(str(error).split()), file=sys.stderr)
         return 2
-    console = Console(width=None if sys.stdout.isatty() else 160)
-    for table in tables(result["rows"]):
-        console.print(table)
-    for key, value in result.items():
-        if key not in ("name", "rows"):
-            console.print(f"{key}: {_cell(value)}", highlight=False)
+    show(result, Console(width=None if sys.stdout.isatty() else 160))
     if args.json is not None:
         write_json(args.json, result | about())
     return 0

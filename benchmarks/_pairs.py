@@ -4,10 +4,13 @@ import math
 import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
+from torch import nn
 
 from zoo.data.image_set import ImageSet, Split
+from zoo.networks.convolution import Depthwise
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Job, Trial
 from zoo.spaces import CellGenotype, Skeleton, cell_space
@@ -20,6 +23,9 @@ RECIPE = Recipe(batch=384, lr=0.1, lr_min=0.0, cutout=0.0)
 """EcoNAS's search (Appendix E.1 and E.2, Zhou 2020)."""
 
 DRAWS = 2000  # bootstrap samples of an interval
+
+
+Module = TypeVar("Module", bound=nn.Module)
 
 
 def genotypes(count: int, space: str = "econas-search") -> list[CellGenotype]:
@@ -61,6 +67,14 @@ def proxy_skeleton() -> Skeleton:
     return SETTING.skeleton(Skeleton())
 
 
+def torchs_own(network: Module) -> Module:
+    """The network with torch's depthwise convolutions in the place of ours, as a plain one has them."""
+    for module in network.modules():
+        if isinstance(module, Depthwise):
+            module.__class__ = nn.Conv2d  # type: ignore[assignment]
+    return network
+
+
 def in_turns(sides: Mapping[str, Callable[[], object]], rounds: int) -> dict[str, list[float]]:
     """Wall-clock seconds of every side, once a round, one after the other, after a round that is thrown away."""
     seconds: dict[str, list[float]] = {name: [] for name in sides}
@@ -78,25 +92,52 @@ def compared(times: Sequence[Mapping[str, Sequence[float]]], ours: str, theirs: 
 
     The interval is a bootstrap over the rounds of every network, 95 %.
     """
-    pairs = [(np.asarray(each[theirs]), np.asarray(each[ours])) for each in times]
-    ratio = _geometric([np.median(a) / np.median(b) for a, b in pairs])
+    ratio, low, high = _quotient(times, theirs, ours)
+    return {
+        "what": f"{ours} against {theirs}",
+        **_rounded(ratio, low, high, 3),
+        **_medians(times, ours, theirs),
+        "goal": goal,
+        "reached": ratio >= goal,
+    }
+
+
+def share(times: Sequence[Mapping[str, Sequence[float]]], part: str, whole: str, limit: float) -> dict[str, object]:
+    """What share of ``whole`` the time of ``part`` is, at most ``limit``; medians and interval as :func:`compared`."""
+    ratio, low, high = _quotient(times, part, whole)
+    return {
+        "what": f"{part}, share of {whole}",
+        **_rounded(ratio, low, high, 5),
+        **_medians(times, part, whole),
+        "limit": limit,
+        "reached": ratio <= limit,
+    }
+
+
+def _quotient(times: Sequence[Mapping[str, Sequence[float]]], over: str, under: str) -> tuple[float, float, float]:
+    """Medians of ``over`` by those of ``under``, geometric mean over networks, with its interval."""
+    pairs = [(np.asarray(each[over]), np.asarray(each[under])) for each in times]
     rng = np.random.default_rng(0)
     draws = []
     for _ in range(DRAWS):
         picks = [rng.integers(len(a), size=len(a)) for a, _ in pairs]
         draws.append(_geometric([np.median(a[p]) / np.median(b[p]) for (a, b), p in zip(pairs, picks, strict=True)]))
     low, high = np.quantile(draws, [0.025, 0.975])
+    return _geometric([np.median(a) / np.median(b) for a, b in pairs]), float(low), float(high)
+
+
+def _rounded(ratio: float, low: float, high: float, digits: int) -> dict[str, float]:
+    return {"ratio": round(ratio, digits), "low": round(low, digits), "high": round(high, digits)}
+
+
+def _medians(times: Sequence[Mapping[str, Sequence[float]]], first: str, other: str) -> dict[str, object]:
+    """Both sides' median seconds, arithmetic means over networks."""
+    a, b = (statistics.mean(float(np.median(each[side])) for each in times) for side in (first, other))
     return {
-        "what": f"{ours} against {theirs}",
-        "ratio": round(ratio, 3),
-        "low": round(float(low), 3),
-        "high": round(float(high), 3),
-        "median_seconds": round(statistics.mean(float(np.median(b)) for _, b in pairs), 4),
-        "median_seconds_of_the_other": round(statistics.mean(float(np.median(a)) for a, _ in pairs), 4),
-        "rounds": len(pairs[0][0]),
-        "networks": len(pairs),
-        "goal": goal,
-        "reached": ratio >= goal,
+        "median_seconds": round(a, 4),
+        "median_seconds_of_the_other": round(b, 4),
+        "rounds": len(times[0][first]),
+        "networks": len(times),
     }
 
 

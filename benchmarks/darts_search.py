@@ -95,9 +95,9 @@ def epochs_of_equal_time(args: argparse.Namespace, images: ImageSet) -> dict[Upd
 
 def row(what: dict[str, Any], results: Sequence[tuple[dict[str, float], float]]) -> dict[str, Any]:
     """Means over seeds, and the deviation of the accuracy."""
-    means = {name: statistics.fmean(found[name] for found, _ in results) for name in COLUMNS}
-    accuracies = [found["accuracy"] for found, _ in results]
-    return {
+    means = {name: statistics.fmean(each[name] for each, _ in results) for name in COLUMNS}
+    accuracies = [each["accuracy"] for each, _ in results]
+    found = {
         **what,
         "seeds": len(results),
         "accuracy": round(means["accuracy"], 4),
@@ -110,6 +110,8 @@ def row(what: dict[str, Any], results: Sequence[tuple[dict[str, float], float]])
         "skips": round(means["skips_normal"], 2),
         "search_cpu_s": round(statistics.fmean(seconds for _, seconds in results), 1),
     }
+    print(found, flush=True)  # an hour may pass before the table
+    return found
 
 
 def levels(args: argparse.Namespace, images: ImageSet) -> list[dict[str, Any]]:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks._pairs import torchs_own
 from darts.operations import Branch, Norm, Pool
 from darts.shape import SupernetShape
 from darts.supernet import KINDS, SearchCell, Supernet, build_supernet
@@ -204,7 +205,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     skeleton = Skeleton(channels=args.channels, cells=args.cells, resolution=args.resolution)
     generator = torch.Generator().manual_seed(args.seed)
     net = build_supernet(SupernetShape(nodes=args.nodes), skeleton, generator, device=args.device)
-    plain = PlainSupernet(net).to(args.device)
+    plain = torchs_own(PlainSupernet(net)).to(args.device)
     batches = []
     for _ in range(2):
         pixels = torch.randn(args.batch, 3, args.resolution, args.resolution, generator=generator)

@@ -1,4 +1,8 @@
-"""Images last or pixels last? Operations of small maps in both layouts of channel-major activations, forward."""
+"""Images last or pixels last? Operations of small maps in both layouts of channel-major activations, forward.
+
+Then, with images last: batch normalisation as a group normalisation beside torch's own, and
+products in bfloat16 beside float32.
+"""
 
 import argparse
 import timeit
@@ -44,7 +48,37 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                     "ratio": round(times[1] / times[0], 2),
                 }
             )
+        rows += [choice(channels, side, args.calls, *each) for each in choices(channels, pixels)]
+    rows.sort(key=lambda row: "us" in row)  # one table after the other
     return {"name": "layout", "images": IMAGES, "rows": rows}
+
+
+def choices(channels: int, pixels: int) -> list[tuple[str, Callable[[], object], Callable[[], object]]]:
+    """What was chosen, what was not, and what both are called; on activations (C, P, N)."""
+    maps, matrices = torch.randn(channels, pixels, IMAGES), torch.randn(channels, pixels, pixels)
+    low, low_matrices = maps.bfloat16(), matrices.bfloat16()
+    length, gain, shift = pixels * IMAGES, torch.ones(channels), torch.zeros(channels)
+    rows = maps.view(1, channels, length)
+
+    def as_groups() -> object:
+        return torch.native_group_norm(rows, gain, shift, 1, channels, length, channels, 1e-5)
+
+    def as_batch() -> object:
+        return torch.native_batch_norm(rows, gain, shift, None, None, True, 0.1, 1e-5)
+
+    return [
+        ("batch norm: as groups, or torch's", as_groups, as_batch),
+        ("product: bfloat16, or float32", partial(torch.bmm, low_matrices, low), partial(torch.bmm, matrices, maps)),
+    ]
+
+
+def choice(
+    channels: int, side: int, calls: int, what: str, first: Callable[[], object], other: Callable[[], object]
+) -> dict[str, Any]:
+    """One row of two ways to do the same."""
+    times = [_microseconds(call, calls) for call in (first, other)]
+    sizes = {"channels": channels, "pixels": side, "what": what}
+    return sizes | {"us": round(times[0], 1), "us_other": round(times[1], 1), "ratio": round(times[1] / times[0], 2)}
 
 
 def _max(maps: torch.Tensor, kernel: int) -> torch.Tensor:

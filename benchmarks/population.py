@@ -1,4 +1,6 @@
-"""Networks per hour: every placement of workers, threads and groups, against the plain loop in one process.
+"""Networks per hour: placements of workers, threads and groups, against the plain loop in one process.
+
+Every placement trains the same networks; the plain loop the first of them, one after the other, with all cores.
 
 With ``--device cuda`` in this process, without Ray: plain steps, the program's steps launched one by one, as a graph,
 and co-trained, with the bytes and operations per second they achieve beside the device's own.
@@ -7,15 +9,15 @@ and co-trained, with the bytes and operations per second they achieve beside the
 import argparse
 import statistics
 import time
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
 import torch
 
-from benchmarks._pairs import RECIPE, SETTING, genotypes, jobs, noise, proxy_skeleton
+from benchmarks._pairs import RECIPE, SETTING, compared, genotypes, jobs, noise, proxy_skeleton
 from benchmarks.baselines import PlainLoop, plain_training
+from zoo.commands.calibration import networks_per_hour
 from zoo.launch import Placement
 from zoo.networks import build_network
 from zoo.population.executor import Executor
@@ -27,7 +29,8 @@ from zoo.training.cotraining import make_program
 from zoo.training.evaluator import make_evaluator
 from zoo.training.step import train_step
 
-GOAL = 6.0
+GOAL, GPU_LIMIT = 6.0, 0.2  # times the plain loop; seconds of a network-epoch
+PLAIN = "plain loop"
 HOUR = 3600.0
 TRAIN, VALIDATION, BATCH = 50_000, 10_000, 384  # of the paper's search, for the amortised time of a network-epoch
 NOT_MEASURED = "not measured: no CUDA device here"
@@ -35,13 +38,17 @@ NOT_MEASURED = "not measured: no CUDA device here"
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--device", default="cpu", help="cpu or cuda")
-    parser.add_argument("--train", type=int, default=2048, help="images")
-    parser.add_argument("--val", type=int, default=512, help="images")
-    parser.add_argument("--networks", type=int, default=16, help="trained by every placement")
-    parser.add_argument("--group", type=int, default=8, help="networks of a group")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--train", type=int, default=768, help="images")
+    parser.add_argument("--val", type=int, default=192, help="images")
+    parser.add_argument("--networks", type=int, default=4, help="trained by every placement")
+    parser.add_argument(
+        "--passes", type=int, default=2, help="how often; with few networks a worker is idle at the end"
+    )
+    parser.add_argument("--plain", type=int, default=4, help="of them trained by the plain loop")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--cores", type=int, default=2)
-    parser.add_argument("--dtypes", nargs="+", default=["float32", "bfloat16"])
+    parser.add_argument("--places", nargs="+", default=["2x1x1"], help="placements: workers x threads x group")
+    parser.add_argument("--dtypes", nargs="+", help="float32 on a CPU, bfloat16 too on a GPU by default")
     parser.add_argument("--resident", type=int, default=28, help="networks on the GPU at a time")
 
 
@@ -56,61 +63,63 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 
 def on_cpu(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """The plain loop and every placement, in turns, round by round; one dtype after the other."""
-    images, work = noise(args.train, args.val), jobs(genotypes(args.networks))
+    """The plain loop and every placement, in turns, round by round; one dtype after the other.
+
+    Raises:
+        ValueError: for a placement that is not three positive numbers.
+    """
+    torch.set_num_threads(args.cores)
+    images, networks = noise(args.train, args.val), genotypes(args.networks)
+    few = networks[: args.plain]
+
+    def plain() -> None:
+        for genotype in few:
+            plain_training(genotype, proxy_skeleton(), RECIPE, images, epochs=SETTING.e, seed=0)
+
     rows = []
-    for dtype in args.dtypes:
-        setup = TrainingSetup(recipe=RECIPE, precision=Precision(dtype=dtype), threads=args.cores, engine="auto")
-        alone = replace(setup, threads=1)
-        here = Placement(workers=1).executor(partial(make_evaluator, setup), images, setup.threads)
-        there = Placement(workers=args.cores).executor(partial(make_evaluator, alone), images, alone.threads)
-        places = [(here, 1, args.cores, args.group), (there, args.cores, 1, 1), (there, args.cores, 1, args.group)]
-        hourly: list[list[float]] = [[] for _ in places]
-        plain: list[float] = []
-        try:
-            for number in range(args.rounds + 1):
-                rates = [per_hour(executor, work, group) for executor, _, _, group in places]
-                genotype = genotypes(4)[number % 4]
-                base = HOUR / timed(
-                    partial(plain_training, genotype, proxy_skeleton(), RECIPE, images, epochs=SETTING.e, seed=0)
-                )
-                if number:  # the first round starts the workers
-                    plain.append(base)
-                    for place, rate in zip(hourly, rates, strict=True):
-                        place.append(rate)
-        finally:
-            there.close()
-        base = statistics.median(plain)
-        rows.append(_row("plain loop", 1, args.cores, 1, base, base))
-        rows += [
-            _row(dtype, workers, threads, group, statistics.median(rates), base)
-            for (_, workers, threads, group), rates in zip(places, hourly, strict=True)
-        ]
+    for dtype in args.dtypes or ["float32"]:
+        for place in args.places:
+            workers, threads, group = _place(place)
+            setup = TrainingSetup(recipe=RECIPE, precision=Precision(dtype=dtype), threads=threads, engine="auto")
+            executor = Placement(workers=workers).executor(partial(make_evaluator, setup), images, threads)
+            seconds: dict[str, list[float]] = {place: [], PLAIN: []}  # of a network
+            try:
+                for number in range(args.rounds + 1):
+                    there = seconds_each(executor, jobs(networks * args.passes), group)
+                    torch.set_num_threads(args.cores)  # an executor in this process has set its own
+                    here = timed(plain) / len(few)
+                    if number:  # the first round starts the workers
+                        seconds[place].append(there)
+                        seconds[PLAIN].append(here)
+            finally:
+                executor.close()
+            row = compared([seconds], place, PLAIN, GOAL)
+            hourly = {side: round(HOUR / statistics.median(took), 1) for side, took in seconds.items()}
+            sizes = {"dtype": dtype, "workers": workers, "threads": threads, "group": group}
+            rows.append(sizes | {"per_hour": hourly[place], "plain_per_hour": hourly[PLAIN]} | row)
     return rows
 
 
-def _row(what: str, workers: int, threads: int, group: int, rate: float, base: float) -> dict[str, Any]:
-    return {
-        "what": what, "workers": workers, "threads": threads, "group": group, "networks_per_hour": round(rate, 1),
-        "ratio": round(rate / base, 2), "goal": GOAL, "reached": rate / base >= GOAL,
-    }  # fmt: skip
+def _place(text: str) -> tuple[int, int, int]:
+    try:
+        workers, threads, group = (int(part) for part in text.split("x"))
+    except ValueError:
+        raise ValueError(f"a placement is WORKERSxTHREADSxGROUP such as 2x1x8, got {text!r}") from None
+    if min(workers, threads, group) < 1:
+        raise ValueError(f"a placement's numbers must be positive, got {text!r}")
+    return workers, threads, group
 
 
-def per_hour(executor: Executor, work: list[Job], group: int) -> float:
-    """Networks per hour of an executor that is kept full."""
-    batches = [work[i : i + group] for i in range(0, len(work), group)]
+def seconds_each(executor: Executor, work: Sequence[Job], group: int) -> float:
+    """Seconds of a network on an executor that is kept full with batches of ``group``.
 
-    def drain() -> None:
-        running = 0
-        for batch in batches:
-            while not executor.free:
-                running -= len(executor.collect())
-            executor.submit(batch)
-            running += len(batch)
-        while running:
-            running -= len(executor.collect())
-
-    return HOUR * len(work) / timed(drain)
+    Raises:
+        ValueError: if none could be trained.
+    """
+    rate = networks_per_hour(executor, work, group)
+    if not rate:
+        raise ValueError("every training failed; is there memory enough?")
+    return HOUR / rate
 
 
 def timed(work: Callable[[], object]) -> float:
@@ -128,7 +137,7 @@ def on_gpu(args: argparse.Namespace) -> list[dict[str, Any]]:
     networks = genotypes(args.resident)
     rows = [{"what": "ceiling", **ceilings(args.device)}]
     rows.append(_epoch_row("plain steps, one network", networks[:1], plain_steps(networks[0], args.device)))
-    for dtype in args.dtypes:
+    for dtype in args.dtypes or ["float32", "bfloat16"]:
         for what, count, graphed in (
             ("program, one network, launched one by one", 1, False),
             ("program, one network, graph", 1, True),
@@ -149,6 +158,7 @@ def _epoch_row(what: str, networks: list[CellGenotype], seconds: float) -> dict[
         "networks": len(networks),
         "ms_per_step": round(1000 * seconds, 3),
         "seconds_per_network_epoch": round(seconds * steps / len(networks), 4),
+        "limit": GPU_LIMIT,
         "tflop_per_second": round(2 * 3 * macs * BATCH / seconds / 1e12, 3),
     }
 

@@ -5,8 +5,11 @@ Three populations of 70 paths of a 19-layer supernet for CIFAR-sized images: ran
 a made-up accuracy, with mutation of one layer or three and one-point crossover: how much a population shares depends
 on how far its objectives narrow it, and more objectives keep it broader.
 
+With ``--search``, the run of a `scarlet search`, the supernet is the one it searched, and the populations are its own:
+what the generation in its middle asked for, and who survived its last.
+
 - ``one_by_one``: the supernet's modules as they are, in evaluation mode, one path after another.
-- ``sharing``: the tree against the same folded layers without it; ``sharing_model``: what MACs say.
+- ``sharing``: one tree against the same folded layers one path after another; ``sharing_model``: what MACs say.
 - ``float32``, ``bfloat16``: the whole evaluation against ``one_by_one``; ``agreement``: share of equal predictions.
 
 Ratios are medians over alternating rounds, of processor seconds on a CPU, where other programs disturb them less.
@@ -15,6 +18,7 @@ Ratios are medians over alternating rounds, of processor seconds on a CPU, where
 import argparse
 import time
 from collections.abc import Callable
+from contextlib import closing
 from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
@@ -27,11 +31,16 @@ from torch import Tensor, nn
 
 from scarlet.evaluation import PathTree, evaluate_paths
 from scarlet.folded import FoldedSupernet, Folding
+from scarlet.inherited import searched_supernet
 from scarlet.keeping import load_supernet
+from scarlet.replay import replayed
 from scarlet.supernet import Supernet, SupernetForm, build_supernet
 from zoo.data import load
 from zoo.data.augmentation import prepare
+from zoo.population import Journal
+from zoo.population.prices import Counted
 from zoo.spaces.chain_cost import ChainCosts
+from zoo.spaces.genotype import ChainGenotype
 from zoo.spaces.skeleton import Skeleton
 
 SIZE, CLASSES = 70, 10
@@ -54,15 +63,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--space", default="scarlet-s1-cifar")
     parser.add_argument("--objectives", type=int, default=2, choices=(2, 3), help="3: parameters are maximised, too")
     parser.add_argument("--supernet", type=Path, help="a trained one, instead of random weights")
-    parser.add_argument("--data", default="cifar10", help="images for it")
+    parser.add_argument("--search", type=Path, help="run folder of a scarlet search: its supernet and its populations")
+    parser.add_argument("--data", default="cifar10", help="images for a trained supernet")
     parser.add_argument("--seed", type=int, default=0)
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Measure the three populations."""
+    """Measure the three populations.
+
+    Raises:
+        ValueError: for a supernet besides a search, or a search whose populations or supernet cannot be had.
+    """
+    if args.search and args.supernet:
+        raise ValueError("a search has its own supernet: expected --search or --supernet, not both")
     torch.set_num_threads(args.threads)
     supernet, images, labels = material(args)
-    found = populations(supernet, args.objectives, args.seed)
+    if args.search is None:
+        found, origin = populations(supernet, args.objectives, args.seed), "an invented accuracy"
+    else:
+        found, origin = searched_populations(supernet, args.search, args.seed), str(args.search)
     rows = [
         {"population": name, **measured(supernet, images, labels, paths[: args.genomes], args)}
         for name, paths in found.items()
@@ -71,11 +90,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "name": "subnet_eval",
         "rows": rows,
         "space": supernet.form.space,
-        "objectives": args.objectives,
+        "populations": origin,
+        "objectives": args.objectives if args.search is None else None,
         "images": args.images,
         "resolution": supernet.skeleton.resolution,
         "channels": supernet.skeleton.channels,
-        "weights": "random" if args.supernet is None else str(args.supernet),
+        "weights": str(args.search or args.supernet or "random"),
         "batch_of_the_plain_loop": args.batch,
         "threads": args.threads,
         "device": args.device,
@@ -84,12 +104,12 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
 
 def material(args: argparse.Namespace) -> tuple[Supernet, Tensor, Tensor]:
     """A supernet, prepared images and labels: trained and real, or random."""
-    if args.supernet is None:
+    if not (args.search or args.supernet):
         supernet = used_supernet(args.space, args.channels, args.resolution)
         images = torch.randn(args.images, 3, args.resolution, args.resolution, generator=stream(1))
         labels = torch.randint(CLASSES, (args.images,), generator=stream(2))
     else:
-        held, _ = load_supernet(args.supernet)
+        held = searched_supernet(args.search) if args.search else load_supernet(args.supernet)[0]
         supernet, resolution = held.network, held.network.skeleton.resolution
         split = load(args.data, resolution=resolution, seed=args.seed).validation
         chosen = np.random.default_rng(args.seed).permutation(len(split))[: args.images]
@@ -148,6 +168,26 @@ def populations(supernet: Supernet, objectives: int, seed: int) -> dict[str, NDA
     return found
 
 
+def searched_populations(supernet: Supernet, folder: Path, seed: int) -> dict[str, NDArray[np.int64]]:
+    """Random paths, what a search asked for in its middle generation, and the survivors of its last.
+
+    Raises:
+        ValueError: as :func:`replayed`.
+    """
+    chain, shape = supernet.chain, supernet.skeleton
+    prices = Counted(ChainCosts(chain, shape.resolution, shape.classes, shape.in_channels))
+    with closing(Journal.open(folder, readonly=True)) as journal:
+        survivors, trials = replayed(journal, prices).survivors, journal.trials()
+    last = len(survivors) - 1
+    asked = [trial.genotype for trial in trials if trial.role == f"generation {last // 2}"]
+    children = [genotype.choices for genotype in asked if isinstance(genotype, ChainGenotype)]
+    return {
+        "random": np.random.default_rng(seed).integers(len(chain.choices), size=(SIZE, chain.starts[-1])),
+        f"children of generation {last // 2}": np.array(children),
+        f"survivors of generation {last}": np.array([member.genotype.choices for member in survivors[last]]),
+    }
+
+
 def offspring(parents: NDArray[np.int64], choices: int, rng: np.random.Generator) -> NDArray[np.int64]:
     """As many children as parents."""
     children = parents[rng.integers(len(parents), size=SIZE)].copy()
@@ -198,12 +238,16 @@ def measured(
     single, half = (Folding.best(args.device, dtype) for dtype in (torch.float32, torch.bfloat16))
     folded = {name: FoldedSupernet(supernet, kind) for name, kind in (("float32", single), ("bfloat16", half))}
 
-    def tree_of(name: str, shared: bool = True) -> Callable[[], NDArray[np.int64]]:
-        return lambda: evaluate_paths(folded[name], images, labels, paths, shared=shared).predictions
+    def tree_of(name: str) -> Callable[[], NDArray[np.int64]]:
+        return lambda: evaluate_paths(folded[name], images, labels, paths).predictions
+
+    def folded_alone() -> NDArray[np.int64]:
+        alone = [evaluate_paths(folded["float32"], images, labels, path[None]) for path in paths]
+        return np.concatenate([scores.predictions for scores in alone])
 
     ways: dict[str, Callable[[], NDArray[np.int64]]] = {
         "one_by_one": lambda: one_by_one(supernet, images, paths, args.batch),
-        "folded_alone": tree_of("float32", shared=False),
+        "folded_alone": folded_alone,
         "float32": tree_of("float32"),
         "bfloat16": tree_of("bfloat16"),
     }

@@ -1,9 +1,10 @@
 """How well a supernet of NAS-Bench-Macro ranks: sub-networks on inherited weights against the published accuracies.
 
-Supernets with and without stabilizers, uniform and fair, are trained on CIFAR-10 images with the same number of
-images passed through paths: a uniform epoch is one path per image, a fair one as many as there are choices, so
-uniform trainings have that many times as many epochs. Then the same random networks of the table are measured on
-validation images, with the supernet's batch-norm statistics and with recalibrated ones, and ranked.
+Supernets with stabilizers (which begin as the identity, or random) and with plain skips, uniform and fair, are trained
+on CIFAR-10 images with the same number of images passed through paths: a uniform epoch is one path per image, a fair
+one as many as there are choices, so uniform trainings have that many times as many epochs. Then the same random
+networks of the table are measured on validation images, with the supernet's batch-norm statistics and with
+recalibrated ones, and ranked.
 
 The table's accuracies are test accuracies of full trainings, which is all it has: nothing is selected by them.
 """
@@ -34,7 +35,9 @@ from zoo.training import Precision, Recipe, TrainingSetup
 
 SPACE = "nas-bench-macro"
 CHAIN = CHAINS[SPACE]
-VARIANTS = ("stabilizers-fair", "plain-fair", "stabilizers-uniform", "plain-uniform")
+SKIPS = {"stabilizers": (True, "identity"), "random": (True, "random"), "plain": (False, "identity")}
+"""Whether skips are stabilizers, and what those begin as."""
+VARIANTS = tuple(f"{skips}-{sampling}" for sampling in ("fair", "uniform") for skips in SKIPS)
 NETWORKS, RESAMPLES = 801, 802
 """Purposes of the random streams that draw networks and resamples."""
 
@@ -49,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--channels", type=int, default=16, help="channels of the stem; the benchmark's own are 32")
     parser.add_argument("--epochs", type=int, default=20, help="of fair training; uniform has three times as many")
     parser.add_argument("--seeds", type=int, default=2, help="supernets per variant")
-    parser.add_argument("--variants", default=",".join(VARIANTS), help="which of them")
+    parser.add_argument("--variants", default=",".join(VARIANTS), help="which of them, e.g. plain-fair")
     parser.add_argument("--networks", type=int, default=200, help="sub-networks ranked")
     parser.add_argument("--recalibration", type=int, default=512, help="images for recalibrated statistics")
     parser.add_argument("--batch", type=int, default=RECIPE.batch)
@@ -104,6 +107,7 @@ def ranked(
 ) -> tuple[dict[str, Any], list[float]]:
     """One supernet's row, and its mean validation accuracy after every fair epoch's worth of paths."""
     skips, sampling = variant.split("-")
+    stabilizers, start = SKIPS[skips]
     per_image = len(CHAIN.choices) if sampling == "uniform" else 1
     skeleton = Skeleton(channels=args.channels, cells=8, resolution=args.resolution, classes=len(images.classes))
     setup = SupernetSetup(
@@ -117,8 +121,9 @@ def ranked(
             threads=args.threads,
         ),
         sampling="uniform" if sampling == "uniform" else "fair",
+        start="random" if start == "random" else "identity",
     )
-    form = SupernetForm(space=SPACE, stabilizers=skips == "stabilizers")
+    form = SupernetForm(space=SPACE, stabilizers=stabilizers)
     evaluator, weights = SupernetEvaluator(setup, images), None
     curve: list[float] = []
     schedule = ProxySetting(0, 0, 0, args.epochs * per_image)

@@ -5,7 +5,7 @@ tensor. Ours keeps maps channels-last, updates all parameters in one fused kerne
 step is one path (uniform) or as many as a layer has choices (fair). ``loss_gap`` is the largest relative difference
 of the losses of the first steps in float64, where the two ways must agree.
 
-Ratios are medians over alternating rounds, of processor seconds on a CPU, where other programs disturb them less.
+Ratios are of medians over alternating rounds, of processor seconds on a CPU, where other programs disturb them less.
 """
 
 import argparse
@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
+from benchmarks._pairs import compared, torchs_own
 from scarlet.paths import Sampling, draw_paths
 from scarlet.supernet import Supernet, SupernetForm, build_supernet
 from scarlet.training import supernet_optimizer, supernet_step
@@ -26,7 +27,8 @@ from zoo.spaces import Skeleton
 from zoo.spaces.chain import chain_of
 from zoo.training import Precision, Recipe
 
-CLASSES, CHECKED = 10, 3
+CLASSES, CHECKED, GOAL = 10, 3, 2.3
+SAMPLINGS: tuple[Sampling, ...] = ("uniform", "fair")
 RECIPE = Recipe(lr=0.045, lr_min=0.0, weight_decay=4e-5)
 Step = Callable[[Tensor, Tensor, NDArray[np.int64]], float | Tensor]
 
@@ -34,6 +36,7 @@ Step = Callable[[Tensor, Tensor, NDArray[np.int64]], float | Tensor]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     parser.add_argument("--spaces", default="scarlet-s1-cifar,nas-bench-macro")
+    parser.add_argument("--samplings", nargs="+", choices=SAMPLINGS, default=list(SAMPLINGS), help="one row each")
     parser.add_argument("--resolution", type=int, default=32, help="pixels a side")
     parser.add_argument("--channels", type=int, default=32, help="channels of the stem")
     parser.add_argument("--batch", type=int, default=64)
@@ -45,11 +48,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Measure every space with both samplings."""
+    """Measure every space with every sampling."""
     torch.set_num_threads(args.threads)
-    samplings: tuple[Sampling, ...] = ("uniform", "fair")
-    rows = [measured(space, sampling, args) for space in args.spaces.split(",") for sampling in samplings]
-    sizes = {name: value for name, value in vars(args).items() if name not in ("name", "json", "spaces")}
+    rows = [measured(space, sampling, args) for space in args.spaces.split(",") for sampling in args.samplings]
+    sizes = {name: value for name, value in vars(args).items() if name not in ("name", "json", "spaces", "samplings")}
     return {"name": "supernet_step", "rows": rows} | sizes
 
 
@@ -97,7 +99,9 @@ def both(space: str, args: argparse.Namespace, dtype: str) -> tuple[Step, Step]:
         weight_decay=RECIPE.weight_decay,
         foreach=False,
     )
-    return plain_step(networks[0], plain), our_step(networks[1].to(memory_format=torch.channels_last), precision)
+    return plain_step(torchs_own(networks[0]), plain), our_step(
+        networks[1].to(memory_format=torch.channels_last), precision
+    )
 
 
 def batches(space: str, sampling: Sampling, steps: int, args: argparse.Namespace) -> list[Any]:
@@ -127,23 +131,21 @@ def measured(space: str, sampling: Sampling, args: argparse.Namespace) -> dict[s
     work = batches(space, sampling, args.steps if sampling == "uniform" else 1, args)
     ways = both(space, args, args.dtype)
     clock = time.process_time if args.device == "cpu" else time.perf_counter
-    seconds: list[list[float]] = [[], []]
+    seconds: dict[str, list[float]] = {"ours": [], "plain loop": []}
     for number in range(args.rounds + 1):
-        for way, taken in zip(ways, seconds, strict=True):
+        for name, way in zip(("plain loop", "ours"), ways, strict=True):
             began = clock()
             for one in work:
                 way(*one)
             if args.device != "cpu":
                 torch.cuda.synchronize()
             if number:  # the first round warms up
-                taken.append(clock() - began)
+                seconds[name].append(clock() - began)
     images = args.batch * sum(len(paths) for _, _, paths in work)
-    first, second = np.array(seconds)
     return {
         "space": space,
         "sampling": sampling,
-        "ratio": float(np.median(first / second)),
-        "plain_ms_per_path_image": 1e3 * float(np.median(first)) / images,
-        "ours_ms_per_path_image": 1e3 * float(np.median(second)) / images,
+        **compared([seconds], "ours", "plain loop", GOAL),
+        "ours_ms_per_path_image": 1e3 * float(np.median(seconds["ours"])) / images,
         "loss_gap": gap,
     }
