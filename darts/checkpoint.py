@@ -1,6 +1,7 @@
 """Checkpoints of a search: w, α, β, statistics and both optimizers as bytes that are read without running code."""
 
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -45,20 +46,22 @@ def load_search(data: bytes, learners: Learners) -> tuple[int, Progress]:
     if not isinstance(part, int) or not isinstance(loss, float) or not isinstance(images, int):
         raise ValueError("the checkpoint must say how far the search was")
     stepped, logits = _stepped(learners.weights), _stepped(learners.architecture)
-    _check("momentum", state.get("momentum"), stepped)
+    _check("momentum", state.get("momentum"), [parameter.shape for parameter in stepped])
     adam = state.get("adam")
     if not isinstance(adam, dict) or set(adam) != set(ADAM):
         raise ValueError("the checkpoint must hold the moments of alpha and beta")
-    for name in ADAM[1:]:
-        _check(name, adam[name], logits)
-    try:
-        learners.supernet.load_state_dict(state["supernet"])
-    except (RuntimeError, AttributeError) as error:
-        detail = " ".join(line.strip() for line in str(error).splitlines()[1:2])
-        raise ValueError(f"the checkpoint is of another supernet: {detail[:200]}") from None
+    for name in ADAM:
+        _check(name, adam[name], [torch.Size() if name == "step" else parameter.shape for parameter in logits])
+    own, held = learners.supernet.state_dict(), state["supernet"]
+    if not isinstance(held, dict) or set(held) != set(own) or any(tensor is None for tensor in held.values()):
+        # torch finds out too, but only after copying what does fit
+        raise ValueError("the checkpoint is of another supernet: its tensors have other names")
+    _check("state", list(held.values()), [own[name].shape for name in held])
+    learners.supernet.load_state_dict(held)
     for parameter, held in zip(stepped, state["momentum"], strict=True):
         if held is not None:
-            learners.weights.state[parameter]["momentum_buffer"] = held.to(parameter)
+            # Laid out as the weight: torch's fused SGD goes through memory, whatever the strides say.
+            learners.weights.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(held)
     for i, parameter in enumerate(logits):
         if adam["step"][i] is not None:
             moments = {name: adam[name][i].to(parameter) for name in ADAM[1:]}
@@ -79,10 +82,10 @@ def _plain(tensor: Tensor) -> Tensor:
     return tensor.detach().cpu().contiguous()
 
 
-def _check(name: str, held: Any, parameters: list[nn.Parameter]) -> None:
-    fits = isinstance(held, list) and len(held) == len(parameters)
+def _check(name: str, held: Any, shapes: Sequence[torch.Size]) -> None:
+    fits = isinstance(held, list) and len(held) == len(shapes)
     if not fits or not all(
-        value is None or (isinstance(value, Tensor) and value.shape == parameter.shape)
-        for value, parameter in zip(held, parameters, strict=True)
+        value is None or (isinstance(value, Tensor) and value.shape == shape)
+        for value, shape in zip(held, shapes, strict=True)
     ):
         raise ValueError(f"the checkpoint is of another supernet: its {name} has other shapes")

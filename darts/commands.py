@@ -47,7 +47,12 @@ def search(
     ctx: typer.Context,
     update: Annotated[str, _rule("single, darts1, darts2, milenas1 or milenas2.")] = "milenas1",
     lam: Annotated[
-        float, typer.Option("--lambda", help="Mixing parameter λ of MiLeNAS.", rich_help_panel="Rule")
+        float,
+        typer.Option(
+            "--lambda",
+            help="λ of MiLeNAS: weight of the validation loss in milenas1, of the training loss in milenas2.",
+            rich_help_panel="Rule",
+        ),
     ] = 1.0,
     sampler: Annotated[str, _rule("mixed, or gumbel: one operation per edge is drawn (GDAS).")] = "mixed",
     bilevel_until: Annotated[int, _rule("Epochs of the bilevel form before milenas1 or milenas2 mixes levels.")] = 0,
@@ -114,7 +119,6 @@ def search(
     )  # fmt: skip
     recipe = Recipe(batch=batch, lr=lr, lr_min=min(lr, SEARCH_RECIPE.lr_min), cutout=SEARCH_RECIPE.cutout)
     final = final_layers if final_layers is not None else CELLS if topology == "fixed" else layers
-    SupernetSearch(shape, epochs, expected_size=expected_size, retrain=retrain, retrain_epochs=retrain_epochs)
     setup = SearchSetup(
         shape=shape, skeleton=Skeleton(channels=channels, cells=layers),
         final=Skeleton(channels=final_channels, cells=final), params=params, recipe=recipe, method=method,
@@ -122,6 +126,7 @@ def search(
         retrain_epochs=retrain_epochs, precision=opt.process_precision(device, dtype, channels_last), seed=seed,
         threads=threads,
     )  # fmt: skip
+    SupernetSearch(shape, epochs, expected_size=expected_size, retrain=retrain, retrain_epochs=retrain_epochs)
     with counting_bar("decoding images", console) as progress:
         images = load(data, resolution=resolution, train=train, validation=validation, seed=seed, progress=progress)
     plan = Plan.fitted(
@@ -147,10 +152,10 @@ def report(
     console = Console(stderr=as_json)
     journal = Journal.open(run, readonly=True)
     try:
-        findings, command = keep_report(run, journal)
+        findings, commands = keep_report(run, journal)
     finally:
         journal.close()
-    say_report(run, findings, command, console, as_json)
+    say_report(run, findings, commands, console, as_json)
 
 
 def _shape(topology: str, nodes: int | None, operations: str | None, keep: int) -> SupernetShape:

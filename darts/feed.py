@@ -41,7 +41,7 @@ def divide_images(images: ImageSet, split: int, seed: int) -> list[NDArray[np.in
     parts.insert(0, rest)  # w has what is left over
     for number, name in enumerate(images.classes):
         for owner, part in zip(OWNERS, parts, strict=False):
-            if number in labels and number not in labels[part]:
+            if number not in labels[part]:
                 raise ValueError(
                     f"class {name!r} has {np.count_nonzero(labels == number)} training images, expected at least "
                     f"{split}: split in {split}, {owner} would see none of them"

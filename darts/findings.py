@@ -147,16 +147,16 @@ def _retrained(trials: list[Trial], records: Mapping[int, Record], derived: list
     return sorted(found, key=lambda one: (not one.complete, -one.metrics["accuracy"], one.trial))
 
 
-def retrain_command(findings: Findings, genotype: str, folder: str) -> str:
-    """The command that trains the final genotype as long as papers do.
+def retrain_command(findings: Findings, derived: Derived, genotype: str, folder: str) -> str:
+    """The command that trains a derived genotype as long as papers do.
 
     Args:
-        findings: with a final genotype.
+        findings: whose images, seed and evaluation skeleton it uses.
+        derived: final, or the best of a size: the channels may depend on it.
         genotype: path of its JSON file.
         folder: for the new run.
     """
-    assert findings.final is not None
-    skeleton, asked = findings.evaluation_skeleton(findings.final), findings.asked
+    skeleton, asked = findings.evaluation_skeleton(derived), findings.asked
     words = ["thriftnas", "zoo", "train", genotype, "--data", asked["data"]]
     for option in ("train", "val", "resolution"):
         if asked.get(option) is not None:

@@ -12,6 +12,7 @@ import torch
 from darts.evaluator import SearchEvaluator, parts_per_epoch, steps_per_epoch
 from darts.feed import Feed, divide_images, owned_examples
 from darts.setup import VERSION, SearchSetup
+from darts.size import check_params
 from darts.strategy import SupernetSearch
 from darts.supernet import Supernet, build_supernet
 from darts.training import Progress, make_learners, train_steps
@@ -61,9 +62,12 @@ class Plan:
         """The plan, its skeletons fitted to the images.
 
         Raises:
-            ValueError: for images that cannot be searched on: too few, or a class that one share would miss.
+            ValueError: for images that cannot be searched on (too few, or a class that one share would miss), or
+                a number of parameters that no cell can have.
         """
         setup = dataclasses.replace(setup, skeleton=_fitted(setup.skeleton, images), final=_fitted(setup.final, images))
+        if setup.params is not None:
+            check_params(setup.shape, setup.final, setup.params)
         steps = steps_per_epoch(setup, images, processes)
         return cls(
             setup=setup,

@@ -1,7 +1,7 @@
 """The report: what a search found, as one self-contained HTML page."""
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from markupsafe import Markup
@@ -45,10 +45,11 @@ PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
 """Title, y axis, and (metric, label) of every line."""
 
 
-def write_report(findings: Findings, command: str, path: Path) -> None:
-    """Write `findings` to `path` as one HTML page that needs nothing else; `command` retrains the final genotype.
+def write_report(findings: Findings, commands: Mapping[int, str], path: Path) -> None:
+    """Write `findings` to `path` as one HTML page that needs nothing else.
 
-    Equal findings give equal bytes. Raises OSError if the file cannot be written.
+    `commands` retrain the final genotype and the best of every size, by the epoch each was derived in. Equal findings
+    give equal bytes. Raises OSError if the file cannot be written.
     """
     contents = {
         "findings": findings,
@@ -59,7 +60,8 @@ def write_report(findings: Findings, command: str, path: Path) -> None:
         "frames": [(one, _cells(one)[:1]) for one in filmstrip(findings.derived)],
         "reductions": [(one, _cells(one)[1:]) for one in filmstrip(findings.derived)],
         "skeletons": {one.epoch: findings.evaluation_skeleton(one) for one in findings.derived},
-        "command": command,
+        "command": commands[findings.final.epoch] if findings.final else "",
+        "others": [(one, commands[one.epoch]) for one in findings.winners if one is not findings.final],
         "called": shlex.join(["thriftnas", *map(str, findings.command)]),
         "run": list(_run(findings)),
     }
@@ -99,14 +101,16 @@ def _answer(findings: Findings) -> str:
 def _notes(findings: Findings) -> Iterator[str]:
     if findings.failed:
         yield f"The search broke off: {findings.failed}."
-    elif findings.final and sum(findings.derived[-1].size) < findings.identity["strategy"]["expected_size"]:
-        size = sum(findings.derived[-1].size)
-        yield (
-            f"Stopped early after {len(findings.epochs)} of {findings.planned} epochs: the derived cells have {size} "
-            f"convolutions, fewer than the {findings.identity['strategy']['expected_size']} expected."
-        )
     elif len(findings.epochs) < findings.planned:
-        yield f"{len(findings.epochs)} of {findings.planned} epochs were searched."
+        done, expected = len(findings.epochs), findings.identity["strategy"]["expected_size"]
+        size = sum(findings.derived[-1].size) if findings.derived else expected
+        if size < expected:
+            yield (
+                f"Stopped early after {done} of {findings.planned} epochs: the derived cells have {size} "
+                f"convolutions, fewer than the {expected} expected."
+            )
+        else:
+            yield f"{done} of {findings.planned} epochs were searched."
     waiting = [one for one in findings.retrained if not one.complete]
     if waiting:
         yield f"{len(waiting)} networks are still being retrained."

@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Mapping
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from darts.evaluator import retraining_setup
 from darts.findings import Findings, find, retrain_command
 from darts.plan import Plan
 from darts.report import write_report
+from darts.strategy import Derived
 from zoo.commands import options as opt
 from zoo.commands.build import keep_model, say_how_to_use
 from zoo.export.trained import trained_model
@@ -21,7 +23,9 @@ from zoo.launch import WEIGHTS, locked, open_run, run_team, write_json, write_te
 from zoo.population.journal import Journal
 from zoo.population.weights import WeightStore
 
-GENOTYPE, REPORT = "genotype.json", "report.html"
+GENOTYPE, REPORT, WINNERS = "genotype.json", "report.html", "genotypes"
+Commands = Mapping[int, str]
+"""The commands that retrain genotypes, by the epoch they were derived in."""
 
 
 def run_search(
@@ -37,7 +41,7 @@ def run_search(
         finished = run_team(
             out, journal, plan.strategy(), plan.team(), total=plan.trials, console=console, seconds=seconds
         )
-        findings, retraining = keep_report(out, journal)
+        findings, commands = keep_report(out, journal)
         if not finished:
             return False
         if findings.final is None:
@@ -48,7 +52,7 @@ def run_search(
             _keep_best(out, journal, plan, best[0].trial)
             if not as_json:
                 say_how_to_use(out, console)
-        say_report(out, findings, retraining, console, as_json)
+        say_report(out, findings, commands, console, as_json)
     return True
 
 
@@ -61,32 +65,39 @@ def _keep_best(out: Path, journal: Journal, plan: Plan, trial: int) -> None:
     keep_model(trained_model(asked, journal.records()[trial], store, setup, plan.images, device), out)
 
 
-def keep_report(out: Path, journal: Journal) -> tuple[Findings, str]:
-    """Write genotypes, epochs.csv, search.json and the report; returns the findings and the command that retrains.
+def keep_report(out: Path, journal: Journal) -> tuple[Findings, Commands]:
+    """Write genotypes, epochs.csv, search.json and the report; returns the findings and the commands that retrain.
 
     ``genotype.json`` is the search's answer, ``genotypes/genotype-N-R.json`` the best of every size.
     """
     findings = find(journal)
-    command = ""
-    if findings.final is not None:
-        write_text(out / GENOTYPE, findings.final.genotype.to_json() + "\n")
-        command = retrain_command(findings, str(out / GENOTYPE), str(out.with_name(out.name + "-train")))
-    folder = out / "genotypes"
+    commands: dict[int, str] = {}
+    folder = out / WINNERS
     shutil.rmtree(folder, ignore_errors=True)  # sizes of an earlier report may be no longer the best
     folder.mkdir()
     for one in findings.winners:
-        write_text(folder / f"genotype-{one.size[0]}-{one.size[1]}.json", one.genotype.to_json() + "\n")
+        write_text(folder / _file(one), one.genotype.to_json() + "\n")
+        name = f"{out.name}-train-{one.size[0]}-{one.size[1]}"
+        commands[one.epoch] = retrain_command(findings, one, str(folder / _file(one)), str(out.with_name(name)))
+    if findings.final is not None:
+        write_text(out / GENOTYPE, findings.final.genotype.to_json() + "\n")
+        trained = str(out.with_name(f"{out.name}-train"))
+        commands[findings.final.epoch] = retrain_command(findings, findings.final, str(out / GENOTYPE), trained)
     rows = [{"epoch": epoch.number, "seconds": epoch.seconds, **epoch.metrics} for epoch in findings.epochs]
     write_text(out / "epochs.csv", pd.DataFrame(rows).to_csv(index=False, lineterminator="\n"))
-    write_json(out / "search.json", summary(findings, command))
-    write_report(findings, command, out / REPORT)
-    return findings, command
+    write_json(out / "search.json", summary(findings, commands))
+    write_report(findings, commands, out / REPORT)
+    return findings, commands
 
 
-def summary(findings: Findings, command: str) -> dict[str, Any]:
+def _file(one: Derived) -> str:
+    return f"genotype-{one.size[0]}-{one.size[1]}.json"
+
+
+def summary(findings: Findings, commands: Commands) -> dict[str, Any]:
     """What was found, JSON-ready."""
 
-    def row(one: Any) -> dict[str, Any]:
+    def row(one: Derived) -> dict[str, Any]:
         skeleton = findings.evaluation_skeleton(one)
         return {
             "epoch": one.epoch,
@@ -97,6 +108,7 @@ def summary(findings: Findings, command: str) -> dict[str, Any]:
             "cells": skeleton.cells,
             "depth": [int(one.metrics["depth_normal"]), int(one.metrics["depth_reduction"])],
             "genotype": one.genotype.to_dict(),
+            "command": commands[one.epoch],
         }
 
     return {
@@ -109,14 +121,14 @@ def summary(findings: Findings, command: str) -> dict[str, Any]:
         ],
         "warnings": findings.warnings,
         "failed": findings.failed,
-        "command": command,
+        "command": "" if findings.final is None else commands[findings.final.epoch],
     }
 
 
-def say_report(out: Path, findings: Findings, command: str, console: Console, as_json: bool) -> None:
+def say_report(out: Path, findings: Findings, commands: Commands, console: Console, as_json: bool) -> None:
     """Print the winners per size and, as the last line, the command that retrains the result."""
     if as_json:
-        print(json.dumps(summary(findings, command)))
+        print(json.dumps(summary(findings, commands)))
         return
     for warning in findings.warnings:
         console.print(warning, style="yellow", markup=False)
@@ -143,7 +155,7 @@ def say_report(out: Path, findings: Findings, command: str, console: Console, as
             f"validation {again.metrics['accuracy']:.4f}",
             markup=False,
         )
-    console.print(f"Report: {out / REPORT}", soft_wrap=True, markup=False)
-    if command:
+    console.print(f"Report, with the commands that train the others: {out / REPORT}", soft_wrap=True, markup=False)
+    if findings.final is not None:
         console.print(f"Genotype: {out / GENOTYPE}; train it with", soft_wrap=True, markup=False)
-        console.print(command, soft_wrap=True, markup=False, highlight=False)
+        console.print(commands[findings.final.epoch], soft_wrap=True, markup=False, highlight=False)

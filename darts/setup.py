@@ -17,6 +17,13 @@ Sampler = Literal["mixed", "gumbel"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 
 VERSION = 1
+SHOWN = {
+    "lam": "lambda",
+    "lr": "the learning rate of alpha and beta",
+    "weight_decay": "the weight decay of alpha and beta",
+    "bilevel_until": "epochs of the bilevel form",
+}
+"""What error messages call the fields of :class:`Method`, where not by their names."""
 BILEVEL: dict[Update, Update] = {"milenas1": "darts1", "milenas2": "darts2"}
 
 
@@ -56,8 +63,7 @@ class Method:
             raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, got {self.sampler!r}")
         for name in ("lam", "penalty", "lr", "weight_decay", "bilevel_until"):
             if not 0 <= getattr(self, name) < math.inf:
-                shown = "lambda" if name == "lam" else name.replace("_", " ")
-                raise ValueError(f"{shown} must be a number from 0 up, got {getattr(self, name):g}")
+                raise ValueError(f"{SHOWN.get(name, name)} must be a number from 0 up, got {getattr(self, name):g}")
         if self.bilevel_until and self.update not in BILEVEL:
             raise ValueError(f"only {' and '.join(BILEVEL)} begin with a bilevel form, got {self.update!r}")
         if not min(self.temperatures) > 0:

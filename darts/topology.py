@@ -50,7 +50,7 @@ class Topology:
         nodes: intermediate nodes.
 
     Raises:
-        ValueError: for an unknown kind or too few or too many nodes.
+        ValueError: for an unknown kind, too few nodes, or a stretchable cell of too many.
     """
 
     kind: Kind
@@ -65,8 +65,8 @@ class Topology:
                 f"the {self.kind} topology needs at least {least} intermediate node{'s' * (least > 1)}, "
                 f"got {self.nodes}"
             )
-        if self.nodes > MOST_NODES:
-            raise ValueError(f"a cell has at most {MOST_NODES} intermediate nodes here, got {self.nodes}")
+        if self.kind == "stretchable" and self.nodes > MOST_NODES:
+            raise ValueError(f"a stretchable cell has at most {MOST_NODES} intermediate nodes here, got {self.nodes}")
 
     @property
     def edges(self) -> tuple[Pair, ...]:
@@ -164,7 +164,7 @@ def penalty(topology: Topology, beta: Tensor) -> Tensor:
         best = own.amax()
         for place, edge in enumerate(topology.edges):
             if edge[0] == chooser.node:
-                factors[edge] = 1 - (own[members[:, place]].amax() - best).exp()
+                factors[edge] = -torch.expm1(own[members[:, place]].amax() - best)  # near 0 too, where 1 - exp rounds
         first += size
     missing = beta.new_zeros(())
     for node in range(INPUTS, INPUTS + topology.nodes):

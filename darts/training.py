@@ -133,10 +133,15 @@ def _step_weights(
     for weight in weights:
         weight.grad = None
     for (weight, _), slope in zip(used, averaged, strict=True):
-        weight.grad = slope
+        weight.grad = _laid_out(slope, weight)
     nn.utils.clip_grad_norm_([weight for weight, _ in used], setup.recipe.clip)
     learners.weights.step()
     return loss.detach()
+
+
+def _laid_out(slope: Tensor, weight: Tensor) -> Tensor:
+    """A gradient in the strides of its weight, which ``backward`` would see to: torch's fused SGD ignores strides."""
+    return slope if slope.stride() == weight.stride() else torch.empty_like(weight).copy_(slope)
 
 
 def _step_architecture(
@@ -166,9 +171,9 @@ class _Losses:
 
     def __call__(self, pixels: Tensor, labels: Tensor, whole: slice, noise: Noise, weighed: bool = True) -> Loss:
         def loss() -> Tensor:
-            precision = self.setup.precision
+            precision, mixing = self.setup.precision, self._mixing(noise)  # mixed in full precision
             with precision.autocast():
-                logits = self.supernet(precision.place(pixels), self._mixing(noise))
+                logits = self.supernet(precision.place(pixels), mixing)
                 mean = functional.cross_entropy(logits, labels)
             return self.team.weigh(mean, len(labels), whole) if weighed else mean
 

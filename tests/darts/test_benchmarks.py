@@ -36,6 +36,21 @@ def test_the_toy_problem_ranks_what_the_rules_find():
     for row in result["rows"]:
         assert row["mean_regret_points"] >= 0
         assert 1 <= row["median_rank"] <= 64
+    (row,) = result["order"]  # of the papers' claims, the only one about two rules that were run
+    assert row["claim"] == "single level has a larger validation gap than mixed second order"
+
+
+def test_the_papers_order_is_reproduced_contradicted_or_undecided():
+    def searches(regret, gap):
+        return toy_bilevel.Searches(networks=[], regret=regret, loss=[], gap=gap, seconds=0.0)
+
+    rows = toy_bilevel.verdicts(
+        {"milenas1": searches([1.0, 2, 3, 1], [0.5] * 4), "darts1": searches([2.0, 4, 4, 3], [0.7, 0.2, 0.6, 0.3]),
+         "single": searches([9.0] * 4, [0.1, 0.2, 0.3, 0.4])}
+    )  # fmt: skip
+    assert [(row["margin"], row["verdict"]) for row in rows] == [
+        (1.5, "reproduced"), (-0.2, "undecided"), (-0.25, "contradicted")
+    ]  # fmt: skip
 
 
 def test_the_search_benchmark_compares_retrained_networks():

@@ -52,6 +52,9 @@ def test_a_search_leaves_genotypes_tables_and_a_report(finished, thriftnas):
     for one in summary["sizes"]:
         file = out / "genotypes" / "genotype-{}-{}.json".format(*one["size"])
         assert genotype_from_json(file.read_text()).to_dict() == one["genotype"]
+        command = shlex.split(one["command"])
+        assert genotype_from_json(Path(command[3]).read_text()).to_dict() == one["genotype"]
+        assert thriftnas(*command[1:], "--dry-run").code == 0
     assert thriftnas("zoo", "cost", out / "genotype.json", "--in-channels", "1", "--resolution", "8").code == 0
 
 
@@ -160,6 +163,9 @@ def test_a_dry_run_costs_nothing_and_says_what_it_would(thriftnas, tmp_path):
         (["--lr", "-1"], "learning rates"),
         (["--bilevel-until", "5"], "within the 2 epochs"),
         (["--time", "soon"], "not a time"),
+        (["--epochs", "0"], "epochs must be at least 1, got 0"),
+        (["--arch-lr", "-1"], "the learning rate of alpha and beta must be a number from 0 up, got -1"),
+        (["--params", "50"], "the smallest cells have"),
     ],
 )
 def test_bad_input_is_one_line_and_leaves_nothing(changes, message, thriftnas, tmp_path):
@@ -180,3 +186,9 @@ def test_a_search_in_bfloat16_stops_at_the_expected_size(thriftnas):
     assert answer.code == 0, answer.err
     assert len(Path("run/epochs.csv").read_text().splitlines()) == 2
     assert "Stopped early after 1 of 4 epochs" in Path("run/report.html").read_text()
+
+
+def test_a_small_cell_in_the_last_epoch_is_no_early_stop(thriftnas):
+    answer = thriftnas(*SMALL, "--epochs", "1", "--expected-size", "50", "--out", "run")
+    assert answer.code == 0, answer.err
+    assert "Stopped early" not in Path("run/report.html").read_text()

@@ -19,6 +19,7 @@ from tests.darts.conftest import noise_images, small_setup
 from tests.teams import run_team
 from zoo.data import ImageSet
 from zoo.population import Job, ProxySetting, Trial
+from zoo.spaces import Skeleton
 from zoo.training import Precision
 from zoo.training.distributed import ALONE, Team, TeamExecutor, joined_team
 from zoo.training.trainer import Stage
@@ -28,17 +29,21 @@ RULES = ("milenas1", "darts2")
 
 
 def images() -> ImageSet:
-    return noise_images(train=46, validation=20)
+    return noise_images(train=46, validation=20, channels=3)
 
 
 def setup(update: str) -> SearchSetup:
-    return small_setup(topology="stretchable", update=update, precision=Precision(dtype="float64"))
+    skeleton = Skeleton(channels=2, cells=3, resolution=8, classes=2)
+    return small_setup(
+        topology="stretchable", update=update, precision=Precision(dtype="float64"), skeleton=skeleton, final=skeleton
+    )
 
 
 def without_statistics(team: Team, update: str) -> dict[str, torch.Tensor]:
     """An epoch with batch normalisation at its initial statistics: nothing but gradients is shared."""
     one = setup(update)
     net = build_supernet(one.shape, one.skeleton, torch.Generator().manual_seed(0), dtype=torch.float64)
+    net = net.to(memory_format=torch.channels_last)  # where the memory of weights and averaged gradients may differ
     for module in net.modules():
         if isinstance(module, Norm | torch.nn.BatchNorm2d):
             module.eval()

@@ -15,11 +15,11 @@ from darts.monitors import cell_size, dominant_eigenvalue, warnings
 from darts.record import genotype_metrics, read_genotype_metrics
 from darts.setup import Method, SearchSetup
 from darts.strategy import Derived, SupernetSearch, winners
-from darts.supernet import build_supernet
+from darts.supernet import Supernet, build_supernet
 from darts.training import Learners, Progress, make_learners
 from zoo.population import Job, Journal, Record, SerialExecutor, Trial
 from zoo.spaces import DARTS, Skeleton
-from zoo.training import Recipe
+from zoo.training import Precision, Recipe
 from zoo.training.retraining import Retraining
 
 RULES = [
@@ -64,6 +64,29 @@ def test_a_killed_search_continues_to_the_same_bits(options, run, setup, images,
     again = run(one, tmp_path / "killed", journal=journal)
     assert again.weights() == whole.weights()
     assert again.journal.digest() == whole.journal.digest()
+
+
+def test_a_search_begins_with_its_bilevel_form(run, setup, tmp_path):
+    begun = run(setup(update="milenas1", bilevel_until=1), tmp_path / "1").manager.records
+    bilevel = run(setup(update="darts1"), tmp_path / "2").manager.records
+    mixed = run(setup(update="milenas1"), tmp_path / "3").manager.records
+    assert dict(begun[0].metrics) == dict(bilevel[0].metrics) != dict(mixed[0].metrics)
+    assert dict(begun[1].metrics) != dict(bilevel[1].metrics)
+
+
+def test_operations_are_mixed_in_full_precision_whatever_maps_are_in(run, setup, tmp_path, monkeypatch):
+    forward, seen = Supernet.forward, []
+
+    def noting(self, x, mixing=None):
+        if mixing is not None:
+            with torch.autocast("cpu", enabled=False):
+                seen.extend(torch.equal(mixing[kind].weights, self.edge_weights(kind)) for kind in mixing)
+        return forward(self, x, mixing)
+
+    monkeypatch.setattr(Supernet, "forward", noting)
+    run(setup(topology="stretchable", epochs=1, precision=Precision(dtype="bfloat16")), tmp_path)
+    assert len(seen) > 4
+    assert all(seen)
 
 
 def test_finer_checkpoints_change_nothing_but_their_number(run, setup, tmp_path):
@@ -129,6 +152,16 @@ def test_checkpoints_of_another_supernet_or_no_checkpoint_are_refused(setup):
     assert load_search(data, fresh()) == (1, Progress(1.0, 2))
     with pytest.raises(ValueError, match="another supernet"):
         load_search(data, fresh(topology="stretchable"))
+    other, kept = state(data), fresh()
+    before = {name: tensor.clone() for name, tensor in kept.supernet.state_dict().items()}
+    changes = ({"supernet": {**other["supernet"], "stem.1.running_mean": torch.ones(1)}}, {"supernet": {}},
+               {"adam": {**other["adam"], "step": [torch.ones(3)]}})  # fmt: skip
+    for change in changes:
+        buffer = io.BytesIO()
+        torch.save({**other, **change}, buffer)
+        with pytest.raises(ValueError, match="another supernet"):
+            load_search(buffer.getvalue(), kept)
+        assert all(torch.equal(tensor, before[name]) for name, tensor in kept.supernet.state_dict().items())
     for junk in (b"", b"junk", data[:1000]):
         with pytest.raises(ValueError, match="cannot be read safely"):
             load_search(junk, fresh())
@@ -284,6 +317,11 @@ def test_a_share_without_a_class_is_refused(images):
     divide_images(scarce, 2, seed=0)
     with pytest.raises(ValueError, match="class 'a' has 2 training images, expected at least 3"):
         divide_images(scarce, 3, seed=0)
+
+
+def test_a_class_that_no_image_is_left_of_is_refused(images):
+    with pytest.raises(ValueError, match="class 'c' has 0 training images"):
+        divide_images(dataclasses.replace(images(), classes=("a", "b", "c")), 2, seed=0)
 
 
 def test_too_few_images_for_a_batch_are_refused(setup, images):

@@ -9,7 +9,7 @@ from benchmarks.darts_step import PlainSupernet, plain_first
 from darts.derivation import derive_cell
 from darts.operations import Norm
 from darts.shape import DARTS_OPERATIONS, SupernetShape
-from darts.size import channels_for, final_skeleton
+from darts.size import channels_for, check_params, final_skeleton
 from darts.supernet import KINDS, Supernet, build_supernet
 from darts.topology import Topology
 from tests.cells import STRETCHED
@@ -181,3 +181,13 @@ def test_channels_reach_a_wanted_number_of_parameters(layers):
         assert abs(found - 3.3e6) <= min(abs(less - 3.3e6), abs(more - 3.3e6))
     with pytest.raises(ValueError, match="no number of channels"):
         channels_for(STRETCHED, Skeleton(cells=layers), 10)
+    assert final_skeleton(STRETCHED, Skeleton(cells=layers), 10).channels == 1  # a search goes on
+
+
+@pytest.mark.parametrize("topology", ["fixed", "stretchable"])
+@pytest.mark.parametrize("params", [10, 1e15])
+def test_parameters_that_no_cell_can_have_are_refused_before_a_search(topology, params):
+    shape = SupernetShape(topology=topology, operations=DARTS_OPERATIONS[1:])
+    check_params(shape, Skeleton(), 3.3e6)
+    with pytest.raises(ValueError, match="as the number wanted"):
+        check_params(shape, Skeleton(), params)

@@ -124,6 +124,16 @@ def test_the_penalty_reaches_the_last_node_and_descends():
     assert 4 in {target for _, target in most_probable(topology, beta)}
 
 
+@pytest.mark.parametrize("margin", [1e-9, 1e-3, 1.0])
+def test_the_penalty_is_positive_however_little_an_invalid_topology_leads(margin):
+    topology = Topology("stretchable", 3)
+    codes = [code for chooser in topology.choosers for code in chooser.choices]
+    for missing in (2, 3, 4):
+        beta = torch.tensor([-margin if any(target == missing for _, target in code) else 0.0 for code in codes])
+        assert beta.dtype == torch.float32
+        assert float(penalty(topology, beta)) > 0
+
+
 def test_input_pairs_and_fixed_edges_pay_nothing():
     assert float(penalty(Topology("inputs", 4), random_beta(Topology("inputs", 4)))) == 0
     assert float(penalty(Topology("fixed", 4), torch.zeros(0))) == 0
@@ -197,12 +207,20 @@ def test_a_shape_is_a_genotype_and_back():
         ({"operations": ("conv_9x9",)}, "unknown operation"),
         ({"operations": ("skip_connect", "skip_connect")}, "once"),
         ({"topology": "loose"}, "one of fixed"),
-        ({"nodes": 40}, "at most"),
+        ({"nodes": 40, "topology": "stretchable", "operations": ("skip_connect",)}, "at most 12"),
     ],
 )
 def test_bad_shapes_are_refused(options, message):
     with pytest.raises(ValueError, match=message):
         SupernetShape(**options)
+
+
+@pytest.mark.parametrize("kind", ["fixed", "inputs", "outputs"])
+def test_cells_of_many_nodes_are_searched_and_derived(kind):
+    shape = SupernetShape(topology=kind, nodes=18, operations=("skip_connect",))
+    net = build_supernet(shape, Skeleton(channels=1, cells=3, resolution=8), torch.Generator().manual_seed(0))
+    assert net(torch.zeros(2, 3, 8, 8)).shape == (2, 10)
+    assert len(net.derive().normal.nodes) > 1
 
 
 # ---------------------------------------------------------------- memory
@@ -228,6 +246,27 @@ def test_learned_topologies_take_the_memory_of_fixed_edges():
     plain = saved_bytes(SupernetShape(operations=operations))
     for kind in ("inputs", "stretchable"):  # of equal edges
         assert saved_bytes(SupernetShape(topology=kind, operations=operations)) < 1.1 * plain
+
+
+def peak_bytes(shape):
+    """The most bytes that are allocated at one time in a forward and backward pass, beside the network itself."""
+    net = build_supernet(shape, Skeleton(channels=4, cells=3, resolution=16), torch.Generator().manual_seed(0))
+    pixels = torch.zeros(8, 3, 16, 16)
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU], profile_memory=True) as profile:
+        torch.autograd.grad(net(pixels).sum(), [*net.architecture(), *net.weights()], allow_unused=True)
+    events = sorted(
+        (event.start_ns(), event.nbytes())
+        for event in profile.profiler.kineto_results.events()
+        if event.name() == "[memory]"
+    )
+    return max(itertools.accumulate(size for _, size in events))
+
+
+def test_the_peak_of_learned_topologies_is_that_of_fixed_edges():
+    operations = learned(SupernetShape().operations)
+    plain = peak_bytes(SupernetShape(operations=operations))
+    for kind in ("inputs", "stretchable"):  # of equal edges
+        assert peak_bytes(SupernetShape(topology=kind, operations=operations)) < 1.1 * plain
 
 
 def test_the_supernet_has_no_scale_or_shift_beyond_its_stem():

@@ -48,7 +48,8 @@ def load_checkpoint(data: bytes, network: nn.Module, optimizer: torch.optim.Opti
         raise ValueError(f"the checkpoint is of another network: {detail[:200]}") from None
     for parameter, momentum in zip(parameters, buffers, strict=True):
         if momentum is not None:
-            optimizer.state[parameter]["momentum_buffer"] = momentum.to(parameter)
+            # Laid out as its weight: torch's fused SGD goes through memory, whatever the strides say.
+            optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momentum)
     return epoch
 
 
@@ -72,4 +73,5 @@ def read_tensors(source: Any, what: str) -> dict[str, Any]:
 
 def _momentum(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> torch.Tensor | None:
     buffer = optimizer.state.get(parameter, {}).get("momentum_buffer")
-    return None if buffer is None else buffer.detach().cpu()
+    # a copy in torch's usual order, strides of sides of length 1 included, which contiguous() would leave alone
+    return None if buffer is None else buffer.detach().cpu().clone(memory_format=torch.contiguous_format)
