@@ -2,8 +2,7 @@
 
 Every placement trains the same networks; the plain loop the first of them, one after the other, with all cores.
 
-With ``--device cuda`` in this process, without Ray: plain steps, the program's steps launched one by one, as a graph,
-and co-trained, with the bytes and operations per second they achieve beside the device's own.
+With ``--device cuda`` in this process, without Ray, see :mod:`benchmarks._population_gpu`.
 """
 
 import argparse
@@ -16,23 +15,20 @@ from typing import Any
 import torch
 
 from benchmarks._pairs import RECIPE, SETTING, compared, genotypes, jobs, noise, proxy_skeleton
-from benchmarks.baselines import PlainLoop, plain_training
+from benchmarks._population_gpu import on_gpu
+from benchmarks.baselines import plain_training
 from zoo.commands.calibration import networks_per_hour
 from zoo.launch import Placement
-from zoo.networks import build_network
 from zoo.population.executor import Executor
 from zoo.population.trial import Job
-from zoo.spaces import CellGenotype, cost
 from zoo.training import Precision, TrainingSetup
-from zoo.training.captured import CapturedStep
-from zoo.training.cotraining import make_program
 from zoo.training.evaluator import make_evaluator
-from zoo.training.step import train_step
 
-GOAL, GPU_LIMIT = 6.0, 0.2  # times the plain loop; seconds of a network-epoch
+GOAL = 6.0  # times the plain loop
 PLAIN = "plain loop"
 HOUR = 3600.0
-TRAIN, VALIDATION, BATCH = 50_000, 10_000, 384  # of the paper's search, for the amortised time of a network-epoch
+BATCH = 384  # of EcoNAS's search
+GPU_DTYPES = ("float32", "bfloat16")
 NOT_MEASURED = "not measured: no CUDA device here"
 
 
@@ -50,16 +46,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--places", nargs="+", default=["2x1x1"], help="placements: workers x threads x group")
     parser.add_argument("--dtypes", nargs="+", help="float32 on a CPU, bfloat16 too on a GPU by default")
     parser.add_argument("--resident", type=int, default=28, help="networks on the GPU at a time")
+    parser.add_argument("--streams", type=int, default=4, help="of the GPU, that programs share")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     if args.device != "cpu":
-        rows = on_gpu(args) if torch.cuda.is_available() else [{"what": "population", "seconds": NOT_MEASURED}]
+        rows = [{"what": "population", "seconds": NOT_MEASURED}]
+        if torch.cuda.is_available():
+            rows = on_gpu(args.device, genotypes(args.resident), args.dtypes or GPU_DTYPES, args.streams, BATCH)
         return {"name": "population", "device": args.device, "rows": rows}
     return {"name": "population", "device": "cpu", "setting": str(SETTING), "rows": on_cpu(args)}
-
-
-# ---------------------------------------------------------------- a CPU
 
 
 def on_cpu(args: argparse.Namespace) -> list[dict[str, Any]]:
@@ -127,91 +123,3 @@ def timed(work: Callable[[], object]) -> float:
     began = time.perf_counter()
     work()
     return time.perf_counter() - began
-
-
-# ---------------------------------------------------------------- a GPU
-
-
-def on_gpu(args: argparse.Namespace) -> list[dict[str, Any]]:
-    """Seconds a network-epoch costs, amortised, from the time of steps at the paper's batch."""
-    networks = genotypes(args.resident)
-    rows = [{"what": "ceiling", **ceilings(args.device)}]
-    rows.append(_epoch_row("plain steps, one network", networks[:1], plain_steps(networks[0], args.device)))
-    for dtype in args.dtypes or ["float32", "bfloat16"]:
-        for what, count, graphed in (
-            ("program, one network, launched one by one", 1, False),
-            ("program, one network, graph", 1, True),
-            ("program, co-trained, launched one by one", args.resident, False),
-            ("program, co-trained, graph", args.resident, True),
-        ):
-            seconds, reason = program_steps(networks[:count], args.device, dtype, graphed)
-            rows.append({"dtype": dtype, **_epoch_row(what, networks[:count], seconds), "eager_because": reason})
-    return rows
-
-
-def _epoch_row(what: str, networks: list[CellGenotype], seconds: float) -> dict[str, Any]:
-    """An epoch is its training steps and a third of a step for every batch that is validated."""
-    steps = TRAIN / BATCH + VALIDATION / BATCH / 3
-    macs = sum(cost(genotype, proxy_skeleton()).macs for genotype in networks)
-    return {
-        "what": what,
-        "networks": len(networks),
-        "ms_per_step": round(1000 * seconds, 3),
-        "seconds_per_network_epoch": round(seconds * steps / len(networks), 4),
-        "limit": GPU_LIMIT,
-        "tflop_per_second": round(2 * 3 * macs * BATCH / seconds / 1e12, 3),
-    }
-
-
-def ceilings(device: str) -> dict[str, Any]:
-    """What the device copies and multiplies at best: GB/s, TFLOP/s in bfloat16."""
-    size = 8192
-    a = torch.randn(size, size, device=device, dtype=torch.bfloat16)
-    big = torch.empty(1 << 28, device=device)
-    multiply, copy = _per_call(lambda: a @ a, device), _per_call(lambda: big.clone(), device)
-    return {
-        "tflop_per_second": round(2 * size**3 / multiply / 1e12, 1),
-        "gb_per_second": round(2 * big.numel() * 4 / copy / 1e9),
-    }
-
-
-def plain_steps(genotype: CellGenotype, device: str) -> float:
-    """Seconds of a step of the plain loop, its images already there."""
-    network = build_network(genotype, proxy_skeleton(), torch.Generator().manual_seed(0), device=device)
-    loop, batch = PlainLoop(network, RECIPE, 1000), _batch(1, device)
-    return _per_call(lambda: loop.train([(batch[0][0], batch[1][0])]), device)
-
-
-def program_steps(networks: list[CellGenotype], device: str, dtype: str, graphed: bool) -> tuple[float, str]:
-    """Seconds of a step of a program, and why it was not captured."""
-    random = torch.Generator().manual_seed(0)
-    built = [build_network(genotype, proxy_skeleton(), random, device=device) for genotype in networks]
-    program = make_program(built, Precision(device=device, dtype=dtype), RECIPE)
-    images, labels = _batch(len(networks), device)
-    captured = CapturedStep(program, RECIPE)
-    if not graphed:
-        return _per_call(lambda: train_step(program, images, labels, RECIPE, 0.01), device), "asked for"
-    return _per_call(lambda: captured(images, labels, 0.01), device), captured.eager
-
-
-def _batch(count: int, device: str) -> tuple[torch.Tensor, torch.Tensor]:
-    side = proxy_skeleton().resolution
-    images = torch.randn(count, BATCH, 3, side, side, device=device)
-    return images, torch.zeros(count, BATCH, dtype=torch.long, device=device)
-
-
-def _per_call(call: Callable[[], object], device: str, calls: int = 10) -> float:
-    """Seconds of a call, the device's own work included, after three that do not count."""
-    for _ in range(3):
-        call()
-    _wait(device)
-    began = time.perf_counter()
-    for _ in range(calls):
-        call()
-    _wait(device)
-    return (time.perf_counter() - began) / calls
-
-
-def _wait(device: str) -> None:
-    if torch.device(device).type == "cuda":
-        torch.cuda.synchronize(device)

@@ -111,6 +111,7 @@ def search(
     dtype: opt.Dtype = "float32",
     channels_last: opt.ChannelsLast = True,
     engine: opt.Engine = "auto",
+    streams: opt.Streams = 1,
     gpus: opt.Gpus = 0.0,
     address: opt.Address = None,
     out: opt.Out = Path("runs/econas"),
@@ -147,6 +148,7 @@ def search(
         data=data, train=train, validation=validation, channels=channels, cells=cells, resolution=resolution,
         recipe=Recipe(batch=batch, lr=lr, lr_min=lr_min, cutout=0.5 if cutout else 0.0),
         precision=precision, seed=seed, threads=threads, console=console, engine=engine,
+        streams=streams,
     )  # fmt: skip
     recipe = replace(CIFAR.recipe, batch=final_batch, auxiliary=AUXILIARY if auxiliary else 0.0)
     price = pricing(bench, cell_space(space), cheap)

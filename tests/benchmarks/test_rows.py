@@ -3,8 +3,10 @@
 from pathlib import Path
 
 import pytest
+import torch
 
-from benchmarks._pairs import compared, share
+from benchmarks._pairs import compared, genotypes, share
+from benchmarks._population_gpu import on_gpu, traffic
 from tests.benchmarks.conftest import Benchmark
 
 PAIR = {
@@ -122,3 +124,19 @@ def test_a_search_pays_the_same_epochs_with_every_engine(benchmark: Benchmark) -
     assert rows[0]["times_faster"] == 1
     assert all(row["search_epochs"] == rows[0]["search_epochs"] > 0 and row["trials"] > 0 for row in rows)
     assert all(0 <= row["validation"] <= 1 and 0 <= row["test"] <= 1 and row["seconds"] > 0 for row in rows)
+
+
+def test_rows_of_a_gpu_where_there_is_none(benchmark: Benchmark) -> None:
+    (row,) = benchmark("population", "--device cuda")["rows"] if not torch.cuda.is_available() else [{"seconds": "not"}]
+    assert row["seconds"].startswith("not")
+    rows = on_gpu("cpu", genotypes(3), ["float32"], streams=2, batch=4)
+    assert [row["what"] for row in rows[:2]] == ["ceiling", "plain steps, one network"]
+    programs = rows[2:]
+    assert [row["networks"] for row in programs] == [1, 1, 3, 3, 3, 3]
+    assert all(row["seconds_per_network_epoch"] > 0 and row["gb_per_second"] >= 0 for row in programs)
+    assert all("CUDA" in row["eager_because"] or row["eager_because"] == "asked for" for row in programs)
+
+
+def test_traffic_is_what_operators_read_and_write() -> None:
+    a, b = torch.zeros(3, 4), torch.zeros(3, 4)
+    assert traffic(lambda: (a + b).view(12)) == 3 * 12 * 4

@@ -5,21 +5,31 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch._subclasses.fake_tensor import DataDependentOutputException
 
+from tests.training.fake_gpu import on_gpu
 from zoo.networks import build_network
+from zoo.networks.cell_network import CellNetwork
 from zoo.networks.program import Program
-from zoo.spaces import ECONAS_SEARCH, Skeleton
-from zoo.training import Recipe, captured
+from zoo.spaces import ECONAS_SEARCH, ECONAS_ZOO, Skeleton
+from zoo.spaces.cell_space import CellSpace
+from zoo.training import Precision, Recipe, captured
 from zoo.training.captured import CapturedStep
+from zoo.training.cotraining import make_program, train_together
 from zoo.training.step import train_step
+from zoo.training.trainer import Examples, Stage
 
 RECIPE = Recipe(batch=8, lr=0.1)
 
 
-def program() -> Program:
+def networks(count: int = 2, space: CellSpace = ECONAS_SEARCH) -> list[CellNetwork]:
     skeleton = Skeleton(channels=2, cells=3, resolution=8)
-    genotypes = [ECONAS_SEARCH.sample(np.random.default_rng(seed)) for seed in range(2)]
-    return Program([build_network(g, skeleton, torch.Generator().manual_seed(0)) for g in genotypes])
+    genotypes = [space.sample(np.random.default_rng(seed)) for seed in range(count)]
+    return [build_network(g, skeleton, torch.Generator().manual_seed(0)) for g in genotypes]
+
+
+def program() -> Program:
+    return Program(networks())
 
 
 IMAGES, LABELS = (
@@ -81,3 +91,43 @@ def test_what_a_graph_cannot_repeat_is_named(option: str, reason: str, monkeypat
     monkeypatch.setattr(made.bank, "device", torch.device("cuda"))
     assert reason in captured.why_eager(made, Recipe(**{option: 0.2}))
     assert captured.why_eager(made, RECIPE) == ""
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+@pytest.mark.parametrize("space", [ECONAS_SEARCH, ECONAS_ZOO], ids=str)
+def test_a_step_on_a_gpu_is_launches_only(dtype: str, space: CellSpace) -> None:
+    def step(held: list[CellNetwork]) -> torch.Tensor:
+        images = torch.empty(len(held), 8, 3, 8, 8, device="cuda")
+        labels = torch.empty(len(held), 8, dtype=torch.long, device="cuda")
+        rate = torch.empty((), device="cuda")  # as in a graph
+        return train_step(make_program(held, Precision(dtype=dtype), RECIPE), images, labels, RECIPE, rate)
+
+    losses = on_gpu(networks(3, space), step)
+    assert (losses.device.type, losses.dtype, losses.shape) == ("cuda", torch.float32, (3,))
+
+
+def test_an_epoch_on_a_gpu_waits_at_its_end_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    ended = []
+    monkeypatch.setattr(captured, "why_eager", lambda *_: "there is nothing to record on")
+
+    def epoch(held: list[CellNetwork]) -> None:
+        examples = Examples(
+            images=torch.empty(21, 3, 12, 12, dtype=torch.uint8, device="cuda"),
+            labels=torch.empty(21, dtype=torch.long, device="cuda"),
+            resolution=8, mean=(0.5,) * 3, std=(0.2,) * 3, flip=True,
+        )  # fmt: skip
+        made = make_program(held, Precision(), RECIPE)
+        made.bank.track = lambda images: ended.append(images)  # type: ignore[method-assign]
+        train_together([made], examples, RECIPE, Precision(), [[Stage(start=0, stop=1, epochs=1, seed=0, root=0)] * 2])
+
+    with pytest.raises(DataDependentOutputException, match="local_scalar"):
+        on_gpu(networks(), epoch)
+    assert ended == [8, 8, 5]  # all batches were launched before anybody asked for a number
+
+
+def test_a_gpu_s_normalisation_is_the_cpu_s() -> None:
+    x, weight, bias = torch.randn(1, 6, 40), torch.rand(6) + 0.5, torch.randn(6)
+    cpu = torch.native_group_norm(x, weight, bias, 1, 6, 40, 6, 1e-5)
+    gpu = torch.native_batch_norm(x, weight, bias, None, None, True, 0.0, 1e-5)
+    for one, other in zip(cpu, gpu, strict=True):
+        torch.testing.assert_close(one.flatten(), other.flatten(), rtol=1e-5, atol=1e-5)

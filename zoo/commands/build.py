@@ -46,6 +46,7 @@ def build(
     dtype: opt.Dtype = "float32",
     channels_last: opt.ChannelsLast = True,
     engine: opt.Engine = "auto",
+    streams: opt.Streams = 1,
     gpus: opt.Gpus = 0.0,
     address: opt.Address = None,
     out: opt.Out = Path("runs/zoo"),
@@ -77,6 +78,7 @@ def build(
         threads=threads,
         console=console,
         engine=engine,
+        streams=streams,
     )
     identity = {
         "strategy": {

@@ -71,6 +71,13 @@ Engine = Annotated[
         rich_help_panel="Workers",
     ),
 ]
+Streams = Annotated[
+    int,
+    typer.Option(
+        help="Small maps: a group's networks as so many programs, side by side on a GPU. Part of the run.",
+        rich_help_panel="Workers",
+    ),
+]
 Workers = Annotated[
     int, typer.Option(help="Worker processes (Ray); 1 trains in this process.", rich_help_panel="Workers")
 ]
@@ -142,6 +149,7 @@ def prepare_bench(
     console: Console,
     form: Form = "cifar",
     engine: str = "auto",
+    streams: int = 1,
 ) -> Bench:
     """Load the images and make the setup that fits them.
 
@@ -152,8 +160,8 @@ def prepare_bench(
     from zoo.training import TrainingSetup
     from zoo.training.evaluator import ENGINES
 
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}")
+    if min(threads, streams) < 1:
+        raise ValueError(f"threads and streams must be at least 1, got {threads} and {streams}")
     if seed < 0:
         raise ValueError(f"the seed must not be negative, got {seed}")
     Skeleton(channels=channels, cells=cells, resolution=resolution or 32, form=form)  # fails before the images load
@@ -170,8 +178,9 @@ def prepare_bench(
         form=form,
     )
     setup = TrainingSetup(
-        skeleton=skeleton, recipe=recipe, precision=precision, seed=seed, threads=threads, engine=engine
-    )
+        skeleton=skeleton, recipe=recipe, precision=precision, seed=seed, threads=threads, engine=engine,
+        streams=streams,
+    )  # fmt: skip
     return Bench(images=images, setup=setup)
 
 

@@ -63,6 +63,7 @@ def study(
     dtype: opt.Dtype = "float32",
     channels_last: opt.ChannelsLast = True,
     engine: opt.Engine = "auto",
+    streams: opt.Streams = 1,
     gpus: opt.Gpus = 0.0,
     address: opt.Address = None,
     out: opt.Out = Path("runs/study"),
@@ -99,6 +100,7 @@ def study(
         threads=threads,
         console=console,
         engine=engine,
+        streams=streams,
     )
     grid, notices = merge_coinciding(grid, bench.setup.skeleton)
     for notice in notices:

@@ -156,7 +156,8 @@ class Bank:
         """The 2-norm of every network's gradient, (K,)."""
         if self._networks == 1:
             return self.gradients.square().sum(dim=0, keepdim=True).sqrt_()
-        rows = torch.segment_reduce(self.gradients.square(), "sum", lengths=self._lengths)
+        # unsafe: a check of the lengths would wait for the device in every step, and a captured step may not wait
+        rows = torch.segment_reduce(self.gradients.square(), "sum", lengths=self._lengths, unsafe=True)
         return rows.new_zeros(self._networks).index_add_(0, self._row_owner, rows).sqrt_()
 
     @torch.no_grad()
@@ -199,7 +200,9 @@ class Bank:
         owners = torch.tensor([owner for slot in self._slots for owner in slot.owners], device=self.device)
         lengths = [slot.parameters[0].numel() for slot in self._slots for _ in slot.owners]
         self._row_owner, self._lengths = owners, torch.tensor(lengths, device=self.device)
-        self._element_owner = owners.repeat_interleave(self._lengths) if self._networks > 1 else owners
+        self._element_owner = owners
+        if self._networks > 1:  # told its size, a GPU need not be asked for it
+            self._element_owner = owners.repeat_interleave(self._lengths, output_size=sum(lengths))
 
 
 MOMENTUM, EPS = 0.1, 1e-5

@@ -63,7 +63,11 @@ class _Graph:
         self._images, self._labels = images.clone(), labels.clone()
         self._rate = torch.zeros((), device=images.device, dtype=program.bank.storage)
         self._graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(self._graph):  # recorded, not executed
+        # Recorded on the stream it will run on, where that may be recorded: what kernels keep by stream (cuBLAS's
+        # workspace) must not be shared with graphs that run beside it.
+        current = torch.cuda.current_stream(images.device)
+        own = None if current == torch.cuda.default_stream(images.device) else current
+        with torch.cuda.graph(self._graph, stream=own):  # recorded, not executed
             self._losses = train_step(program, self._images, self._labels, recipe, self._rate)
 
     def replay(self, images: Tensor, labels: Tensor, rate: float) -> Tensor:

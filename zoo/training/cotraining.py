@@ -5,7 +5,8 @@ batch of trials never mixes settings or stages.
 """
 
 import math
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from functools import partial
 
 import torch
 from torch import Tensor
@@ -16,6 +17,8 @@ from zoo.networks.cell_network import CellNetwork
 from zoo.networks.program import Program
 from zoo.training.captured import CapturedStep
 from zoo.training.distributed import ALONE
+from zoo.training.lanes import in_turns
+from zoo.training.memory import largest_fitting
 from zoo.training.trainer import (
     AUGMENT,
     DTYPES,
@@ -61,24 +64,48 @@ def store_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer])
 
 
 def train_together(
-    program: Program, examples: Examples, recipe: Recipe, precision: Precision, stages: Sequence[Stage]
-) -> list[float | Diverged]:
-    """Train all networks for the epochs of their stages, which differ in their seeds only.
+    programs: Sequence[Program],
+    examples: Examples,
+    recipe: Recipe,
+    precision: Precision,
+    stages: Sequence[Sequence[Stage]],
+) -> list[list[float | Diverged]]:
+    """Train all networks of all programs for the epochs of their stages, which differ in their seeds only.
+
+    Several programs take their steps in turn, on a GPU each on a stream of its own.
+
+    Args:
+        programs: what is trained.
+        examples: what on.
+        recipe: how.
+        precision: device and dtype.
+        stages: of every network of every program.
 
     Returns:
-        The mean training loss of the last epoch of every network, or how it diverged; the others are not touched.
+        Program by program, the mean training loss of the last epoch of every network, or how it diverged; the others
+        are not touched.
 
     Raises:
         ValueError: for stages with other epochs, or fewer than two images.
     """
-    first = stages[0]
-    if any((stage.start, stage.stop, stage.epochs) != (first.start, first.stop, first.epochs) for stage in stages):
+    spans = {(stage.start, stage.stop, stage.epochs) for group in stages for stage in group}
+    if len(spans) != 1:
         raise ValueError("networks that train together must be at the same stage of the same schedule")
+    works = [
+        _training(program, examples, recipe, precision, group) for program, group in zip(programs, stages, strict=True)
+    ]
+    return in_turns(works, examples.images.device)
+
+
+def _training(
+    program: Program, examples: Examples, recipe: Recipe, precision: Precision, stages: Sequence[Stage]
+) -> Generator[None, None, list[float | Diverged]]:
+    """One program's stage, step by step."""
     results: list[float | Diverged] = [math.nan] * len(stages)
     step = CapturedStep(program, recipe)
-    for epoch in range(first.start, first.stop):
-        losses = _train_epoch(step, examples, recipe, precision, stages, epoch)
-        for number, loss in enumerate(losses):
+    for epoch in range(stages[0].start, stages[0].stop):
+        losses = yield from _epoch(step, examples, recipe, precision, stages, epoch)
+        for number, loss in enumerate(losses.tolist()):
             if not isinstance(results[number], Diverged):
                 finite = math.isfinite(loss)
                 results[number] = loss if finite else Diverged.in_training(loss, epoch)
@@ -87,10 +114,13 @@ def train_together(
     return results
 
 
-def _train_epoch(
+def _epoch(
     step: CapturedStep, examples: Examples, recipe: Recipe, precision: Precision, stages: Sequence[Stage], epoch: int
-) -> list[float]:
-    """One epoch of all networks; their mean losses. Nothing waits for the device before the last line."""
+) -> Generator[None, None, Tensor]:
+    """One epoch of all networks of a program, step by step; their mean losses (K,).
+
+    Between the copies of its random numbers and its end nothing waits for the device.
+    """
     count, device = len(examples.labels), examples.images.device
     base, resolution = examples.images.shape[-1], examples.resolution
     augmentation = Augmentation.scaled(
@@ -121,7 +151,8 @@ def _train_epoch(
         pixels = flat.view(*chosen.shape, *flat.shape[1:])  # (K, b, C, r, r)
         losses = step(pixels, examples.labels[chosen], rate, drop, paths)
         total += losses * chosen.shape[1]
-    means: list[float] = (total / slices[-1].stop).tolist()
+        yield
+    means: Tensor = total / slices[-1].stop
     return means
 
 
@@ -129,11 +160,20 @@ def evaluate_together(
     program: Program, images: Tensor, labels: Tensor, classes: int
 ) -> list[dict[str, float] | Diverged]:
     """As :func:`zoo.training.trainer.evaluate`, for all networks of a program on the same images (N, C, H, W)."""
+    # On a CPU larger batches would only leave the cache, and change the last bits.
+    most = EVALUATION_BATCH if images.device.type == "cpu" else len(labels)
+    return largest_fitting(partial(_evaluated, program, images, labels, classes), most, EVALUATION_BATCH)
+
+
+def _evaluated(
+    program: Program, images: Tensor, labels: Tensor, classes: int, size: int
+) -> list[dict[str, float] | Diverged]:
+    """In batches of ``size`` images."""
     networks, count = len(program.networks), len(labels)
     loss = torch.zeros(networks, device=images.device, dtype=program.bank.storage)
     hits = []
-    for first in range(0, count, EVALUATION_BATCH):
-        pixels, truth = images[first : first + EVALUATION_BATCH], labels[first : first + EVALUATION_BATCH]
+    for first in range(0, count, size):
+        pixels, truth = images[first : first + size], labels[first : first + size]
         _, logits, _ = program.forward(pixels.expand(networks, *pixels.shape), training=False)
         logits = logits.to(program.bank.storage)  # (K, b, classes)
         each = functional.cross_entropy(logits.transpose(1, 2), truth.expand(networks, -1), reduction="none")

@@ -4,6 +4,7 @@ import dataclasses
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, pairwise
 from typing import Any, Protocol
 
 import numpy as np
@@ -29,6 +30,7 @@ from zoo.training.cotraining import (
     train_together,
 )
 from zoo.training.distributed import ALONE, Team
+from zoo.training.memory import free_memory, out_of_memory
 from zoo.training.trainer import (
     ADDED,
     Diverged,
@@ -59,9 +61,11 @@ class TrainingSetup:
         seed: of weights, order, augmentation and sample subsets.
         threads: CPU threads of a worker; another number gives other last bits.
         engine: how networks are executed, one of :data:`ENGINES`; another gives other last bits.
+        streams: programs that the networks of a batch are shared out to, side by side on a GPU; more give other
+            last bits.
 
     Raises:
-        ValueError: for an engine that does not exist.
+        ValueError: for an engine that does not exist, or less than one stream.
     """
 
     skeleton: Skeleton = field(default_factory=Skeleton)
@@ -70,8 +74,11 @@ class TrainingSetup:
     seed: int = 0
     threads: int = 1
     engine: str = "plain"
+    streams: int = 1
 
     def __post_init__(self) -> None:
+        if self.streams < 1:
+            raise ValueError(f"streams must be at least 1, got {self.streams}")
         if self.engine not in ENGINES:
             raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
 
@@ -81,8 +88,16 @@ class TrainingSetup:
         for field_ in dataclasses.fields(Recipe):
             if field_.name in ADDED and data["recipe"][field_.name] == field_.default:
                 del data["recipe"][field_.name]
+        if self.streams == 1:  # as in runs from before there were any
+            del data["streams"]
         data["precision"]["device"] = torch.device(self.precision.device).type
         return data
+
+
+def side_by_side(count: int, streams: int) -> list[slice]:
+    """A batch of ``count`` networks shared out as evenly as possible, in order; no share is empty."""
+    ends = [count * number // min(count, streams) for number in range(min(count, streams) + 1)]
+    return [slice(*pair) for pair in pairwise(ends)]
 
 
 def make_evaluator(setup: TrainingSetup, images: ImageSet) -> "TrainingEvaluator":
@@ -138,8 +153,7 @@ def guarded(job: Job, work: Callable[[], tuple[dict[str, float], bytes | None, i
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
+        free_memory()
         return failed(job, "out of memory", time.perf_counter() - began)
     return measured(job, metrics, epochs, time.perf_counter() - began), weights
 
@@ -277,8 +291,7 @@ class TrainingEvaluator:
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+        free_memory()
         if len(jobs) == 1:
             return [failed(jobs[0], "out of memory", time.perf_counter() - began)]
         return [outcome for job in jobs for outcome in self._together([job])]
@@ -288,16 +301,20 @@ class TrainingEvaluator:
         examples = self._examples(setting.s, skeleton.resolution)
         optimizers = [one.optimizer for one in begun]
         cells = [one.network for one in begun if isinstance(one.network, CellNetwork)]  # all: see _as_program
-        program = make_program(cells, setup.precision, setup.recipe)
-        load_momenta(program, optimizers)
-        losses = train_together(program, examples, setup.recipe, setup.precision, [one.stage for one in begun])
-        prepared = self._prepared(skeleton.resolution)
-        metrics = evaluate_together(program, prepared, self._validation_labels, skeleton.classes)
-        store_momenta(program, optimizers)
-        program.close()
+        parts = side_by_side(len(begun), setup.streams)
+        programs = [make_program(cells[part], setup.precision, setup.recipe) for part in parts]
+        for program, part in zip(programs, parts, strict=True):
+            load_momenta(program, optimizers[part])
+        stages = [[one.stage for one in begun[part]] for part in parts]
+        losses = train_together(programs, examples, setup.recipe, setup.precision, stages)
+        prepared, metrics = self._prepared(skeleton.resolution), list[dict[str, float] | Diverged]()
+        for program, part in zip(programs, parts, strict=True):
+            metrics += evaluate_together(program, prepared, self._validation_labels, skeleton.classes)
+            store_momenta(program, optimizers[part])
+            program.close()
         seconds = (time.perf_counter() - began) / len(begun)
         images = len(examples.labels)
-        return [_outcome(*each, images, seconds) for each in zip(begun, losses, metrics, strict=True)]
+        return [_outcome(*each, images, seconds) for each in zip(begun, chain(*losses), metrics, strict=True)]
 
     def train(
         self, network: Network, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
@@ -336,13 +353,3 @@ class TrainingEvaluator:
 def sample(labels: np.ndarray[Any, np.dtype[np.int64]], level: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Indices of the training images at a sample level: class-balanced, drawn once per seed, nested."""
     return subset(labels, share_at(level), np.random.default_rng((seed, SAMPLE)))
-
-
-def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that a device had no memory left; torch has several ways to say so."""
-    text = str(error).lower()
-    return (
-        isinstance(error, torch.OutOfMemoryError | MemoryError)
-        or "out of memory" in text
-        or "can't allocate memory" in text
-    )

@@ -67,7 +67,7 @@ def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genoty
         began = time.perf_counter()
         stage = Stage(start=0, stop=1, epochs=1, seed=0, root=0)
         if program is not None:
-            train_together(program, examples, recipe, setup.precision, [stage])
+            train_together([program], examples, recipe, setup.precision, [[stage]])
         else:
             train_stage(network, optimizer, examples, recipe, setup.precision, stage)
         return (time.perf_counter() - began) / len(examples.labels)
