@@ -55,8 +55,12 @@ def plan_of(setup: SearchSetup, images: ImageSet) -> Plan:
     return Plan.fitted(setup, images, processes=1, expected_size=0, retrain=1, asked={})
 
 
-def searched(plan: Plan) -> tuple[dict[str, float], float]:
-    """Search and retrain: what is known of the last genotype, and the search's CPU seconds."""
+Found = tuple[dict[str, float], float]
+"""What is known of a search's last genotype, retrained, and the search's CPU seconds."""
+
+
+def searched(plan: Plan) -> Found:
+    """Search and retrain."""
     evaluator, spent = SearchEvaluator(plan.setup, plan.images), [0.0]
 
     def timed(jobs: Sequence[Job]) -> list[Outcome]:
@@ -93,7 +97,20 @@ def epochs_of_equal_time(args: argparse.Namespace, images: ImageSet) -> dict[Upd
     return {update: max(1, round(args.epochs * first / seconds[update])) for update in args.updates}
 
 
-def row(what: dict[str, Any], results: Sequence[tuple[dict[str, float], float]]) -> dict[str, Any]:
+class Searches:
+    """Searches on the same images, each made once: both studies begin with fixed cells and the first rule."""
+
+    def __init__(self, images: ImageSet) -> None:
+        self.images = images
+        self._found: dict[SearchSetup, Found] = {}
+
+    def __call__(self, setup: SearchSetup) -> Found:
+        if setup not in self._found:
+            self._found[setup] = searched(plan_of(setup, self.images))
+        return self._found[setup]
+
+
+def row(what: dict[str, Any], results: Sequence[Found]) -> dict[str, Any]:
     """Means over seeds, and the deviation of the accuracy."""
     means = {name: statistics.fmean(each[name] for each, _ in results) for name in COLUMNS}
     accuracies = [each["accuracy"] for each, _ in results]
@@ -114,26 +131,25 @@ def row(what: dict[str, Any], results: Sequence[tuple[dict[str, float], float]])
     return found
 
 
-def levels(args: argparse.Namespace, images: ImageSet) -> list[dict[str, Any]]:
+def levels(args: argparse.Namespace, searches: Searches) -> list[dict[str, Any]]:
     """The rules on fixed cells of the first number of layers, each for the same CPU time."""
     rows = []
-    for update, epochs in epochs_of_equal_time(args, images).items():
+    for update, epochs in epochs_of_equal_time(args, searches.images).items():
         make = partial(setup_of, args, update=update, topology="fixed", layers=args.layers[0])
-        plans = [plan_of(dataclasses.replace(make(seed=seed), epochs=epochs), images) for seed in range(args.seeds)]
-        rows.append(row({"update": update, "layers": args.layers[0], "epochs": epochs}, [searched(p) for p in plans]))
+        setups = [dataclasses.replace(make(seed=seed), epochs=epochs) for seed in range(args.seeds)]
+        rows.append(row({"update": update, "layers": args.layers[0], "epochs": epochs}, [*map(searches, setups)]))
     return rows
 
 
-def depth(args: argparse.Namespace, images: ImageSet) -> list[dict[str, Any]]:
+def depth(args: argparse.Namespace, searches: Searches) -> list[dict[str, Any]]:
     """Stretchable and fixed cells at every number of layers, with the first rule."""
     rows = []
     topologies: tuple[Kind, ...] = ("fixed", "stretchable")
     for layers in args.layers:
         for topology in topologies:
             make = partial(setup_of, args, update=args.updates[0], topology=topology, layers=layers)
-            plans = [plan_of(make(seed=seed), images) for seed in range(args.seeds)]
             what = {"topology": topology, "layers": layers, "epochs": args.epochs}
-            rows.append(row(what, [searched(plan) for plan in plans]))
+            rows.append(row(what, [searches(make(seed=seed)) for seed in range(args.seeds)]))
     return rows
 
 
@@ -158,10 +174,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     images = load(args.data, resolution=args.resolution, train=args.train, validation=args.val, seed=0)
-    studies: dict[str, Callable[[argparse.Namespace, ImageSet], list[dict[str, Any]]]] = {
+    studies: dict[str, Callable[[argparse.Namespace, Searches], list[dict[str, Any]]]] = {
         "levels": levels,
         "depth": depth,
     }
-    rows = [found for name in args.studies for found in studies[name](args, images)]
+    searches = Searches(images)
+    rows = [found for name in args.studies for found in studies[name](args, searches)]
     settings = {name: value for name, value in vars(args).items() if name not in ("json", "data")}
     return {"name": "darts_search", "data": args.data.partition(":")[0], "settings": json.dumps(settings), "rows": rows}
