@@ -20,12 +20,12 @@ from zoo.population.front import (
     require_known,
 )
 from zoo.population.prices import Choices, Prices, price_of
-from zoo.population.selection import Survivors, check_weights, survive, tournament
+from zoo.population.selection import Survivors, check_weights, crossed, survive, tournament
 from zoo.population.trial import Record, Trial
 from zoo.spaces.chain_space import ChainSpace
 from zoo.spaces.genotype import ChainGenotype
 
-VERSION = 1
+VERSION = 2
 
 # Purposes of the random streams; every use of randomness has a number of its own.
 BEGINNING, SURVIVAL, BREEDING = 711, 712, 713
@@ -271,7 +271,7 @@ class WeightedSearch:
                     for _ in range(1 + attempt // FARTHER):
                         child = mutated(child, learned, liked, self._space.options, self._parameters, rng)
                 else:
-                    child = np.where(rng.random(parents.shape[1]) < 0.5, parents[one], parents[other])
+                    child = crossed(parents[one], parents[other], rng)
                     parent = self._parents[one].genotype.key
                 genotype = self._chain(child)
                 if self._admit(genotype):

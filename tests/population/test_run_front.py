@@ -89,6 +89,14 @@ def test_a_supernet_is_no_network():
     assert [trial.index for trial in read_front(run).trials] == [0]
 
 
+def test_a_run_of_a_supernet_alone_says_what_comes_next():
+    run = journal([])
+    run.append_ask(1, [Trial(index=0, genotype=SpaceGenotype("darts-supernet"), setting=None, start=0, stop=9)])
+    run.append_tell([Record(index=0, ok=True, metrics={"accuracy": 0.5})])
+    with pytest.raises(ValueError, match="trained a supernet and no network.*zoo train"):
+        read_front(run)
+
+
 def test_a_network_that_was_measured_twice_counts_once():
     run = journal([(0.1, 1.0)])
     run.append_ask(1, [Trial(index=1, genotype=chain(0), setting=None, start=0, stop=1)])

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from zoo.population.front import front
-from zoo.population.selection import check_weights, survive, tournament, weighted_crowding
+from zoo.population.selection import check_weights, crossed, survive, tournament, weighted_crowding
 
 
 def generator(seed=0):
@@ -105,3 +105,12 @@ def test_weights_that_cannot_be_used_are_refused(weights, message):
 
 def test_thirds_are_weights():
     assert check_weights((1 / 3,) * 3, 3) == (1 / 3,) * 3
+
+
+def test_a_child_has_every_gene_of_a_parent_and_parents_stay_as_they_are():
+    first, second = np.arange(40), np.arange(100, 140)
+    child = crossed(first, second, generator())
+    assert ((child == first) | (child == second)).all()
+    assert 5 < (child == first).sum() < 35
+    assert (first[0], second[0]) == (0, 100)
+    assert (child == crossed(first, second, generator())).all()

@@ -118,6 +118,11 @@ def read_front(
     kept = (*map(Limit.parse, strategy.get("limits", ())), *limits)
     trials, records = _comparable(journal.trials(), journal.records(), like)
     if not trials:
+        if any(record.ok for record in journal.records().values()):  # of supernets
+            raise ValueError(
+                "the run has trained a supernet and no network: search with it, or train a genotype that it has found "
+                "with thriftnas zoo train"
+            )
         raise ValueError("the run has measured no network completely yet")
     metrics = [record.metrics for record in records]
     for limit in kept:

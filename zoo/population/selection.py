@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from pymoo.core.population import Population
+from pymoo.core.problem import Problem
+from pymoo.operators.crossover.ux import UniformCrossover
 from pymoo.operators.selection.tournament import TournamentSelection
 from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 
@@ -123,3 +125,11 @@ def tournament(survivors: Survivors, count: int, rng: np.random.Generator) -> Nu
 def _first(_: Any, pairs: Numbers, **__: Any) -> Any:
     """Survivors are sorted, so the one before the other is the better."""
     return np.min(pairs, axis=1)
+
+
+def crossed(first: Numbers, second: Numbers, rng: np.random.Generator) -> Numbers:
+    """A child (genes,) of two parents (genes,): every gene is one of theirs, either as likely (uniform crossover)."""
+    parents = Population.new("X", np.stack([first, second]))
+    operator, problem = UniformCrossover(prob=1.0), Problem(n_var=len(first))
+    children = operator(problem, parents, parents=np.array([[0, 1]]), random_state=rng)
+    return np.asarray(children[0].X, dtype=np.int64)
