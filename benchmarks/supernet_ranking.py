@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         raise ValueError(f"unknown variants {sorted(unknown)}, expected some of {', '.join(VARIANTS)}")
     images = load(args.data, resolution=args.resolution, train=args.train, validation=args.val, seed=0, progress=None)
     paths, accuracies = drawn(read_table(args.table), args.networks)
-    macs, _ = ChainCosts(CHAIN.scaled(args.channels), args.resolution, len(images.classes))(paths)
+    macs, _ = ChainCosts(CHAIN.scaled(args.channels), args.resolution, len(images.classes), images.channels)(paths)
     rows, curves = [], {}
     for variant in wanted:
         for seed in range(args.seeds):
@@ -97,6 +97,29 @@ def drawn(table: Table, count: int) -> tuple[NDArray[np.int64], NDArray[np.float
     return np.array(list(chosen.values())), np.array([table.accuracies[path][epochs] for path in chosen.values()])
 
 
+def asked(variant: str, seed: int, images: ImageSet, args: argparse.Namespace) -> tuple[SupernetForm, SupernetSetup]:
+    """The supernet of a variant, and how it is trained."""
+    skips, sampling = variant.split("-")
+    stabilizers, start = SKIPS[skips]
+    skeleton = Skeleton(
+        channels=args.channels, cells=8, resolution=args.resolution, in_channels=images.channels,
+        classes=len(images.classes),
+    )  # fmt: skip
+    recipe = Recipe(batch=args.batch, lr=args.lr, lr_min=0.0, weight_decay=RECIPE.weight_decay, cutout=RECIPE.cutout)
+    setup = SupernetSetup(
+        training=TrainingSetup(
+            skeleton=skeleton,
+            recipe=recipe,
+            precision=Precision(device=args.device, dtype=args.dtype),
+            seed=seed,
+            threads=args.threads,
+        ),
+        sampling="uniform" if sampling == "uniform" else "fair",
+        start="random" if start == "random" else "identity",
+    )
+    return SupernetForm(space=SPACE, stabilizers=stabilizers), setup
+
+
 def ranked(
     variant: str,
     seed: int,
@@ -106,24 +129,8 @@ def ranked(
     args: argparse.Namespace,
 ) -> tuple[dict[str, Any], list[float]]:
     """One supernet's row, and its mean validation accuracy after every fair epoch's worth of paths."""
-    skips, sampling = variant.split("-")
-    stabilizers, start = SKIPS[skips]
-    per_image = len(CHAIN.choices) if sampling == "uniform" else 1
-    skeleton = Skeleton(channels=args.channels, cells=8, resolution=args.resolution, classes=len(images.classes))
-    setup = SupernetSetup(
-        training=TrainingSetup(
-            skeleton=skeleton,
-            recipe=Recipe(
-                batch=args.batch, lr=args.lr, lr_min=0.0, weight_decay=RECIPE.weight_decay, cutout=RECIPE.cutout
-            ),
-            precision=Precision(device=args.device, dtype=args.dtype),
-            seed=seed,
-            threads=args.threads,
-        ),
-        sampling="uniform" if sampling == "uniform" else "fair",
-        start="random" if start == "random" else "identity",
-    )
-    form = SupernetForm(space=SPACE, stabilizers=stabilizers)
+    form, setup = asked(variant, seed, images, args)
+    per_image = len(CHAIN.choices) if setup.sampling == "uniform" else 1
     evaluator, weights = SupernetEvaluator(setup, images), None
     curve: list[float] = []
     schedule = ProxySetting(0, 0, 0, args.epochs * per_image)

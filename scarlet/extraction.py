@@ -22,6 +22,8 @@ class LayerProof:
         layer: number from 0; the number of layers is the head.
         folded: how many skips before it went into its first convolution.
         exact: whether the theorem applies: it had nothing to fold, or has no shortcut the skips would have fed.
+        shortcut: what became of such a shortcut, the branch being folded: "carries the input" that the skips
+            received, or "left out" where the widths differ; empty where exact.
         deviation: largest difference of its output, relative to the supernet's largest value; both from what the
             supernet computes before the folded skips.
     """
@@ -29,6 +31,7 @@ class LayerProof:
     layer: int
     folded: int
     exact: bool
+    shortcut: str
     deviation: float
 
 
@@ -143,7 +146,9 @@ def _prove(supernet: Supernet, network: ChainNetwork) -> tuple[tuple[LayerProof,
         before = maps
         maps, got = theirs(maps), mine(ours)
         fed = isinstance(theirs, InvertedBottleneck) and theirs.shortcut and not _same(before, ours)
-        proof.append(LayerProof(layer=number, folded=folded, exact=not fed, deviation=_apart(got, maps)))
+        kept = isinstance(mine, InvertedBottleneck) and mine.shortcut
+        done = ("carries the input" if kept else "left out") if fed else ""
+        proof.append(LayerProof(layer=number, folded=folded, exact=not fed, shortcut=done, deviation=_apart(got, maps)))
         ours, folded = maps, 0  # every layer is judged alone
     logits = classifier(maps.mean(dim=(2, 3)))
     return tuple(proof), _apart(network(probe.to(device)), logits)

@@ -4,6 +4,7 @@ import dataclasses
 import hashlib
 import io
 import json
+import zipfile
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +13,7 @@ from typing import Any
 import torch
 
 from scarlet.supernet import Supernet, SupernetForm, build_supernet
+from zoo.data.image_set import ImageSet
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.checkpoint import read_tensors
 
@@ -82,6 +84,8 @@ def read_supernet(data: bytes, name: str = "supernet", device: str = "cpu") -> T
     Raises:
         ValueError: if it is no supernet, damaged, or of another schema.
     """
+    if not zipfile.is_zipfile(io.BytesIO(data)):  # torch would warn, and say which kinds of files it once wrote
+        raise ValueError(f"the supernet {name} cannot be read safely: it is no such file, or not the whole of one")
     state = read_tensors(io.BytesIO(data), f"supernet {name}")
     if state.get("schema") != SCHEMA or "supernet" not in state:
         raise ValueError(f"{name} is not a supernet file of schema {SCHEMA}")
@@ -102,6 +106,29 @@ def load_supernet(path: Path, device: str = "cpu") -> tuple[TrainedSupernet, str
     return read_supernet(data, str(path), device), hashlib.sha256(data).hexdigest()
 
 
+def require_fitting(images: ImageSet, classes: tuple[str, ...], skeleton: Skeleton) -> None:
+    """Find out early whether a supernet can read ``images``.
+
+    Args:
+        images: to measure on, or to take statistics from.
+        classes: the supernet's.
+        skeleton: of the supernet.
+
+    Raises:
+        ValueError: for images of other colours or other classes.
+    """
+    if images.channels != skeleton.in_channels:
+        raise ValueError(
+            f"the supernet reads images of {skeleton.in_channels} channels, those of {images.name} have "
+            f"{images.channels}: expected the images it was trained on"
+        )
+    if tuple(images.classes) != classes:
+        raise ValueError(
+            f"the supernet knows the {len(classes)} classes {', '.join(classes[:5])}, those of {images.name} are the "
+            f"{len(images.classes)} classes {', '.join(images.classes[:5])}"
+        )
+
+
 def _restore(facts: dict[str, Any], weights: dict[str, torch.Tensor], device: str) -> TrainedSupernet:
     form, skeleton = SupernetForm(**facts["form"]), Skeleton(**facts["skeleton"])
     classes, mean, std = (tuple(facts[name]) for name in ("classes", "mean", "std"))
@@ -113,7 +140,11 @@ def _restore(facts: dict[str, Any], weights: dict[str, torch.Tensor], device: st
     network = build_supernet(
         form, skeleton, torch.Generator().manual_seed(0), dtype=torch.float64 if double else torch.float32
     )
-    network.load_state_dict(weights)
+    try:
+        network.load_state_dict(weights)
+    except RuntimeError as error:  # its second line names the first things that do not fit
+        detail = " ".join(str(error).split("\n")[1].split())
+        raise ValueError(f"its weights are of another supernet than one of {form.space!r}: {detail[:200]}") from None
     return TrainedSupernet(
         network=network.to(device).eval(), classes=classes, mean=mean, std=std, notes=dict(facts["notes"])
     )

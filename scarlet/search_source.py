@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from scarlet.keeping import NAME, load_supernet
-from scarlet.subnets import Inheritance, make_subnet_evaluator
+from scarlet.keeping import NAME, load_supernet, require_fitting
+from scarlet.subnets import Inheritance, make_subnet_evaluator, require_enough
 from zoo.data.image_set import ImageSet
 from zoo.population.prices import Counted, PricedEvaluator, Prices, Together, read_latency
 from zoo.population.table import Table, read_table
@@ -75,6 +75,7 @@ class Knowledge:
         hash: SHA-256 of its content.
         skeleton: of its networks.
         space: of its paths.
+        classes: names, in the order of its logits.
         data: fingerprint of the images it was trained on, None where it does not say.
         seed: which chose these images out of their data set.
     """
@@ -83,6 +84,7 @@ class Knowledge:
     hash: str
     skeleton: Skeleton
     space: str
+    classes: tuple[str, ...]
     data: str | None
     seed: int
 
@@ -101,6 +103,7 @@ def know_supernet(path: Path) -> Knowledge:
         hash=digest,
         skeleton=held.network.skeleton,
         space=held.network.form.space,
+        classes=held.classes,
         data=held.notes.get("data"),
         seed=int(held.notes.get("seed", 0)),
     )
@@ -128,13 +131,15 @@ def supernet_source(
         recalibration: images for every network's own batch-norm statistics; 0: inherited.
 
     Raises:
-        ValueError: for other images, or as :class:`Inheritance` and :func:`read_latency`.
+        ValueError: for other images or too few of them, or as :class:`Inheritance` and :func:`read_latency`.
     """
     if known.data is not None and known.data != images.fingerprint:
         raise ValueError(
             f"the supernet was trained on other images (fingerprint {known.data[:12]}) than these "
             f"({images.fingerprint[:12]}): expected the same --data, --train and --val"
         )
+    require_fitting(images, known.classes, known.skeleton)
+    require_enough(images, recalibration)
     inheritance = Inheritance(
         weights=known.path.read_bytes(), device=device, dtype=dtype, threads=threads, recalibration=recalibration,
         seed=known.seed,

@@ -4,6 +4,7 @@ import hashlib
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from scarlet.evaluation import Statistics, evaluate_paths, recalibrated
 from scarlet.folded import FoldedSupernet, Folding
-from scarlet.keeping import read_supernet
+from scarlet.keeping import read_supernet, require_fitting
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.population.executor import failures
@@ -21,7 +22,7 @@ from zoo.population.trial import Job, Outcome, Record
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.chain_space import CHAIN_SPACES
 from zoo.spaces.genotype import ChainGenotype
-from zoo.training.evaluator import out_of_memory
+from zoo.training.memory import free_memory, out_of_memory
 from zoo.training.trainer import DTYPES
 
 CALIBRATION = 703
@@ -81,12 +82,21 @@ def calibration_images(
     """``count`` training images, drawn by ``seed`` and prepared, float32 (count, C, H, W).
 
     Raises:
+        ValueError: as :func:`require_enough`.
+    """
+    require_enough(images, count)
+    order = np.random.default_rng((seed, CALIBRATION)).permutation(len(images.train))
+    return prepare(torch.tensor(images.train.images[np.sort(order[:count])]), resolution, mean, std)
+
+
+def require_enough(images: ImageSet, count: int) -> None:
+    """Find out early whether there are ``count`` training images to recalibrate on.
+
+    Raises:
         ValueError: for more images than there are.
     """
     if count > len(images.train):
         raise ValueError(f"expected at most the {len(images.train)} training images to recalibrate on, got {count}")
-    order = np.random.default_rng((seed, CALIBRATION)).permutation(len(images.train))
-    return prepare(torch.tensor(images.train.images[np.sort(order[:count])]), resolution, mean, std)
 
 
 def make_subnet_evaluator(inheritance: Inheritance, images: ImageSet) -> "SubnetEvaluator":
@@ -107,8 +117,7 @@ class SubnetEvaluator:
     def __init__(self, inheritance: Inheritance, images: ImageSet) -> None:
         torch.set_num_threads(inheritance.threads)
         held = read_supernet(inheritance.weights, device=inheritance.device)
-        if tuple(images.classes) != held.classes:
-            raise ValueError(f"the supernet knows the classes {held.classes[:5]}, the images have {images.classes[:5]}")
+        require_fitting(images, held.classes, held.network.skeleton)
         self._network, self._labels = held.network, images.validation.labels
         dtype = DTYPES[inheritance.dtype]
         if dtype == torch.float64:
@@ -117,8 +126,8 @@ class SubnetEvaluator:
         self._folded = FoldedSupernet(self._network, Folding.best(inheritance.device, dtype))
         skeleton, device = self._network.skeleton, inheritance.device
 
-        pixels = torch.tensor(images.validation.images, device=device)
-        self._validation = prepare(pixels, skeleton.resolution, held.mean, held.std)
+        self._validation = torch.tensor(images.validation.images, device=device)  # bytes, prepared chunk by chunk
+        self._prepared = partial(prepare, resolution=skeleton.resolution, mean=held.mean, std=held.std)
         self._validation_labels = torch.tensor(self._labels, device=device)
         self._calibration: Tensor | None = None
         if inheritance.recalibration:
@@ -141,8 +150,7 @@ class SubnetEvaluator:
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-            if torch.cuda.is_available():
-                torch.cuda.empty_cache()
+            free_memory()
             return failures(jobs, "out of memory", time.perf_counter() - began)
         seconds = (time.perf_counter() - began) / len(jobs)
         return [(self._record(job, metrics, seconds), None) for job, metrics in zip(jobs, measured, strict=True)]
@@ -159,7 +167,10 @@ class SubnetEvaluator:
         statistics: Statistics | None = None
         if self._calibration is not None:
             statistics = recalibrated(self._network, self._calibration, paths)
-        scores = evaluate_paths(self._folded, self._validation, self._validation_labels, paths, statistics=statistics)
+        scores = evaluate_paths(
+            self._folded, self._validation, self._validation_labels, paths,
+            statistics=statistics, prepared=self._prepared,
+        )  # fmt: skip
         macs, params = self._costs(paths)
         columns = {
             "accuracy": scores.accuracies(self._labels),

@@ -4,6 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -103,8 +104,8 @@ class SupernetEvaluator:
         device, resolution = setup.training.precision.device, setup.training.skeleton.resolution
         self._train = torch.tensor(images.train.images, device=device)  # copies: shared arrays are read-only
         self._labels = torch.tensor(images.train.labels, device=device)
-        validation = torch.tensor(images.validation.images, device=device)
-        self._validation = prepare(validation, resolution, images.mean, images.std)
+        self._validation = torch.tensor(images.validation.images, device=device)  # bytes, prepared chunk by chunk
+        self._prepared = partial(prepare, resolution=resolution, mean=images.mean, std=images.std)
         self._validation_labels = torch.tensor(images.validation.labels, device=device)
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
@@ -130,11 +131,12 @@ class SupernetEvaluator:
         rng = np.random.default_rng((self._setup.training.seed, MEASURED))
         chain = network.chain
         paths = draw_paths("uniform", rng, chain.starts[-1], len(chain.choices), MEASURED_PATHS)[:, 0]
-        scores = evaluate_paths(network, self._validation, self._validation_labels, paths)
+        scores = evaluate_paths(network, self._validation, self._validation_labels, paths, prepared=self._prepared)
         if not np.isfinite(scores.losses).all():
             raise Diverged(f"diverged: the validation losses of {MEASURED_PATHS} paths are {scores.losses.tolist()}")
         labels = self._set.validation.labels
-        alike = mean_similarity(feature_similarity(network, self._validation[:COMPARED], paths[0].tolist()))
+        compared = self._prepared(self._validation[:COMPARED])
+        alike = mean_similarity(feature_similarity(network, compared, paths[0].tolist()))
         return {
             "accuracy": float(scores.accuracies(labels).mean()),
             "balanced_accuracy": float(scores.balanced(labels).mean()),

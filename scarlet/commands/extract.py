@@ -13,7 +13,7 @@ from rich.table import Table
 from scarlet.evaluation import adopt, recalibrated
 from scarlet.extraction import Extraction
 from scarlet.extraction import extract as extracted
-from scarlet.keeping import TrainedSupernet, load_supernet
+from scarlet.keeping import TrainedSupernet, load_supernet, require_fitting
 from scarlet.subnets import calibration_images
 from zoo.commands import options as opt
 from zoo.commands.zoo import read_genotype
@@ -48,7 +48,7 @@ def extract(
     """Write a sub-network with its inherited weights as a model, its skips folded into the blocks behind them.
 
     The proof lists for every layer how far it is from the supernet's, in float64, and to which layers the theorem
-    does not apply, because their shortcut would have carried a stabilizer's output.
+    does not apply, because their shortcut would have carried a stabilizer's output, and what became of that.
     """
     if recalibrate < 0 or recalibrate == 1:
         raise ValueError(f"expected 0 or at least 2 images to recalibrate on, got {recalibrate}")
@@ -59,6 +59,7 @@ def extract(
     if recalibrate:
         resolution = held.network.skeleton.resolution
         images = load(data, resolution=resolution, train=train, validation=validation, seed=seed)
+        require_fitting(images, held.classes, held.network.skeleton)
         pixels = calibration_images(images, recalibrate, seed, resolution, held.mean, held.std)
         paths = np.array([chain.choices])
         adopt(held.network, chain.choices, recalibrated(held.network, pixels, paths))
@@ -109,7 +110,7 @@ def _say(result: Extraction, summary: dict[str, Any], out: Path) -> None:
     for layer in result.proof:
         number = layer.layer
         name = "head" if number == len(genotype.choices) else str(choices[genotype.choices[number]] or "I")
-        note = "" if layer.exact else " (inexact: a shortcut)"
+        note = "" if layer.exact else f" (inexact: the shortcut {layer.shortcut})"
         table.add_row(str(number), name, str(layer.folded), f"{layer.deviation:.1e}{note}")
     console = Console()
     console.print(table)

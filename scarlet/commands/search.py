@@ -7,7 +7,7 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from scarlet.inherited import SUPERNET
+from scarlet.inherited import IMAGES, SUPERNET
 from scarlet.keeping import NAME
 from scarlet.nsga import VERSION, WeightedSearch, Wishes
 from scarlet.search_parameters import SearchParameters
@@ -16,8 +16,10 @@ from zoo.commands import options as opt
 from zoo.commands.export import Limits, Maximize, Minimize
 from zoo.commands.front_report import report_front
 from zoo.data import load
+from zoo.data.sources import FOLDER
 from zoo.launch import check_folder, counting_bar, locked, open_run, run
 from zoo.population.front import Limit, Objective, objectives
+from zoo.population.journal import Journal
 from zoo.population.run_front import identity_of
 from zoo.population.selection import parse_weights
 from zoo.training import Precision
@@ -119,8 +121,7 @@ def search(
     strategy().ask(1, 0)  # complains now about limits that cannot be kept
     identity = _identity(source, wishes, parameters, seed, group)
     with locked(out), closing(open_run(out, identity, ctx.obj)) as journal:
-        if supernet is not None:
-            journal.set(SUPERNET, str((supernet / NAME if supernet.is_dir() else supernet).resolve()))
+        _remember(journal, supernet, data, train, validation)
         total = most(wishes, parameters, source)
         finished = run(
             out,
@@ -167,6 +168,18 @@ def _inheriting(
         known, images, latency, device=precision.device, dtype=precision.dtype, threads=threads,
         recalibration=recalibration,
     )  # fmt: skip
+
+
+def _remember(
+    journal: Journal, supernet: Path | None, data: str | None, train: int | None, validation: int | None
+) -> None:
+    """Note where the supernet and its images are: for those who export, from whatever directory."""
+    if supernet is None or data is None:
+        return
+    journal.set(SUPERNET, str((supernet / NAME if supernet.is_dir() else supernet).resolve()))
+    if data.startswith(FOLDER):
+        data = FOLDER + str(Path(data.removeprefix(FOLDER)).expanduser().resolve())
+    journal.set(IMAGES, {"name": data, "train": train, "validation": validation})
 
 
 def wish(maximize: list[str], minimize: list[str], weights: str | None, limits: list[str]) -> Wishes:

@@ -10,7 +10,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from scarlet.keeping import load_supernet
+from scarlet.keeping import load_supernet, require_fitting
 from scarlet.paths import draw_paths
 from scarlet.similarity import LayerSimilarity, feature_similarity, mean_similarity
 from scarlet.training import MEASURED
@@ -45,6 +45,7 @@ def similarity(
         network = held.network
         resolution, chain = network.skeleton.resolution, network.chain
         loaded = load(data, resolution=resolution, train=train, validation=validation, seed=seed)
+        require_fitting(loaded, held.classes, network.skeleton)
         pixels = prepare(torch.tensor(loaded.validation.images[:images]), resolution, held.mean, held.std)
         rng = np.random.default_rng((seed, MEASURED))
         (route,) = draw_paths("uniform", rng, chain.starts[-1], len(chain.choices), 1)[:, 0].tolist()

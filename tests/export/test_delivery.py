@@ -97,6 +97,13 @@ def test_a_failure_leaves_nothing_new(found, make_model, tmp_path):
     assert [path.name for path in (tmp_path / "old").iterdir()] == ["mine.txt"]
 
 
+def test_what_a_killed_delivery_left_is_gone_after_the_next(found, make_model, tmp_path):
+    (tmp_path / ".new-killed").mkdir()
+    (tmp_path / ".new-killed" / "model-01.pt").write_bytes(b"half a model")
+    delivery(found, make_model, ("json",)).write(tmp_path)
+    assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
 def test_the_page_holds_everything_and_escapes_it(found, make_model):
     one = delivery(found, make_model, ("json",))
     text = page(found, one.chosen, {"command": "a <b> & c </script>"})

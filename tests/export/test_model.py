@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -161,6 +162,13 @@ def test_weights_of_another_form_are_damaged(tmp_path, weights):
 def test_a_model_without_weights_is_damaged(tmp_path):
     torch.save({"schema": 1, "facts": "{}"}, tmp_path / "model.pt")
     with pytest.raises(ValueError, match="model file"):
+        load_model(tmp_path / "model.pt")
+
+
+@pytest.mark.parametrize("content", [b"", b"no model", pickle.dumps({"schema": 1}), b"PK\x03\x04"])
+def test_what_is_no_whole_file_is_said_in_one_line(tmp_path, content):
+    (tmp_path / "model.pt").write_bytes(content)
+    with pytest.raises(ValueError, match="cannot be read safely: it is no such file, or not the whole of one"):
         load_model(tmp_path / "model.pt")
 
 

@@ -1,7 +1,9 @@
-"""Small supernets with weights and statistics that matter everywhere."""
+"""Small supernets with weights and statistics that matter everywhere, and a table of made-up accuracies."""
 
+import gzip
 from collections.abc import Callable
 from functools import cache
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -85,3 +87,16 @@ def images() -> ImageSet:
         std=(0.25,) * 3,
         flip=True,
     )
+
+
+@pytest.fixture(scope="session")
+def table(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A made-up table of NAS-Bench-Macro's form."""
+    path = tmp_path_factory.mktemp("table") / "macro.csv.gz"
+    rows = ["arch,mean_acc,params,flops"]
+    for choices in np.ndindex((3,) * 8):
+        size = sum(choice * (1 + i % 3) for i, choice in enumerate(choices))
+        accuracy = 100 * (1 - np.exp(-size / 9)) - (choices[0] == 1)
+        rows.append(f"{''.join(map(str, choices))},{accuracy:.3f},{1000 + 10 * size},{1e6 * (1 + size)}")
+    path.write_bytes(gzip.compress("\n".join(rows).encode()))
+    return path

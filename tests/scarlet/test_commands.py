@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 import torch
+from PIL import Image
 
 from scarlet.extraction import extract
 from scarlet.keeping import load_supernet
@@ -129,6 +130,22 @@ def test_bad_input_is_one_line_and_leaves_nothing(trained, tmp_path, monkeypatch
     assert error.count("\n") == 1
     assert text in error
     assert [path.name for path in tmp_path.iterdir()] == ["TRUNCATED"]
+
+
+def test_images_of_other_colours_are_one_line(trained, tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("THRIFTNAS_CACHE", str(tmp_path / "cache"))
+    for label in range(10):
+        (tmp_path / "photos" / str(label)).mkdir(parents=True)
+        for i in range(4):
+            Image.new("RGB", (8, 8), (20 * label, 5 * i, 0)).save(tmp_path / "photos" / str(label) / f"{i}.png")
+    supernet, data = str(trained / "supernet.pt"), f"imagefolder:{tmp_path / 'photos'}"
+    for arguments in (["extract", supernet, PATH, "--recalibrate", "4"], ["similarity", supernet]):
+        out = tmp_path / arguments[0]
+        assert main(["scarlet", *arguments, "--data", data, "--out", str(out)]) == 2
+        error = capsys.readouterr().err
+        assert "the supernet reads images of 1 channels" in error
+        assert error.count("\n") == 1
+        assert not out.exists()
 
 
 def test_a_failed_training_says_so(tmp_path, capsys):

@@ -86,6 +86,20 @@ def test_the_order_of_the_paths_changes_nothing(supernet, random_paths):
     assert np.array_equal(one.losses[order], other.losses)
 
 
+def test_images_are_prepared_chunk_by_chunk(supernet, random_paths):
+    network = supernet("nas-bench-macro")
+    paths, (images, labels), seen = random_paths(network, 3), examples(network, 12), []
+
+    def prepared(chunk):
+        seen.append(len(chunk))
+        return chunk / 255
+
+    raw = (images * 255).round()
+    scores = evaluate_paths(network, raw, labels, paths, prepared=prepared, chunk=5)
+    assert seen == [5, 5, 2]  # every image once, however many paths there are
+    assert np.array_equal(scores.losses, evaluate_paths(network, raw / 255, labels, paths, chunk=5).losses)
+
+
 def test_balanced_accuracy_is_the_mean_recall(supernet, random_paths):
     network = supernet("nas-bench-macro")
     images, _ = examples(network, 30)

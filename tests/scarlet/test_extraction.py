@@ -59,6 +59,9 @@ def test_folding_is_exact_where_the_theorem_applies(nets, space, stabilizers, se
     assert [layer.layer for layer in result.inexact] == expected_inexact(network, path)
     assert all(layer.deviation <= EXACT for layer in result.proof if layer.exact)
     assert all(layer.deviation > 1e-6 for layer in result.inexact)
+    for layer in result.proof:  # what was done where the theorem does not apply
+        kept = not layer.exact and result.network.layers[layer.layer].shortcut
+        assert layer.shortcut == ("" if layer.exact else "carries the input" if kept else "left out")
     assert sum(layer.folded for layer in result.proof) == sum(type(m).__name__ == "Skip" for m in result.network.layers)
     if not result.inexact:
         assert result.deviation <= EXACT

@@ -2,7 +2,7 @@
 
 import argparse
 import contextlib
-import gzip
+import dataclasses
 import importlib
 import io
 import json
@@ -17,8 +17,9 @@ import zoo.cli
 from benchmarks import subnet_eval
 from scarlet.commands.search import search
 from scarlet.inherited import inherited_model
-from scarlet.keeping import TrainedSupernet, save_supernet
-from zoo.export import run_models
+from scarlet.keeping import TrainedSupernet, load_supernet, save_supernet
+from zoo.data import load
+from zoo.export import load_model, run_models
 from zoo.population import Journal
 
 FEW = ("--population", 6, "--generations", 3, "--group", 4)
@@ -45,19 +46,6 @@ def thriftnas(monkeypatch, tmp_path):
         return code, out.getvalue(), err.getvalue()
 
     return call
-
-
-@pytest.fixture(scope="session")
-def table(tmp_path_factory):
-    """A made-up table of NAS-Bench-Macro's form."""
-    path = tmp_path_factory.mktemp("table") / "macro.csv.gz"
-    rows = ["arch,mean_acc,params,flops"]
-    for choices in np.ndindex((3,) * 8):
-        size = sum(choice * (1 + i % 3) for i, choice in enumerate(choices))
-        accuracy = 100 * (1 - np.exp(-size / 9)) - (choices[0] == 1)
-        rows.append(f"{''.join(map(str, choices))},{accuracy:.3f},{1000 + 10 * size},{1e6 * (1 + size)}")
-    path.write_bytes(gzip.compress("\n".join(rows).encode()))
-    return path
 
 
 def test_a_search_ends_with_a_front_and_says_how_to_export(thriftnas, table, tmp_path, digest):
@@ -159,8 +147,6 @@ def trained(supernet, tmp_path):
     """A supernet's file and the images it knows, as a folder."""
     from PIL import Image
 
-    from zoo.data import load
-
     rng = np.random.default_rng(0)
     for label in range(4):
         (tmp_path / "photos" / f"class{label}").mkdir(parents=True)
@@ -198,6 +184,32 @@ def test_a_search_on_inherited_weights_and_its_models(thriftnas, trained):
         assert trials[model["trial"]].genotype.key == model["key"]
 
 
+def test_models_of_a_recalibrated_search_are_as_accurate_as_it_measured(thriftnas, trained, monkeypatch):
+    monkeypatch.chdir(trained)
+    more = ("--recalibration", 30, "--out", "run")
+    assert thriftnas(*command(trained, *more), "--data", "imagefolder:photos")[0] == 0
+    (trained / "elsewhere").mkdir()
+    monkeypatch.chdir(trained / "elsewhere")  # where the images were is known all the same
+    run = trained / "run"
+    code, out, err = thriftnas("run", "export", run, "--count", 2, "--format", "state", "--json")
+    assert code == 0, err
+    images = load("imagefolder:../photos", resolution=8, seed=3)
+    for model in json.loads(out)["models"]:
+        read = load_model(run / "export" / model["files"]["state"])
+        found = read.predict(torch.tensor(images.validation.images)).argmax(dim=1).numpy()
+        assert (found == images.validation.labels).mean() == model["metrics"]["accuracy"]
+        assert read.notes["recalibrated"] == 30
+        proof = read.notes["folding"]
+        assert read.notes["inexact_layers"] == [layer["layer"] for layer in proof if not layer["exact"]] == []
+        assert max(layer["deviation"] for layer in proof) < 1e-12
+    next((trained / "photos" / "class0").iterdir()).unlink()
+    code, _, err = thriftnas("run", "export", run, "--format", "state", "--out", trained / "late")
+    assert code == 2
+    assert "have changed: its networks were recalibrated on others" in err
+    assert err.count("\n") == 1
+    assert not (trained / "late").exists()
+
+
 def test_the_benchmark_of_evaluation_takes_the_populations_of_a_search(thriftnas, trained):
     assert thriftnas(*command(trained, "--out", trained / "run"))[0] == 0
     parser = argparse.ArgumentParser()
@@ -210,6 +222,45 @@ def test_the_benchmark_of_evaluation_takes_the_populations_of_a_search(thriftnas
     assert all(row["agreement_float32"] > 0.9 for row in found["rows"])
     with pytest.raises(ValueError, match="not both"):
         subnet_eval.run(parser.parse_args(["--search", "there", "--supernet", "there"]))
+
+
+def test_a_model_that_is_not_what_was_measured_comes_with_a_warning(thriftnas, trained):
+    """A shortcut behind a learned skip: what is exported is another function than what the search measured."""
+    assert thriftnas(*command(trained, "--population", 30, "--generations", 0, "--out", trained / "run"))[0] == 0
+    code, out, err = thriftnas("run", "export", trained / "run", "--format", "json,state")
+    assert code == 0, err
+    models = json.loads((trained / "run" / "export" / "models.json").read_text())["models"]
+    inexact = [model for model in models if model["weights"]["notes"]["inexact_layers"]]
+    assert 0 < len(inexact) < len(models)
+    for model in models:
+        warned = f"Model {model['model']}: folding is inexact at layers" in out
+        assert warned == (model in inexact)
+
+
+def test_more_images_to_recalibrate_on_than_there_are_leave_no_run(thriftnas, trained):
+    code, _, err = thriftnas(*command(trained, "--recalibration", 999, "--out", trained / "run"))
+    assert code == 2
+    assert "training images to recalibrate on, got 999" in err
+    assert err.count("\n") == 1
+    assert not (trained / "run").exists()
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [("digits", "reads images of 3 channels, those of digits have 1"), ("imagefolder:pair", "knows the 4 classes")],
+)
+def test_images_a_supernet_cannot_read_leave_no_run(thriftnas, trained, monkeypatch, data, message):
+    monkeypatch.chdir(trained)
+    (trained / "pair").mkdir()
+    for label in range(2):
+        (trained / "pair" / f"class{label}").symlink_to(trained / "photos" / f"class{label}")
+    held, _ = load_supernet(trained / "net" / "supernet.pt")
+    save_supernet(dataclasses.replace(held, notes={}), trained / "net" / "supernet.pt")  # it does not say what it saw
+    code, _, err = thriftnas("scarlet", "search", "--supernet", "net", "--data", data, *FEW, "--out", "run")
+    assert code == 2
+    assert message in err
+    assert err.count("\n") == 1
+    assert not (trained / "run").exists()
 
 
 def test_other_images_than_the_supernets_are_refused(thriftnas, trained):

@@ -1,12 +1,14 @@
 """Sub-networks as trials: one tree per batch, the same whatever the batch, and failures that are records."""
 
+import dataclasses
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
 
-from scarlet.evaluation import evaluate_paths
+from scarlet import subnets
+from scarlet.evaluation import CHUNK, evaluate_paths
 from scarlet.keeping import TrainedSupernet, supernet_bytes
 from scarlet.subnets import ROLE, Inheritance, make_subnet_evaluator
 from zoo.data.augmentation import prepare
@@ -50,6 +52,17 @@ def test_metrics_are_those_of_the_tree_and_the_extracted_networks(held, weights,
         price = chain_cost(ChainGenotype(SPACE, tuple(map(int, path))), held.network.skeleton)
         assert (record.metrics["macs"], record.metrics["params"]) == (price.macs, price.params)
         assert record.metrics["images"] == 40
+
+
+def test_validation_images_wait_as_bytes(weights, images, monkeypatch):
+    """At 224 pixels the floats of a whole validation set would take four times the memory of its bytes."""
+    sizes = []
+    monkeypatch.setattr(subnets, "prepare", lambda part, **how: sizes.append(len(part)) or prepare(part, **how))
+    evaluator = make_subnet_evaluator(Inheritance(weights=weights), images)
+    assert sizes == []
+    assert evaluator._validation.dtype == torch.uint8
+    evaluator(jobs([[1] * 8, [2] * 8]))
+    assert sizes == [CHUNK, 40 - CHUNK]
 
 
 @pytest.mark.parametrize("recalibration", [0, 32])
@@ -101,6 +114,19 @@ def test_bad_inheritances_are_refused(weights, images):
     ):
         with pytest.raises(ValueError, match=text):
             Inheritance(weights=weights, **options)
+
+
+def test_images_it_cannot_read_are_refused(weights, images):
+    grey = {
+        part: dataclasses.replace(getattr(images, part), images=getattr(images, part).images[:, :1])
+        for part in ("train", "validation", "test")
+    }
+    for wrong, text in (
+        (dataclasses.replace(images, classes=("a", "b", "c", "e")), "knows the 4 classes a, b, c, d, those of"),
+        (dataclasses.replace(images, **grey, mean=(0.5,), std=(0.25,)), "reads images of 3 channels, those of"),
+    ):
+        with pytest.raises(ValueError, match=text):
+            make_subnet_evaluator(Inheritance(weights=weights), wrong)
 
 
 def test_a_loss_that_is_no_number_is_a_failed_record(weights, images):

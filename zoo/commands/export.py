@@ -105,7 +105,10 @@ def about_run(journal: Journal, run: Path) -> dict[str, str]:
 
 
 def show(summary: dict[str, Any], console: Console) -> None:
-    """The chosen models as a table, with the metrics that matter to the run and what networks are usually judged by."""
+    """The chosen models as a table, with the metrics that matter to the run and what networks are usually judged by.
+
+    A model's note called "warning", which whoever extracts it may write, is shown below.
+    """
     mattering = [text.split(" ")[1] for text in summary["objectives"]]
     names = [
         name
@@ -118,6 +121,10 @@ def show(summary: dict[str, Any], console: Console) -> None:
         values = [number(model["metrics"][name]) if name in model["metrics"] else "–" for name in names]
         table.add_row(str(model["model"]), str(model["trial"]), *values)
     console.print(table)
+    for model in summary["models"]:
+        warning = model.get("weights", {}).get("notes", {}).get("warning")
+        if warning:
+            console.print(f"Model {model['model']}: {warning}", style="yellow", markup=False)
     worst = [d for model in summary["models"] for d in model.get("deviations", {}).values()]
     if worst:
         console.print(f"Programs deviate from the networks by {max(worst):.1g} at most.")

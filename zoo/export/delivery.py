@@ -20,6 +20,8 @@ FORMATS = ("json", "csv", "parquet", "state", "torch", "onnx", "table")
 WITH_WEIGHTS = ("state", "torch", "onnx")
 _NEEDS = {"parquet": ("pyarrow",), "onnx": ("onnx", "onnxscript", "onnxruntime")}
 _SUFFIXES = {"state": ".pt", "torch": ".pt2", "onnx": ".onnx"}
+UNFINISHED = ".new-"
+"""How the names of folders begin in which a delivery grows until it is whole."""
 
 Weights = Callable[[int], Model]
 """The model of a row of a front, with its weights; raises ValueError where there are none."""
@@ -68,7 +70,9 @@ class Delivery:
             ValueError: if weights are missing or a program deviates; the folder is as it was then.
         """
         folder.mkdir(parents=True, exist_ok=True)
-        made = Path(tempfile.mkdtemp(dir=folder, prefix=".new-"))
+        for left in folder.glob(f"{UNFINISHED}*"):  # a delivery that was killed could not
+            shutil.rmtree(left, ignore_errors=True)
+        made = Path(tempfile.mkdtemp(dir=folder, prefix=UNFINISHED))
         try:
             summary = self._write(made)
             for path in sorted(made.iterdir()):

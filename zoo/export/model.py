@@ -3,6 +3,7 @@
 import dataclasses
 import io
 import json
+import zipfile
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -103,6 +104,10 @@ def load_model(path: Path, device: str = "cpu") -> Model:
         ValueError: if the file is no model, damaged, or of another schema.
         OSError: if it cannot be read.
     """
+    with path.open("rb") as file:
+        whole = zipfile.is_zipfile(file)
+    if not whole:  # torch would warn, and say which kinds of files it once wrote
+        raise ValueError(f"the model {path} cannot be read safely: it is no such file, or not the whole of one")
     state = read_tensors(path, f"model {path}")
     if state.get("schema") != SCHEMA or "facts" not in state:
         raise ValueError(f"{path} is not a model file of schema {SCHEMA}")

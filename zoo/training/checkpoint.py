@@ -1,6 +1,8 @@
 """Checkpoints: a training state as bytes that a stranger's copy of may be read without running code."""
 
 import io
+import pickle
+import warnings
 from typing import Any
 
 import torch
@@ -60,9 +62,13 @@ def read_tensors(source: Any, what: str) -> dict[str, Any]:
         ValueError: naming ``what`` if the content is damaged or holds anything that could run code.
     """
     try:
-        state = torch.load(source, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():  # torch's advice on such files is for those who trust them
+            warnings.simplefilter("ignore")
+            state = torch.load(source, map_location="cpu", weights_only=True)
     except OSError:
         raise
+    except pickle.UnpicklingError:  # torch's own text advises to run the code
+        raise ValueError(f"the {what} cannot be read safely: it holds other things than tensors and numbers") from None
     except Exception as error:  # torch raises a different one for every kind of damage
         detail = (str(error).splitlines() or [type(error).__name__])[0]
         raise ValueError(f"the {what} cannot be read safely: {detail[:200]}") from None
