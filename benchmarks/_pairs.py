@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from zoo.data.image_set import ImageSet, Split
-from zoo.networks.convolution import Depthwise
+from zoo.networks.depthwise import Depthwise
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Job, Trial
 from zoo.spaces import CellGenotype, Skeleton, cell_space

@@ -8,8 +8,8 @@ import torch
 from benchmarks._pairs import compared, in_turns, torchs_own
 from zoo.networks.convolution import convolution
 
-CASES = ((16, 5, 2, 16), (16, 3, 2, 16), (36, 5, 2, 8), (96, 5, 1, 16), (192, 5, 1, 8), (384, 5, 1, 4), (384, 7, 1, 4),
-         (576, 3, 1, 2))  # fmt: skip
+CASES = ((16, 5, 2, 16), (16, 3, 2, 16), (36, 5, 2, 8), (16, 5, 1, 32), (96, 7, 1, 32), (96, 5, 1, 16), (240, 7, 1, 16),
+         (192, 5, 1, 8), (96, 3, 1, 16), (384, 5, 1, 4), (384, 7, 1, 4), (576, 3, 1, 2))  # fmt: skip
 """Channels, kernel, dilation, pixels a side: of cells, then of inverted bottlenecks."""
 
 

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.networks.depthwise import depthwise
 from zoo.networks.operations import FactorizedReduce, build_operation
 from zoo.spaces.operations import Operation
 
@@ -75,7 +76,7 @@ class Branch(nn.Module):
         assert isinstance(self.body, nn.Sequential)
         first, *others = self.body
         assert isinstance(first, nn.Conv2d)
-        x = functional.conv2d(x, first.weight, padding=first.kernel_size[0] // 2, groups=first.groups)
+        x = depthwise(x, first.weight)
         for layer in others:
             x = layer(x)
         out: Tensor = self.norm(x, scale)

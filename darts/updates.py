@@ -4,7 +4,8 @@ In all of them w is the supernet's weights, L_tr the loss on a training batch, L
 papers write α for everything that is not w; here that is α and β.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Literal, get_args
 
@@ -113,13 +114,14 @@ def first_order(problem: Problem, train: float, validation: float) -> list[Tenso
     (Eq. 17, Huang 2020).
     """
     total = [torch.zeros_like(parameter) for parameter in problem.architecture]
-    if train:
-        _add(total, problem.gradient(problem.train(), problem.architecture), train)
-    if validation and problem.topology is None:
-        _add(total, problem.gradient(problem.validation(), problem.architecture), validation)
-    elif validation and problem.topology is not None:
-        own = problem.gradient(problem.validation(), problem.alphas)
-        _add(total, [*own, *problem.gradient(problem.topology(), problem.betas)], validation)
+    with _constant(problem.weights):
+        if train:
+            _add(total, problem.gradient(problem.train(), problem.architecture), train)
+        if validation and problem.topology is None:
+            _add(total, problem.gradient(problem.validation(), problem.architecture), validation)
+        elif validation and problem.topology is not None:
+            own = problem.gradient(problem.validation(), problem.alphas)
+            _add(total, [*own, *problem.gradient(problem.topology(), problem.betas)], validation)
     return total
 
 
@@ -161,10 +163,25 @@ def unrolled(
             radius = epsilon / norm
             for sign in (1, -1):
                 _place(weights, originals, outer, sign * radius)
-                _add(total, problem.gradient(problem.train(), architecture), -sign * share * rate / (2 * radius))
+                with _constant(weights):
+                    slopes = problem.gradient(problem.train(), architecture)
+                _add(total, slopes, -sign * share * rate / (2 * radius))
     finally:
         _place(weights, originals)
     return total
+
+
+@contextmanager
+def _constant(weights: Sequence[Tensor]) -> Iterator[None]:
+    """Losses made here do not know w as a variable: nothing is kept or computed for its gradient."""
+    variables = [weight for weight in weights if weight.requires_grad]
+    for weight in variables:
+        weight.requires_grad_(False)
+    try:
+        yield
+    finally:
+        for weight in variables:
+            weight.requires_grad_(True)
 
 
 @torch.no_grad()

@@ -2,7 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from zoo.networks.convolution import Depthwise, StridedPointwise, convolution
+from zoo.networks import depthwise
+from zoo.networks.convolution import StridedPointwise, convolution
+from zoo.networks.depthwise import Depthwise
 from zoo.networks.phases import from_phases, to_phases
 
 FORMS = pytest.mark.parametrize("form", [torch.channels_last, torch.contiguous_format])
@@ -48,6 +50,15 @@ def test_depthwise(kernel, side, stride, dilation, form):
     mine = convolution(6, 6, kernel, stride, 6, dilation)
     assert type(mine) is Depthwise
     agree(mine, torch.randn(8, 6, side, side), form)
+
+
+@pytest.mark.parametrize("chunk", [1, 1 << 21])
+@pytest.mark.parametrize("stride", [1, 2])
+@pytest.mark.parametrize(("kernel", "rows", "columns"), [(5, 5, 9), (5, 8, 8), (7, 7, 7), (7, 12, 9), (9, 10, 12)])
+def test_kernels_of_many_columns_go_strip_by_strip(kernel, rows, columns, stride, chunk, monkeypatch):
+    torch.manual_seed(0)
+    monkeypatch.setattr(depthwise, "CHUNK", chunk)  # one image at a time, or all
+    agree(convolution(6, 6, kernel, stride, 6), torch.randn(5, 6, rows, columns), torch.channels_last)
 
 
 @pytest.mark.parametrize("dilation", [1, 2])

@@ -93,7 +93,7 @@ def test_a_run_of_a_supernet_alone_says_what_comes_next():
     run = journal([])
     run.append_ask(1, [Trial(index=0, genotype=SpaceGenotype("darts-supernet"), setting=None, start=0, stop=9)])
     run.append_tell([Record(index=0, ok=True, metrics={"accuracy": 0.5})])
-    with pytest.raises(ValueError, match="trained a supernet and no network.*zoo train"):
+    with pytest.raises(ValueError, match="trained a supernet and no network: "):
         read_front(run)
 
 
