@@ -115,12 +115,13 @@ class Plan:
             before[owner] if network.stem_2 is None else self._chain(owner, network.stem_2, before[owner])
             for owner, network in self._numbered()
         ]
-        parts = [self._taken()]
+        stages = [[self._taken()]]  # parts of networks on maps of one size, in order
         heads = list(previous)
         size = self._shapes[previous[0]][1]  # of the maps that the next cell reads
         for position in range(self._skeleton.cells):
             if position in self._skeleton.reductions:
                 size = (-(-size[0] // 2), -(-size[1] // 2))
+                stages.append([])
             for owner, network in self._numbered():
                 cell = network.cells[position]
                 assert isinstance(cell, CellModule)
@@ -128,17 +129,17 @@ class Plan:
                 before[owner], previous[owner] = previous[owner], made
                 if position == self._skeleton.reductions[-1]:
                     heads[owner] = made
-            parts.append(self._taken())
+            stages[-1].append(self._taken())
         auxiliaries = [
             self._auxiliary(owner, network.auxiliary, heads[owner])
             for owner, network in self._numbered()
             if network.auxiliary is not None
         ]
         logits = [self._classifier(owner, network.classifier, previous[owner]) for owner, network in self._numbered()]
-        parts.append(self._taken())
-        needed = reachable([task for part in parts for task in part], [*logits, *auxiliaries])
-        for part in parts:
-            self._flush([task for task in part if task.target in needed])
+        stages[-1].append(self._taken())
+        needed = reachable([task for stage in stages for part in stage for task in part], [*logits, *auxiliaries])
+        for stage in stages:
+            self._flush_stage([[task for task in part if task.target in needed] for part in stage])
         return logits, auxiliaries
 
     def _taken(self) -> list[Task]:
@@ -246,6 +247,17 @@ class Plan:
     def _value(self, channels: int, size: Size) -> int:
         self._shapes.append((channels, size))
         return len(self._shapes) - 1
+
+    def _flush_stage(self, parts: Sequence[Sequence[Task]]) -> None:
+        """Turn parts into layers, side by side for as many networks as a layer of one block each has room for.
+
+        The others follow: all networks in step would push each other's maps out of the cache from layer to layer.
+        """
+        blocks = [task for part in parts for task in part if task.piece is not None]
+        together = max(map(self._members, blocks), default=MEMBERS)
+        for first in range(0, len(self._networks), together):
+            for part in parts:
+                self._flush([task for task in part if first <= task.owner < first + together])
 
     def _flush(self, waiting: Sequence[Task]) -> None:
         """Turn tasks into layers, wave by wave: whatever can run and has one shape runs together."""
