@@ -63,24 +63,23 @@ class CostTable:
                 for name, o in OPERATIONS.items()
             },
         ]
-        self._macs = [{name: price.macs for name, price in kind.items()} for kind in self._edges]
-        self._params = [{name: price.params for name, price in kind.items()} for kind in self._edges]
+        # Both numbers in one integer, parameters above MACs: one look-up and one addition an edge.
+        self._both = [
+            {name: price.macs + (price.params << BITS) for name, price in kind.items()} for kind in self._edges
+        ]
 
     def of(self, genotype: CellGenotype) -> Cost:
         """The cost of one genotype."""
         frame = self._frame(len(genotype.normal.concat), len(genotype.reduction.concat))
-        macs, params = frame.macs, frame.params
-        (m0, m1, m2), (p0, p1, p2) = self._macs, self._params
+        in_normal, from_input, from_node = self._both
+        total = 0
         for edges in genotype.normal.nodes:
             for edge in edges:
-                macs += m0[edge.op]
-                params += p0[edge.op]
+                total += in_normal[edge.op]
         for edges in genotype.reduction.nodes:
             for edge in edges:
-                from_input = edge.source < INPUTS
-                macs += (m1 if from_input else m2)[edge.op]
-                params += (p1 if from_input else p2)[edge.op]
-        return Cost(macs, params)
+                total += (from_input if edge.source < INPUTS else from_node)[edge.op]
+        return Cost(frame.macs + (total & MACS), frame.params + (total >> BITS))
 
     def encode(self, genotypes: Sequence[CellGenotype]) -> NDArray[np.int64]:
         """Genotypes as rows of numbers of table entries, (P, entries), for :meth:`macs` and :meth:`params`.
@@ -132,6 +131,10 @@ class CostTable:
             found = self._frames[normal, reduction] = found + Cost(width * classes, width * classes + classes)
         return found
 
+
+BITS = 64
+MACS = (1 << BITS) - 1
+"""Where an integer that holds parameters and MACs has its MACs."""
 
 MOST_NODES = 8
 """Nodes that an encoded genotype's cells may concatenate."""
