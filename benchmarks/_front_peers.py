@@ -16,8 +16,8 @@ from pymoo.operators.repair.rounding import RoundingRepair
 from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
 from benchmarks._optuna_peers import installed
+from zoo.population.costs import Choices
 from zoo.population.front import Losses
-from zoo.population.prices import Choices
 
 Measure = Callable[[Choices], Losses]
 """(n, positions) choices to (n, objectives) losses."""

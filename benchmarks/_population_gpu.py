@@ -21,8 +21,8 @@ from zoo.spaces import CellGenotype, cost
 from zoo.training import Precision
 from zoo.training.captured import CapturedStep
 from zoo.training.cotraining import make_program
+from zoo.training.cuda_streams import in_turns
 from zoo.training.evaluator import side_by_side
-from zoo.training.lanes import in_turns
 from zoo.training.step import train_step
 
 LIMIT = 0.2  # seconds of a network-epoch

@@ -15,13 +15,13 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from darts.evaluator import SearchEvaluator
-from darts.plan import Plan
-from darts.setup import SEARCH_RECIPE, Method, SearchSetup
-from darts.shape import DARTS_OPERATIONS, SupernetShape, learned
-from darts.strategy import Derived
-from darts.topology import Kind
-from darts.updates import UPDATES, Update
+from milenas.plan import Plan
+from milenas.strategy.search import Derived
+from milenas.supernet.config import DARTS_OPERATIONS, SupernetConfig, learned
+from milenas.supernet.topology import Kind
+from milenas.training.evaluator import SearchEvaluator
+from milenas.training.setup import SEARCH_RECIPE, Method, SearchSetup
+from milenas.training.updates import UPDATES, Update
 from zoo.data import ImageSet, load
 from zoo.population import Journal, Manager, SerialExecutor, WeightStore
 from zoo.population.trial import Job, Outcome, Record
@@ -37,7 +37,7 @@ def setup_of(args: argparse.Namespace, *, update: Update, topology: Kind, layers
     operations = DARTS_OPERATIONS if topology == "fixed" else learned(DARTS_OPERATIONS)
     nodes = args.stretchable_nodes if topology == "stretchable" else args.nodes
     return SearchSetup(
-        shape=SupernetShape(topology=topology, nodes=nodes, operations=operations),
+        shape=SupernetConfig(topology=topology, nodes=nodes, operations=operations),
         skeleton=Skeleton(channels=args.channels, cells=layers),
         final=Skeleton(cells=layers),
         params=args.params,

@@ -16,10 +16,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks._pairs import compared, torchs_own
-from darts.operations import Branch, Norm, Pool
-from darts.shape import SupernetShape
-from darts.supernet import KINDS, SearchCell, Supernet, build_supernet
-from darts.updates import EPSILON, Problem, direction
+from milenas.supernet.config import SupernetConfig
+from milenas.supernet.operations import Branch, Norm, Pool
+from milenas.supernet.supernet import KINDS, SearchCell, Supernet, build_supernet
+from milenas.training.updates import EPSILON, Problem, direction
 from zoo.networks.operations import build_operation
 from zoo.spaces.genotype import INPUTS
 from zoo.spaces.operations import OPERATIONS
@@ -204,7 +204,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     torch.set_num_threads(args.threads)
     skeleton = Skeleton(channels=args.channels, cells=args.cells, resolution=args.resolution)
     generator = torch.Generator().manual_seed(args.seed)
-    net = build_supernet(SupernetShape(nodes=args.nodes), skeleton, generator, device=args.device)
+    net = build_supernet(SupernetConfig(nodes=args.nodes), skeleton, generator, device=args.device)
     plain = torchs_own(PlainSupernet(net)).to(args.device)
     batches = []
     for _ in range(2):

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from benchmarks._front_peers import Measure, installed, optuna_nsga2, pymoo_nsga2, random_chains
-from scarlet.nsga import WeightedSearch, Wishes
-from scarlet.search_parameters import SearchParameters
+from scarlet.strategy.nsga import Goal, WeightedSearch
+from scarlet.strategy.parameters import SearchParameters
+from zoo.population.costs import Choices, TableCosts
 from zoo.population.executor import SerialExecutor
 from zoo.population.front import Losses, front, hypervolume, losses_of, objectives
 from zoo.population.journal import Journal
 from zoo.population.manager import Manager
-from zoo.population.prices import Choices, Listed
 from zoo.population.selection import check_weights
 from zoo.population.table import Table, read_table
 from zoo.reliability.interval import resample
@@ -71,11 +71,11 @@ def see(table: Table, with_params: bool) -> Field:
     """
     wanted = objectives(["accuracy", "params"] if with_params else ["accuracy"], ["macs"])
     wanted = tuple(sorted(wanted, key=lambda one: ("accuracy", "macs", "params").index(one.metric)))
-    lacking = {"macs", "params"} - set(table.prices.names)
+    lacking = {"macs", "params"} - set(table.costs.names)
     if lacking:
         raise ValueError(f"the table lists no {min(lacking)}")
     chains = np.array(list(table.accuracies), dtype=np.int64)
-    priced = table.prices(chains)
+    priced = table.costs(chains)
     rows = [
         {"accuracy": row[max(row)], "macs": macs, "params": params}
         for row, macs, params in zip(table.accuracies.values(), priced["macs"], priced["params"], strict=True)
@@ -101,7 +101,7 @@ def floor(field: Field, draws: int = 20) -> float:
 
 
 def merged(table: Table) -> Table:
-    """The table with one row's worth of knowledge per function: mean accuracies, least prices.
+    """The table with one row's worth of knowledge per function: mean accuracies, least costs.
 
     Rows of one function differ by the luck of their trainings and by parts that are counted but compute nothing.
     Whoever pays a function once cannot find the luckiest of its rows.
@@ -112,13 +112,13 @@ def merged(table: Table) -> Table:
     accuracy = np.array([[row[e] for e in epochs] for row in table.accuracies.values()])
     means = np.stack([np.bincount(group, column) / np.bincount(group) for column in accuracy.T], axis=1)[group]
     rows = [dict(zip(epochs, row, strict=True)) for row in means.tolist()]
-    prices = {}
-    for name, values in table.prices(chains).items():
+    costs = {}
+    for name, values in table.costs(chains).items():
         least = np.full(group.max() + 1, np.inf)
         np.minimum.at(least, group, values)
-        prices[name] = np.zeros(table.space.options)
-        prices[name][tuple(chains.T)] = least[group]
-    return Table(table.space, dict(zip(table.accuracies, rows, strict=True)), Listed(prices))
+        costs[name] = np.zeros(table.space.options)
+        costs[name][tuple(chains.T)] = least[group]
+    return Table(table.space, dict(zip(table.accuracies, rows, strict=True)), TableCosts(costs))
 
 
 # ---------------------------------------------------------------- the methods
@@ -126,8 +126,8 @@ def merged(table: Table) -> Table:
 
 def search(field: Field, weights: Sequence[float], parameters: SearchParameters, seed: int) -> WeightedSearch:
     """Ours, with a generation more than any budget needs."""
-    wishes = Wishes(objectives=field.wanted, weights=tuple(weights))
-    return WeightedSearch(field.table.space, field.table.prices, wishes, parameters, seed)
+    goal = Goal(objectives=field.wanted, weights=tuple(weights))
+    return WeightedSearch(field.table.space, field.table.costs, goal, parameters, seed)
 
 
 def finished(field: Field, strategy: WeightedSearch) -> Choices:
@@ -252,7 +252,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     """All rows, and what the table's front is.
 
     Raises:
-        ValueError: for a table that cannot be read or lists no prices, or no seeds.
+        ValueError: for a table that cannot be read or lists no costs, or no seeds.
     """
     if args.seeds < 1:
         raise ValueError(f"expected at least 1 seed, got {args.seeds}")

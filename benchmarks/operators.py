@@ -14,8 +14,8 @@ from torch.profiler import ProfilerActivity, profile
 from benchmarks import darts_step, supernet_step
 from benchmarks._pairs import RECIPE, SETTING, genotypes, jobs, noise, proxy_skeleton
 from benchmarks.baselines import plain_training
-from darts.shape import SupernetShape
-from darts.supernet import build_supernet
+from milenas.supernet.config import SupernetConfig
+from milenas.supernet.supernet import build_supernet
 from zoo.spaces import Skeleton
 from zoo.training import Precision, TrainingEvaluator, TrainingSetup
 
@@ -73,7 +73,7 @@ def scarlet(args: argparse.Namespace) -> Callable[[], object]:
 def darts(args: argparse.Namespace, *, second: bool = False) -> Callable[[], object]:
     """A step of differentiable search, with 16 channels and 8 cells."""
     generator = torch.Generator().manual_seed(0)
-    net = build_supernet(SupernetShape(), Skeleton(channels=16, cells=8, resolution=args.resolution), generator)
+    net = build_supernet(SupernetConfig(), Skeleton(channels=16, cells=8, resolution=args.resolution), generator)
     shape = (args.batch, 3, args.resolution, args.resolution)
     batches = [
         (torch.randn(shape, generator=generator).to(memory_format=torch.channels_last),

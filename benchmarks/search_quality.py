@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks._optuna_peers import Training, installed, optimise, prefix
-from econas.baselines import RandomBaseline, RegularizedEvolution, evolution_then_retrain, trainings
-from econas.halving import Rung, SuccessiveHalving
-from econas.parameters import Parameters
-from econas.search import HierarchicalSearch
+from econas.strategy.baselines import RandomBaseline, RegularizedEvolution, evolution_then_retrain, trainings
+from econas.strategy.halving import Rung, SuccessiveHalving
+from econas.strategy.hierarchical import HierarchicalSearch
+from econas.strategy.parameters import Parameters
 from zoo.population import Journal, Manager, ProxySetting, SerialExecutor, Strategy
 from zoo.population.table import Table, read_table
 from zoo.reliability.interval import resample

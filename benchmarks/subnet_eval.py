@@ -29,16 +29,16 @@ from numpy.typing import NDArray
 from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
 from torch import Tensor, nn
 
-from scarlet.evaluation import PathTree, evaluate_paths
-from scarlet.folded import FoldedSupernet, Folding
-from scarlet.inherited import searched_supernet
-from scarlet.keeping import load_supernet
-from scarlet.replay import replayed
-from scarlet.supernet import Supernet, SupernetForm, build_supernet
+from scarlet.evaluation.folded import FoldedSupernet, Folding
+from scarlet.evaluation.tree import PathTree, evaluate_paths
+from scarlet.extraction.inherited import searched_supernet
+from scarlet.strategy.replay import replayed
+from scarlet.supernet.file import load_supernet
+from scarlet.supernet.supernet import Supernet, SupernetForm, build_supernet
 from zoo.data import load
 from zoo.data.augmentation import prepare
 from zoo.population import Journal
-from zoo.population.prices import Counted
+from zoo.population.costs import ClosedFormCosts
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.genotype import ChainGenotype
 from zoo.spaces.skeleton import Skeleton
@@ -175,9 +175,9 @@ def searched_populations(supernet: Supernet, folder: Path, seed: int) -> dict[st
         ValueError: as :func:`replayed`.
     """
     chain, shape = supernet.chain, supernet.skeleton
-    prices = Counted(ChainCosts(chain, shape.resolution, shape.classes, shape.in_channels))
+    costs = ClosedFormCosts(ChainCosts(chain, shape.resolution, shape.classes, shape.in_channels))
     with closing(Journal.open(folder, readonly=True)) as journal:
-        survivors, trials = replayed(journal, prices).survivors, journal.trials()
+        survivors, trials = replayed(journal, costs).survivors, journal.trials()
     last = len(survivors) - 1
     asked = [trial.genotype for trial in trials if trial.role == f"generation {last // 2}"]
     children = [genotype.choices for genotype in asked if isinstance(genotype, ChainGenotype)]

@@ -18,10 +18,10 @@ import torch
 from numpy.typing import NDArray
 
 from scarlet.commands.train import RECIPE, trained_supernet
-from scarlet.evaluation import evaluate_paths, recalibrated
-from scarlet.subnets import calibration_images
-from scarlet.supernet import SupernetForm
-from scarlet.training import SupernetEvaluator, SupernetSetup
+from scarlet.evaluation.subnets import calibration_images
+from scarlet.evaluation.tree import evaluate_paths, recalibrated
+from scarlet.supernet.supernet import SupernetForm
+from scarlet.supernet.training import SupernetEvaluator, SupernetSetup
 from zoo.data import ImageSet, load
 from zoo.data.augmentation import prepare
 from zoo.population import Job, ProxySetting, Trial

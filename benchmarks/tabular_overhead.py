@@ -13,10 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from econas.baselines import RandomBaseline, RegularizedEvolution
-from econas.halving import Rung, SuccessiveHalving
-from econas.parameters import Parameters
-from econas.search import HierarchicalSearch
+from econas.strategy.baselines import RandomBaseline, RegularizedEvolution
+from econas.strategy.halving import Rung, SuccessiveHalving
+from econas.strategy.hierarchical import HierarchicalSearch
+from econas.strategy.parameters import Parameters
 from zoo.population import Evaluator, Job, Journal, Manager, Outcome, ProxySetting, Record, SerialExecutor, Strategy
 from zoo.population.table import LAYOUTS, Layout, Table, read_table
 from zoo.spaces import ECONAS_SEARCH

@@ -20,7 +20,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from darts.updates import UPDATES, Problem, Update, direction, weights_first
+from milenas.training.updates import UPDATES, Problem, Update, direction, weights_first
 from zoo.data import load
 from zoo.networks.operations import build_operation
 from zoo.spaces.operations import OPERATIONS

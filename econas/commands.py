@@ -10,11 +10,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from econas.audit import MODES, Auditing, Step
-from econas.parameters import Parameters
+from econas.history.report import report_search
 from econas.plan import METHODS, Plan, dearer, ladder, pricing, stages
-from econas.report import report_search
-from econas.search import HierarchicalSearch
+from econas.strategy.audit import MODES, Auditing, Step
+from econas.strategy.hierarchical import HierarchicalSearch
+from econas.strategy.parameters import Parameters
 from zoo.commands import options as opt
 from zoo.commands.build import keep_model, say_how_to_use
 from zoo.export.trained import trained_model

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from econas.course import RETRAIN
+from econas.history.trajectory import RETRAIN
 from zoo.data.image_set import ImageSet
 from zoo.population.trial import Evaluator, Job, Outcome
 from zoo.training.evaluator import TrainingSetup, make_evaluator

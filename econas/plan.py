@@ -6,11 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from econas.audit import Step
-from econas.baselines import evolution_then_retrain, random_then_retrain
 from econas.evaluator import SearchEvaluator
-from econas.parameters import Parameters
-from econas.search import VERSION, HierarchicalSearch
+from econas.strategy.audit import Step
+from econas.strategy.baselines import evolution_then_retrain, random_then_retrain
+from econas.strategy.hierarchical import VERSION, HierarchicalSearch
+from econas.strategy.parameters import Parameters
 from zoo.commands.options import Bench
 from zoo.data.image_set import ImageSet
 from zoo.population.proxy import ProxySetting
@@ -130,5 +130,5 @@ def pricing(bench: Bench, space: CellSpace, base: ProxySetting) -> Callable[[Pro
 
 
 def ladder(settings: Sequence[ProxySetting], price: Callable[[ProxySetting], float]) -> tuple[Step, ...]:
-    """The settings with their prices."""
+    """The settings with their costs."""
     return tuple(Step(setting, price(setting)) for setting in settings)

@@ -84,7 +84,7 @@ def test_every_edge_of_a_cell_arrives_from_its_source_left_to_right() -> None:
             for edge, spot in zip(edges, plan.operations[node], strict=True):
                 assert any(w.source == edge.source and w.stop == spot for w in plan.wires)
                 assert plan.nodes[edge.source][0] < spot[0] < plan.nodes[node][0]
-        for wire in plan.wires:  # a line starts at its source or where its lane left off, never in the air
+        for wire in plan.wires:  # a line starts at its source or where its stream left off, never in the air
             ends = {plan.nodes[wire.source]} | {
                 (w.stop[0] + BLOCK, w.stop[1]) for w in plan.wires if w.through and w.source == wire.source
             }

@@ -26,9 +26,9 @@ MAY_IMPORT = {
     # The searches stand on all of zoo but its command line, and never on each other.
     "econas": "spaces population reliability figures networks data training export launch commands",
     "scarlet": "spaces population reliability figures networks data training export launch commands",
-    "darts": "spaces population reliability figures networks data training export launch commands",
+    "milenas": "spaces population reliability figures networks data training export launch commands",
 }
-SEARCHES = ("econas", "scarlet", "darts")
+SEARCHES = ("econas", "scarlet", "milenas")
 WITHOUT_TORCH = ("spaces", "population", "reliability", "figures")
 FILES_IMPORTING = {"ray": 1, "pymoo": 2, "matplotlib": 1}  # at most so many
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
@@ -188,7 +188,7 @@ def plant(root: Path, files: dict[str, str]) -> Path:
         ("zoo/commands/study.py", "from zoo.cli import app"),
         ("zoo/commands/study.py", "from econas.evolution import Evolution"),
         ("econas/evolution.py", "import scarlet.search"),
-        ("darts/__init__.py", "from zoo.cli import main"),
+        ("milenas/__init__.py", "from zoo.cli import main"),
         ("zoo/__init__.py", "from zoo.spaces import CellSpace"),
         ("zoo/novelty/thing.py", "import math"),
     ],

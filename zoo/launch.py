@@ -30,7 +30,7 @@ from zoo.population.trial import Evaluator, Record, Trial
 from zoo.population.weights import WeightStore
 
 if TYPE_CHECKING:
-    from zoo.training.distributed import Team
+    from zoo.training.distributed import ProcessGroup
 
 WEIGHTS = "checkpoints"
 LEFTOVERS = (".lock", ".new")
@@ -274,29 +274,29 @@ def run(
         workers.close()
 
 
-def run_team(
+def run_ranks(
     folder: Path,
     journal: Journal,
     strategy: Strategy,
-    team: "AbstractContextManager[tuple[Team, Evaluator]]",
+    ranks: "AbstractContextManager[tuple[ProcessGroup, Evaluator]]",
     *,
     total: float,
     console: Console,
     seconds: float | None = None,
 ) -> bool:
-    """:func:`run` one trial at a time on all processes of a team, of which this is the first; epochs are the price.
+    """:func:`run` one trial at a time on all processes of a group, of which this is the first; epochs are the price.
 
     Returns:
         Whether the strategy is finished; the other processes are told that nothing more comes.
     """
-    from zoo.training.distributed import TeamExecutor  # torch, for which those who only read do not wait
+    from zoo.training.distributed import ProcessGroupExecutor  # torch, for which those who only read do not wait
 
-    with team as (processes, evaluator):
+    with ranks as (processes, evaluator):
         finished = run(
             folder,
             journal,
             strategy,
-            lambda: TeamExecutor(evaluator, processes),
+            lambda: ProcessGroupExecutor(evaluator, processes),
             group=1,
             total=lambda: total,
             price=lambda trial: trial.stop - trial.start,

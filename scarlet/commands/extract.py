@@ -10,11 +10,11 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from scarlet.evaluation import adopt, recalibrated
-from scarlet.extraction import Extraction
-from scarlet.extraction import extract as extracted
-from scarlet.keeping import TrainedSupernet, load_supernet, require_fitting
-from scarlet.subnets import calibration_images
+from scarlet.evaluation.subnets import calibration_images
+from scarlet.evaluation.tree import adopt, recalibrated
+from scarlet.extraction.extraction import Extraction
+from scarlet.extraction.extraction import extract as extracted
+from scarlet.supernet.file import TrainedSupernet, load_supernet, require_fitting
 from zoo.commands import options as opt
 from zoo.commands.zoo import read_genotype
 from zoo.data import load

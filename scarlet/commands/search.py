@@ -7,11 +7,11 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 
-from scarlet.inherited import IMAGES, SUPERNET
-from scarlet.keeping import NAME
-from scarlet.nsga import VERSION, WeightedSearch, Wishes
-from scarlet.search_parameters import SearchParameters
-from scarlet.search_source import Source, know_supernet, supernet_source, table_source
+from scarlet.extraction.inherited import IMAGES, SUPERNET
+from scarlet.strategy.nsga import VERSION, Goal, WeightedSearch
+from scarlet.strategy.parameters import SearchParameters
+from scarlet.strategy.source import Source, know_supernet, supernet_source, table_source
+from scarlet.supernet.file import NAME
 from zoo.commands import options as opt
 from zoo.commands.export import Limits, Maximize, Minimize
 from zoo.commands.front_report import report_front
@@ -104,7 +104,7 @@ def search(
         population=population, generations=generations, evaluations=evaluations, mutation=mutation, random=random,
         reinforced=reinforced, prior=prior, single=single, several=several, rounds=rounds,
     )  # fmt: skip
-    wishes = wish(maximize or [], minimize or [], weights, limit or [])
+    goal = read_goal(maximize or [], minimize or [], weights, limit or [])
     placement = opt.choose_placement(workers, gpus, address, threads, console)
     if (table is None) == (supernet is None):
         raise ValueError("expected what to measure networks with: either --supernet RUN or --table FILE")
@@ -116,13 +116,13 @@ def search(
         source = _inheriting(supernet, data, train, validation, latency, recalibration, threads, precision, console)
 
     def strategy() -> WeightedSearch:
-        return WeightedSearch(source.space, source.prices, wishes, parameters, seed, source.measured)
+        return WeightedSearch(source.space, source.costs, goal, parameters, seed, source.measured)
 
     strategy().ask(1, 0)  # complains now about limits that cannot be kept
-    identity = _identity(source, wishes, parameters, seed, group)
+    identity = _identity(source, goal, parameters, seed, group)
     with locked(out), closing(open_run(out, identity, ctx.obj)) as journal:
         _remember(journal, supernet, data, train, validation)
-        total = most(wishes, parameters, source)
+        total = most(goal, parameters, source)
         finished = run(
             out,
             journal,
@@ -182,7 +182,7 @@ def _remember(
     journal.set(IMAGES, {"name": data, "train": train, "validation": validation})
 
 
-def wish(maximize: list[str], minimize: list[str], weights: str | None, limits: list[str]) -> Wishes:
+def read_goal(maximize: list[str], minimize: list[str], weights: str | None, limits: list[str]) -> Goal:
     """What the options ask for: the paper's objectives and weights where none are named, else equal weights.
 
     Raises:
@@ -192,25 +192,25 @@ def wish(maximize: list[str], minimize: list[str], weights: str | None, limits: 
     chosen = WEIGHTS if wanted is OBJECTIVES else (1 / len(wanted),) * len(wanted)
     if weights is not None:
         chosen = parse_weights(weights, wanted)
-    return Wishes(objectives=wanted, weights=chosen, limits=tuple(map(Limit.parse, limits)))
+    return Goal(objectives=wanted, weights=chosen, limits=tuple(map(Limit.parse, limits)))
 
 
-def most(wishes: Wishes, parameters: SearchParameters, source: Source) -> float:
+def most(goal: Goal, parameters: SearchParameters, source: Source) -> float:
     """Evaluations a search takes at most: refills included where something can be refused afterwards."""
     count = parameters.population * (2 + parameters.generations)
-    if any(limit.metric not in source.prices.names for limit in wishes.limits):
+    if any(limit.metric not in source.costs.names for limit in goal.limits):
         count *= parameters.rounds
     return min(count, parameters.evaluations or count)
 
 
-def _identity(source: Source, wishes: Wishes, parameters: SearchParameters, seed: int, group: int) -> dict[str, Any]:
+def _identity(source: Source, goal: Goal, parameters: SearchParameters, seed: int, group: int) -> dict[str, Any]:
     return {
         "strategy": {
             "name": "scarlet",
             "version": VERSION,
             "space": source.space.name,
-            **identity_of(wishes.objectives, wishes.limits),
-            "weights": list(wishes.weights),
+            **identity_of(goal.objectives, goal.limits),
+            "weights": list(goal.weights),
             "parameters": parameters.to_dict(),
             "seed": seed,
         },

@@ -10,10 +10,10 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from scarlet.keeping import load_supernet, require_fitting
-from scarlet.paths import draw_paths
-from scarlet.similarity import LayerSimilarity, feature_similarity, mean_similarity
-from scarlet.training import MEASURED
+from scarlet.supernet.file import load_supernet, require_fitting
+from scarlet.supernet.paths import draw_paths
+from scarlet.supernet.similarity import LayerSimilarity, feature_similarity, mean_similarity
+from scarlet.supernet.training import MEASURED
 from zoo.commands import options as opt
 from zoo.data import load
 from zoo.data.augmentation import prepare

@@ -11,13 +11,13 @@ import torch
 import typer
 from rich.console import Console
 
-from scarlet.keeping import NAME, TrainedSupernet, save_supernet
-from scarlet.paths import SAMPLINGS
-from scarlet.supernet import STARTS, SupernetForm
-from scarlet.training import VERSION, SupernetEvaluator, SupernetSetup, new_supernet, supernet_optimizer
+from scarlet.supernet.file import NAME, TrainedSupernet, save_supernet
+from scarlet.supernet.paths import SAMPLINGS
+from scarlet.supernet.supernet import STARTS, SupernetForm
+from scarlet.supernet.training import VERSION, SupernetEvaluator, SupernetSetup, new_supernet, supernet_optimizer
 from zoo.commands import options as opt
 from zoo.data.image_set import ImageSet
-from zoo.launch import WEIGHTS, check_folder, locked, open_run, run_team, write_text
+from zoo.launch import WEIGHTS, check_folder, locked, open_run, run_ranks, write_text
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Evaluator
@@ -25,7 +25,7 @@ from zoo.population.weights import WeightStore
 from zoo.spaces.chain import CHAINS, chain_of
 from zoo.training import Recipe
 from zoo.training.checkpoint import load_checkpoint
-from zoo.training.distributed import Team, joined_team, team_place
+from zoo.training.distributed import ProcessGroup, joined_ranks, process_place
 from zoo.training.retraining import Retraining
 from zoo.training.trainer import batch_slices
 
@@ -92,7 +92,7 @@ def train(
     random paths on validation images; test images are never read. Several GPUs:
     torchrun --nproc-per-node N --no-python thriftnas scarlet train ...
     """
-    rank, size, _ = team_place()
+    rank, size, _ = process_place()
     console = Console(stderr=as_json, quiet=rank > 0)
     seconds, chain = opt.parse_time(time), chain_of(space)
     if sampling not in SAMPLINGS:
@@ -118,8 +118,8 @@ def train(
     setup = SupernetSetup(training=bench.setup, sampling=sampling, start=stabilizer_start)  # type: ignore[arg-type]
     plan = _Plan(form=form, schedule=schedule, setup=setup, images=bench.images, processes=size)
     if rank:
-        with plan.team() as (team, evaluator):
-            team.follow(evaluator)
+        with plan.ranks() as (ranks, evaluator):
+            ranks.follow(evaluator)
     elif not _train(out, ctx.obj, plan, seconds, console, as_json):
         opt.say_stopped(out, time, console, as_json)
 
@@ -151,18 +151,18 @@ class _Plan:
         }
 
     @contextmanager
-    def team(self) -> Iterator[tuple[Team, Evaluator]]:
+    def ranks(self) -> Iterator[tuple[ProcessGroup, Evaluator]]:
         """The processes that train together, and this one's evaluator."""
-        with joined_team(self.setup.training.precision.device) as team:
-            yield team, SupernetEvaluator(self.setup, self.images, team)
+        with joined_ranks(self.setup.training.precision.device) as ranks:
+            yield ranks, SupernetEvaluator(self.setup, self.images, ranks)
 
 
 def _train(out: Path, command: list[str], plan: _Plan, seconds: float | None, console: Console, as_json: bool) -> bool:
     """Train as the process that keeps the journal; whether the schedule is finished."""
     strategy = Retraining([plan.form.genotype], plan.schedule, role=ROLE)
     with locked(out), closing(open_run(out, plan.identity(), command)) as journal:
-        finished = run_team(
-            out, journal, strategy, plan.team(), total=plan.schedule.e, console=console, seconds=seconds
+        finished = run_ranks(
+            out, journal, strategy, plan.ranks(), total=plan.schedule.e, console=console, seconds=seconds
         )
         if finished:
             _finish(out, journal, strategy, plan, console, as_json)

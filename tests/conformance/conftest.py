@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pytest
 
-from darts.shape import SupernetShape
-from darts.strategy import SupernetSearch
-from econas.audit import Auditing, Step
-from econas.baselines import evolution_then_retrain, random_then_retrain
-from econas.parameters import Parameters
-from econas.search import HierarchicalSearch
-from scarlet.nsga import WeightedSearch, Wishes
-from scarlet.search_parameters import SearchParameters
+from econas.strategy.audit import Auditing, Step
+from econas.strategy.baselines import evolution_then_retrain, random_then_retrain
+from econas.strategy.hierarchical import HierarchicalSearch
+from econas.strategy.parameters import Parameters
+from milenas.strategy.search import SupernetSearch
+from milenas.supernet.config import SupernetConfig
+from scarlet.strategy.nsga import Goal, WeightedSearch
+from scarlet.strategy.parameters import SearchParameters
 from zoo.population import Executor, FixedList, ProxySetting, RandomSearch, SerialExecutor, Strategy, Trial
+from zoo.population.costs import ClosedFormCosts
 from zoo.population.front import Limit, objectives
-from zoo.population.prices import Counted
 from zoo.reliability.study import Study
 from zoo.spaces import CELL_SPACES, DARTS, ECONAS_SEARCH, ECONAS_ZOO, CellSpace
 from zoo.spaces.chain import CHAINS
@@ -75,14 +75,14 @@ def stages(count: int) -> FixedList:
 
 def weighted_search() -> WeightedSearch:
     """A few generations with a limit on what is known before evaluation, and one on what is not."""
-    wishes = Wishes(
+    goal = Goal(
         objectives=objectives(["accuracy"], ["macs"]),
         weights=(0.6, 0.4),
         limits=(Limit.parse("macs<=60e6"), Limit.parse("accuracy>=0.3")),
     )
-    prices = Counted(ChainCosts(CHAINS["nas-bench-macro"], 32, 10))
+    costs = ClosedFormCosts(ChainCosts(CHAINS["nas-bench-macro"], 32, 10))
     numbers = SearchParameters(population=5, generations=4, rounds=3)
-    return WeightedSearch(NAS_BENCH_MACRO, prices, wishes, numbers, seed=1)
+    return WeightedSearch(NAS_BENCH_MACRO, costs, goal, numbers, seed=1)
 
 
 def _fields(trial: Trial) -> dict[str, Any]:
@@ -93,7 +93,7 @@ class OneSupernet:
     """The space of a single supernet."""
 
     def contains(self, genotype: object) -> bool:
-        return genotype == SupernetShape().genotype()
+        return genotype == SupernetConfig().genotype()
 
 
 @dataclass(frozen=True)
@@ -126,7 +126,7 @@ STRATEGIES = [
     StrategyCase(
         "random, retrained", lambda: random_then_retrain(ECONAS_SEARCH, replace(SMALL, budget=60.0), 0), ECONAS_SEARCH
     ),
-    StrategyCase("supernet search", lambda: SupernetSearch(SupernetShape(), 3, per_epoch=4), OneSupernet()),
+    StrategyCase("supernet search", lambda: SupernetSearch(SupernetConfig(), 3, per_epoch=4), OneSupernet()),
     StrategyCase("scarlet", weighted_search, NAS_BENCH_MACRO),
     StrategyCase("grown study", lambda: Study(DARTS, GRID, FULL, repeats=1, growth=[2, 5], batch=3, seed=1), DARTS),
     StrategyCase(

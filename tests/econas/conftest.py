@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 
 import pytest
 
-from econas.audit import Auditing, Step
-from econas.parameters import Parameters
+from econas.strategy.audit import Auditing, Step
+from econas.strategy.parameters import Parameters
 from zoo.population import Journal, Manager, ProxySetting, Record, Trial
 from zoo.population.executor import evaluate
 

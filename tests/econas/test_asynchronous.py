@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from econas.audit import Auditing, Step
-from econas.course import AUDIT, CHILD, PROMOTION, RENEWAL, RETRAIN
-from econas.search import HierarchicalSearch
+from econas.history.trajectory import AUDIT, CHILD, PROMOTION, RENEWAL, RETRAIN
+from econas.strategy.audit import Auditing, Step
+from econas.strategy.hierarchical import HierarchicalSearch
 from zoo.population import Journal, Manager, ProxySetting, Record
 from zoo.spaces.chain_space import NAS_BENCH_201 as SPACE
 

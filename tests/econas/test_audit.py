@@ -9,11 +9,11 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
-from econas.audit import INTERVAL, STRATA, Step, stratified
-from econas.course import AUDIT, CHILD, RENEWAL, RETRAIN
-from econas.parameters import Parameters
-from econas.population import Network
-from econas.search import HierarchicalSearch
+from econas.history.trajectory import AUDIT, CHILD, RENEWAL, RETRAIN
+from econas.strategy.audit import INTERVAL, STRATA, Step, stratified
+from econas.strategy.hierarchical import HierarchicalSearch
+from econas.strategy.parameters import Parameters
+from econas.strategy.population import Network
 from zoo.population import ProxySetting
 from zoo.reliability.correlation import resampled_spearman
 from zoo.reliability.interval import bootstrap
@@ -127,12 +127,12 @@ def test_neither_share_nor_budget_is_ever_exceeded(scattered, audited, seed, bud
         )
     except ValueError:  # too small for an audit, which another test looks at
         assume(False)
-    prices = {OLD: 1.0, NEW: dear, NEWER: dear + 1}
+    costs = {OLD: 1.0, NEW: dear, NEWER: dear + 1}
     search = HierarchicalSearch(SPACE, parameters, seed)
     trials = scattered(search, seed=seed, fails=lambda trial: trial.index % 11 == 5).trials
 
     def paid(part):
-        return sum((trial.stop - trial.start) * prices.get(trial.setting, 1.0) for trial in part)
+        return sum((trial.stop - trial.start) * costs.get(trial.setting, 1.0) for trial in part)
 
     assert paid(trials) <= budget
     assert paid(by_role(trials, AUDIT)) <= share * parameters.search_budget + 1e-9

@@ -7,16 +7,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from econas.baselines import (
+from econas.history.trajectory import PROMOTION, RETRAIN
+from econas.strategy.baselines import (
     RandomBaseline,
     RegularizedEvolution,
     ThenRetrain,
     evolution_then_retrain,
     random_then_retrain,
 )
-from econas.course import PROMOTION, RETRAIN
-from econas.halving import Rung, SuccessiveHalving
-from econas.parameters import Parameters
+from econas.strategy.halving import Rung, SuccessiveHalving
+from econas.strategy.parameters import Parameters
 from zoo.population import Journal, Manager, ProxySetting, Record, SerialExecutor, WeightStore
 from zoo.spaces.chain_space import NAS_BENCH_201 as SPACE
 from zoo.spaces.chain_space import ChainSpace

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from econas.course import AUDIT, CHILD, PROMOTION, RENEWAL, RETRAIN
-from econas.search import HierarchicalSearch
+from econas.history.trajectory import AUDIT, CHILD, PROMOTION, RENEWAL, RETRAIN
+from econas.strategy.hierarchical import HierarchicalSearch
 from tests.econas.test_audit import NEW, NEWER, OLD, by_role, decisions, said
 from zoo.population import Journal, Manager, Record, SerialExecutor
 from zoo.spaces.chain_space import NAS_BENCH_201 as SPACE

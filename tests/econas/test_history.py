@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-import econas.course as course
-import econas.search as search
-from econas.audit import Auditing, Step
-from econas.baselines import RandomBaseline, evolution_then_retrain
-from econas.costs import Cost, costs, idle_share
-from econas.history import history
-from econas.lineage import changes, choices, describe, lineage, to_dict
-from econas.survival import audited, cycles, passages
+import econas.history.trajectory as course
+import econas.strategy.hierarchical as search
+from econas.history.costs import Cost, costs, idle_share
+from econas.history.history import history
+from econas.history.lineage import changes, choices, describe, lineage, to_dict
+from econas.history.survival import audited, cycles, passages
+from econas.strategy.audit import Auditing, Step
+from econas.strategy.baselines import RandomBaseline, evolution_then_retrain
 from zoo.population import Journal, ProxySetting, Record, Trial
 from zoo.spaces import ECONAS_SEARCH
 from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO
@@ -58,7 +58,7 @@ def test_a_search_asks_for_these_roles_and_no_others(raised):
 
 
 def test_reading_needs_no_torch():
-    modules = "econas.history, econas.lineage, econas.survival, econas.costs, econas.pictures"
+    modules = ", ".join(f"econas.history.{name}" for name in ("history", "lineage", "survival", "costs", "pictures"))
     code = f"import sys, {modules}\nprint('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 

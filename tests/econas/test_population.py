@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from econas.population import UNTRAINED, Network, at_level, promoted, winners
+from econas.strategy.population import UNTRAINED, Network, at_level, promoted, winners
 from zoo.spaces.chain_space import NAS_BENCH_201
 
 

@@ -11,13 +11,13 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from econas.audit import Auditing, Step
-from econas.baselines import RandomBaseline, evolution_then_retrain
-from econas.halving import Rung, SuccessiveHalving
-from econas.history import history
-from econas.parameters import Parameters
-from econas.report import report_search, sentence, summary, write_report
-from econas.search import HierarchicalSearch
+from econas.history.history import history
+from econas.history.report import report_search, sentence, summary, write_report
+from econas.strategy.audit import Auditing, Step
+from econas.strategy.baselines import RandomBaseline, evolution_then_retrain
+from econas.strategy.halving import Rung, SuccessiveHalving
+from econas.strategy.hierarchical import HierarchicalSearch
+from econas.strategy.parameters import Parameters
 from zoo.population import Journal, ProxySetting
 from zoo.spaces import ECONAS_SEARCH
 from zoo.spaces.chain_space import NAS_BENCH_201

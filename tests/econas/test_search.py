@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from econas.course import CHILD, PROMOTION, RETRAIN
-from econas.parameters import Parameters
-from econas.search import HierarchicalSearch
+from econas.history.trajectory import CHILD, PROMOTION, RETRAIN
+from econas.strategy.hierarchical import HierarchicalSearch
+from econas.strategy.parameters import Parameters
 from zoo.population import Journal, Manager, ProxySetting, SerialExecutor, WeightStore
 from zoo.spaces import ECONAS_SEARCH
 from zoo.spaces.chain_space import NAS_BENCH_201, ChainSpace

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 import torch
 
-from scarlet.nsga import WeightedSearch, Wishes
-from scarlet.search_parameters import SearchParameters
+from scarlet.strategy.nsga import Goal, WeightedSearch
+from scarlet.strategy.parameters import SearchParameters
 from zoo.export import Model
 from zoo.networks.network import build_any
 from zoo.population import Journal, Manager, Record, SerialExecutor
+from zoo.population.costs import ClosedFormCosts, CostedEvaluator
 from zoo.population.front import Limit, objectives
-from zoo.population.prices import Counted, PricedEvaluator
 from zoo.population.run_front import identity_of
 from zoo.spaces.chain import CHAINS
 from zoo.spaces.chain_cost import ChainCosts
@@ -18,7 +18,7 @@ from zoo.spaces.chain_space import NAS_BENCH_MACRO
 from zoo.spaces.genotype import ChainGenotype
 from zoo.spaces.skeleton import Skeleton
 
-PRICES = Counted(ChainCosts(CHAINS["nas-bench-macro"], 32, 10))
+PRICES = ClosedFormCosts(ChainCosts(CHAINS["nas-bench-macro"], 32, 10))
 
 
 def model_of(genotype):
@@ -57,11 +57,11 @@ def measure(jobs):
 def searched(journal_of, limits=()):
     """A finished search; ``journal_of`` makes its journal from its identity."""
     wanted, kept = objectives(["accuracy"], ["macs"]), tuple(map(Limit.parse, limits))
-    wishes = Wishes(objectives=wanted, weights=(0.5, 0.5), limits=kept)
+    goal = Goal(objectives=wanted, weights=(0.5, 0.5), limits=kept)
     numbers = SearchParameters(population=10, generations=3)
     journal = journal_of({"strategy": {"name": "search of a test", **identity_of(wanted, kept)}})
-    strategy = WeightedSearch(NAS_BENCH_MACRO, PRICES, wishes, numbers, seed=0)
-    assert Manager(strategy, journal, batch=5).run(SerialExecutor(PricedEvaluator(measure, PRICES)))
+    strategy = WeightedSearch(NAS_BENCH_MACRO, PRICES, goal, numbers, seed=0)
+    assert Manager(strategy, journal, batch=5).run(SerialExecutor(CostedEvaluator(measure, PRICES)))
     return journal
 
 

@@ -11,11 +11,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from tests.cells import STRETCHED
-from zoo.networks import build_network, planning, stages
-from zoo.networks.bank import Bank
+from zoo.networks import build_network
 from zoo.networks.cell_network import CellNetwork
+from zoo.networks.engine import planning, stages
+from zoo.networks.engine.parameter_buffer import ParameterBuffer
+from zoo.networks.engine.program import Program
 from zoo.networks.operations import Zero
-from zoo.networks.program import Program
 from zoo.networks.taps import Window, tap_matrix
 from zoo.spaces import CELL_SPACES, PUBLISHED, Cell, CellGenotype, Edge, Skeleton
 
@@ -66,7 +67,7 @@ def program_pass(program: Program, images: Tensor, labels: Tensor, drop: float) 
         leaves.append(auxiliary.detach().requires_grad_())
         losses = losses + 0.4 * functional.cross_entropy(leaves[1].transpose(1, 2), labels, reduction="none").mean(1)
     program.backward(run, *torch.autograd.grad(losses.sum(), leaves))
-    program.bank.track(images.shape[1])
+    program.buffer.track(images.shape[1])
     return losses.tolist()
 
 
@@ -79,7 +80,7 @@ def agree(
     expected = [plain_pass(*each, drop, seed) for seed, each in enumerate(zip(plain, images, labels, strict=True))]
     program = Program(ours)
     assert program_pass(program, images, labels, drop) == pytest.approx(expected, rel=1e-9)
-    gradients = {id(parameter): view for _, parameter, view in program.bank.views(program.bank.gradients)}
+    gradients = {id(parameter): view for _, parameter, view in program.buffer.views(program.buffer.gradients)}
     for network, reference in zip(ours, plain, strict=True):
         for (name, parameter), other in zip(network.named_parameters(), reference.parameters(), strict=True):
             assert (id(parameter) in gradients) == (other.grad is not None), name
@@ -170,7 +171,7 @@ def test_nodes_and_cells_nobody_reads_are_not_computed() -> None:
     blind = Cell(nodes, (2, 4))
     genotype = CellGenotype(blind, blind)
     (network,) = networks([genotype])
-    plan = planning.Plan([network], Bank([network], torch.float64), math.inf)
+    plan = planning.Plan([network], ParameterBuffer([network], torch.float64), math.inf)
     # the stem and cells 0, 2 and 4; of a cell input 0 and nodes 2, 3 (which is nothing) and 4
     assert Counter(type(layer).__name__ for layer in plan.layers) == {
         "Block": 1 + 3 * (1 + 2 + 1), "Node": 3 * 2, "Nothing": 3, "Stack": 3, "Classifier": 1,
@@ -188,12 +189,12 @@ def test_networks_are_untouched_by_their_neighbours() -> None:
         next(sick[1].parameters()).fill_(torch.nan)
     together = Program(sick)
     losses = program_pass(together, images, labels, 0.0)
-    together.bank.step(0.1, momentum=0.9, decay=1e-3, clip=0.5)
+    together.buffer.step(0.1, momentum=0.9, decay=1e-3, clip=0.5)
     assert np.isnan(losses[1])
     for number in (0, 2):
         alone = Program(networks(genotypes)[number : number + 1])
         (loss,) = program_pass(alone, images[number : number + 1], labels[number : number + 1], 0.0)
-        alone.bank.step(0.1, momentum=0.9, decay=1e-3, clip=0.5)
+        alone.buffer.step(0.1, momentum=0.9, decay=1e-3, clip=0.5)
         alone.close()
         assert loss == pytest.approx(losses[number], rel=1e-12)
     together.close()
@@ -201,7 +202,7 @@ def test_networks_are_untouched_by_their_neighbours() -> None:
         alone_again = networks(genotypes)[number : number + 1]
         program = Program(alone_again)
         program_pass(program, images[number : number + 1], labels[number : number + 1], 0.0)
-        program.bank.step(0.1, momentum=0.9, decay=1e-3, clip=0.5)
+        program.buffer.step(0.1, momentum=0.9, decay=1e-3, clip=0.5)
         program.close()
         for a, b in zip(sick[number].state_dict().values(), alone_again[0].state_dict().values(), strict=True):
             torch.testing.assert_close(a, b, rtol=1e-10, atol=1e-13)
@@ -216,7 +217,7 @@ def test_steps_are_those_of_sgd_with_clipping() -> None:
     optimizers = [torch.optim.SGD(network.parameters(), **options) for network in plain]
     for clip in (0.1, 100.0, 0.2):  # clipped, not clipped, clipped
         program_pass(program, images, labels, 0.0)
-        program.bank.step(0.3, momentum=0.9, decay=0.01, clip=clip)
+        program.buffer.step(0.3, momentum=0.9, decay=0.01, clip=clip)
         for seed, (network, optimizer) in enumerate(zip(plain, optimizers, strict=True)):
             optimizer.zero_grad()
             plain_pass(network, images[seed], labels[seed], 0.0, seed)
@@ -245,7 +246,7 @@ def test_bfloat16_is_near() -> None:
     expected = program_pass(Program(networks(genotypes)), images, labels, 0.0)
     low = [network.float() for network in networks(genotypes)]
     program = Program(low, torch.bfloat16)
-    assert program.bank.gradients.dtype == torch.float32
+    assert program.buffer.gradients.dtype == torch.float32
     assert program_pass(program, images, labels, 0.0) == pytest.approx(expected, rel=0.05)
 
 

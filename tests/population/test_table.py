@@ -181,24 +181,24 @@ def test_what_is_not_there_is_an_os_error(tmp_path):
         read_table(path)
 
 
-# ---------------------------------------------------------------- prices, and searches that train nothing
+# ---------------------------------------------------------------- costs, and searches that train nothing
 
 
 @pytest.mark.parametrize(("layout", "factor"), [(LAYOUTS[0], 1e6), (LAYOUTS[1], 1.0)])
 def test_prices_are_listed_by_architecture_in_units_not_in_millions(tmp_path, layout, factor):
     frame = frame_of(layout).drop(columns="params")
-    for i, (column, _) in enumerate(layout.prices.values()):
+    for i, (column, _) in enumerate(layout.costs.values()):
         frame[column] = [place + i / 2 for place in range(len(frame))]
     table = read_table(written(frame.sample(frac=1, random_state=0), tmp_path))
     choices = np.array([(0,) * len(layout.space.options), (1,) * len(layout.space.options)])
     place = np.ravel_multi_index(tuple(choices.T), layout.space.options)
-    found = table.prices(choices)
+    found = table.costs(choices)
     assert found["macs"].tolist() == (factor * place).tolist()
     assert found["params"].tolist() == (factor * (place + 0.5)).tolist()
 
 
 def test_a_table_without_a_price_lists_none_and_a_wrong_one_is_refused(tmp_path):
-    assert read_table(written(MACRO, tmp_path)).prices.names == ("params",)
+    assert read_table(written(MACRO, tmp_path)).costs.names == ("params",)
     wrong = MACRO.assign(flops=1.0)
     wrong.loc[7, "flops"] = -1
     assert "line 9 has a flops that is no number from 0 up" in refused(written(wrong, tmp_path))

@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import nn
 
-from scarlet.supernet import Supernet, SupernetForm, build_supernet
+from scarlet.supernet.supernet import Supernet, SupernetForm, build_supernet
 from zoo.data.image_set import ImageSet, Split
 from zoo.spaces.skeleton import Skeleton
 

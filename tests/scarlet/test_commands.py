@@ -8,8 +8,8 @@ import pytest
 import torch
 from PIL import Image
 
-from scarlet.extraction import extract
-from scarlet.keeping import load_supernet
+from scarlet.extraction.extraction import extract
+from scarlet.supernet.file import load_supernet
 from zoo.cli import app, main
 from zoo.data import load
 from zoo.export import load_model

@@ -5,9 +5,9 @@ import pytest
 import torch
 from torch import nn
 
-from scarlet.evaluation import PathTree, evaluate_paths, recalibrated
-from scarlet.folded import FoldedSupernet, Folding, fusible
-from scarlet.supernet import SupernetForm
+from scarlet.evaluation.folded import FoldedSupernet, Folding, fusible
+from scarlet.evaluation.tree import PathTree, evaluate_paths, recalibrated
+from scarlet.supernet.supernet import SupernetForm
 from zoo.spaces.genotype import ChainGenotype, SpaceGenotype
 
 SPACES = ["scarlet-s1-cifar", "scarlet-s2-cifar", "nas-bench-macro"]

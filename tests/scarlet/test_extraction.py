@@ -8,8 +8,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from scarlet.extraction import extract
-from scarlet.supernet import PlainSkip
+from scarlet.extraction.extraction import extract
+from scarlet.supernet.supernet import PlainSkip
 from zoo.networks import build_chain
 from zoo.networks.chain_network import ChainNetwork
 from zoo.spaces.chain_cost import chain_cost

@@ -7,15 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from scarlet.keeping import TrainedSupernet, supernet_bytes
-from scarlet.nsga import WeightedSearch, Wishes
-from scarlet.search_parameters import SearchParameters
-from scarlet.subnets import Inheritance, make_subnet_evaluator
+from scarlet.evaluation.subnets import Inheritance, make_subnet_evaluator
+from scarlet.strategy.nsga import Goal, WeightedSearch
+from scarlet.strategy.parameters import SearchParameters
+from scarlet.supernet.file import TrainedSupernet, supernet_bytes
 from tests.killing import finish, kill_often
 from zoo.cli import main
 from zoo.population import Journal, Manager, SerialExecutor
+from zoo.population.costs import ClosedFormCosts
 from zoo.population.front import objectives
-from zoo.population.prices import Counted
 from zoo.population.ray_executor import RayExecutor
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.chain_space import CHAIN_SPACES
@@ -62,8 +62,8 @@ def test_a_search_killed_twice_ends_with_the_same_front(whole, tmp_path, digest)
 def make_mortal():
     # Nested, so that it is sent to the workers by value: they cannot import a test.
     def factory(folder, payload):
-        from scarlet.folded import FoldedSupernet
-        from scarlet.subnets import make_subnet_evaluator
+        from scarlet.evaluation.folded import FoldedSupernet
+        from scarlet.evaluation.subnets import make_subnet_evaluator
 
         evaluator, head = make_subnet_evaluator(*payload), FoldedSupernet.head
 
@@ -90,13 +90,13 @@ def test_a_worker_that_dies_in_an_evaluation_costs_its_batch_only(local_ray, sup
     network = supernet("nas-bench-macro", dtype=torch.float32)
     held = TrainedSupernet(network=network, classes=images.classes, mean=images.mean, std=images.std, notes={})
     payload = Inheritance(weights=supernet_bytes(held)), images
-    prices = Counted(ChainCosts(network.chain, 8, 4))
-    wanted = Wishes(objectives=objectives(["accuracy"], ["macs"]), weights=(0.5, 0.5))
+    costs = ClosedFormCosts(ChainCosts(network.chain, 8, 4))
+    wanted = Goal(objectives=objectives(["accuracy"], ["macs"]), weights=(0.5, 0.5))
 
     def searched(executor):
         journal = Journal.memory({})
         numbers = SearchParameters(population=8, generations=3)
-        strategy = WeightedSearch(CHAIN_SPACES["nas-bench-macro"], prices, wanted, numbers, seed=0)
+        strategy = WeightedSearch(CHAIN_SPACES["nas-bench-macro"], costs, wanted, numbers, seed=0)
         assert Manager(strategy, journal, batch=4).run(executor)
         executor.close()
         return journal

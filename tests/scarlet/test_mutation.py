@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from scarlet.mutation import Policy, frequencies, mutated
-from scarlet.search_parameters import SearchParameters
+from scarlet.strategy.mutation import Policy, frequencies, mutated
+from scarlet.strategy.parameters import SearchParameters
 
 OPTIONS = (3, 3, 2, 3, 1, 3)
 WIDTH = max(OPTIONS)

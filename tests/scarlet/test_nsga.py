@@ -3,18 +3,18 @@ import dataclasses
 import numpy as np
 import pytest
 
-from scarlet.nsga import VERSION, WeightedSearch, Wishes
-from scarlet.replay import replayed
-from scarlet.search_parameters import SearchParameters
+from scarlet.strategy.nsga import VERSION, Goal, WeightedSearch
+from scarlet.strategy.parameters import SearchParameters
+from scarlet.strategy.replay import replayed
 from zoo.population import Journal, Manager, Record, SerialExecutor
+from zoo.population.costs import ClosedFormCosts
 from zoo.population.front import Infeasible, Limit, front, hypervolume, objectives
-from zoo.population.prices import Counted
 from zoo.population.run_front import identity_of
 from zoo.spaces.chain import CHAINS
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.chain_space import NAS_BENCH_MACRO
 
-PRICES = Counted(ChainCosts(CHAINS["nas-bench-macro"], 32, 10))
+PRICES = ClosedFormCosts(ChainCosts(CHAINS["nas-bench-macro"], 32, 10))
 TWO = objectives(["accuracy"], ["macs"])
 SMALL = SearchParameters(population=10, generations=6, rounds=4)
 
@@ -33,8 +33,8 @@ def evaluator(jobs):
 
 
 def make(parameters=SMALL, limits=(), weights=(0.5, 0.5), seed=0, wanted=TWO):
-    wishes = Wishes(objectives=wanted, weights=weights, limits=tuple(map(Limit.parse, limits)))
-    return WeightedSearch(NAS_BENCH_MACRO, PRICES, wishes, parameters, seed)
+    goal = Goal(objectives=wanted, weights=weights, limits=tuple(map(Limit.parse, limits)))
+    return WeightedSearch(NAS_BENCH_MACRO, PRICES, goal, parameters, seed)
 
 
 def trials_of(strategy, batch=7, evaluator=evaluator):
@@ -165,21 +165,21 @@ def test_another_seed_is_another_search_and_the_weights_change_it():
 # ---------------------------------------------------------------- again, from the journal
 
 
-def journaled(wishes, parameters=SMALL, seed=5, **changes):
+def journaled(goal, parameters=SMALL, seed=5, **changes):
     """A search and its journal, whose identity says what `scarlet search` makes it say."""
-    identity = {"name": "scarlet", "version": VERSION, "space": NAS_BENCH_MACRO.name, "weights": list(wishes.weights)}
-    identity |= identity_of(wishes.objectives, wishes.limits) | {"parameters": parameters.to_dict(), "seed": seed}
+    identity = {"name": "scarlet", "version": VERSION, "space": NAS_BENCH_MACRO.name, "weights": list(goal.weights)}
+    identity |= identity_of(goal.objectives, goal.limits) | {"parameters": parameters.to_dict(), "seed": seed}
     journal = Journal.memory({"strategy": identity | changes})
-    strategy = WeightedSearch(NAS_BENCH_MACRO, PRICES, wishes, parameters, seed)
+    strategy = WeightedSearch(NAS_BENCH_MACRO, PRICES, goal, parameters, seed)
     return strategy, journal, Manager(strategy, journal, batch=7)
 
 
 @pytest.mark.parametrize("evaluations", [None, 33])
 def test_a_finished_search_is_the_same_again(evaluations):
     limits = (Limit("macs", True, 51234567.0), Limit("accuracy", False, 0.2))
-    wishes = Wishes(objectives=TWO, weights=(0.25, 0.75), limits=limits)
+    goal = Goal(objectives=TWO, weights=(0.25, 0.75), limits=limits)
     parameters = dataclasses.replace(SMALL, evaluations=evaluations)
-    strategy, journal, manager = journaled(wishes, parameters)
+    strategy, journal, manager = journaled(goal, parameters)
     assert manager.run(SerialExecutor(evaluator))
     again = replayed(journal, PRICES)
     assert again.survivors == strategy.survivors
@@ -187,15 +187,15 @@ def test_a_finished_search_is_the_same_again(evaluations):
 
 
 def test_what_is_no_finished_search_is_refused():
-    wishes = Wishes(objectives=TWO, weights=(0.5, 0.5))
-    _, journal, manager = journaled(wishes)
+    goal = Goal(objectives=TWO, weights=(0.5, 0.5))
+    _, journal, manager = journaled(goal)
     assert not manager.run(SerialExecutor(evaluator), stop=lambda: len(manager.records) >= 30)
     with pytest.raises(ValueError, match="is not finished"):
         replayed(journal, PRICES)
-    _, other, manager = journaled(wishes, name="econas")
+    _, other, manager = journaled(goal, name="econas")
     with pytest.raises(ValueError, match="the run is of 'econas'"):
         replayed(other, PRICES)
-    _, other, manager = journaled(dataclasses.replace(wishes, limits=(Limit("macs", True, 50e6),)))
+    _, other, manager = journaled(dataclasses.replace(goal, limits=(Limit("macs", True, 50e6),)))
     manager.run(SerialExecutor(evaluator))
     with pytest.raises(ValueError, match="no longer asks"):
-        replayed(other, Counted(ChainCosts(CHAINS["nas-bench-macro"], 16, 100)))
+        replayed(other, ClosedFormCosts(ChainCosts(CHAINS["nas-bench-macro"], 16, 100)))

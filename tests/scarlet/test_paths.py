@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from scarlet.paths import draw_paths
+from scarlet.supernet.paths import draw_paths
 
 
 def test_a_fair_step_uses_every_choice_of_every_layer_once():

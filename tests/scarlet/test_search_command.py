@@ -16,8 +16,8 @@ import typer
 import zoo.cli
 from benchmarks import subnet_eval
 from scarlet.commands.search import search
-from scarlet.inherited import inherited_model
-from scarlet.keeping import TrainedSupernet, load_supernet, save_supernet
+from scarlet.extraction.inherited import inherited_model
+from scarlet.supernet.file import TrainedSupernet, load_supernet, save_supernet
 from zoo.data import load
 from zoo.export import load_model, run_models
 from zoo.population import Journal

@@ -5,7 +5,7 @@ import copy
 import pytest
 import torch
 
-from scarlet.similarity import feature_similarity, mean_similarity
+from scarlet.supernet.similarity import feature_similarity, mean_similarity
 
 
 def test_equal_choices_are_alike_and_a_skip_that_copies_is_too(supernet):

@@ -7,10 +7,9 @@ import numpy as np
 import pytest
 import torch
 
-from scarlet import subnets
-from scarlet.evaluation import CHUNK, evaluate_paths
-from scarlet.keeping import TrainedSupernet, supernet_bytes
-from scarlet.subnets import ROLE, Inheritance, make_subnet_evaluator
+from scarlet.evaluation.subnets import ROLE, Inheritance, make_subnet_evaluator
+from scarlet.evaluation.tree import CHUNK, evaluate_paths, subnets
+from scarlet.supernet.file import TrainedSupernet, supernet_bytes
 from zoo.data.augmentation import prepare
 from zoo.population import FixedList, Job, Journal, Manager, ProxySetting, SerialExecutor, Trial
 from zoo.spaces.chain_cost import chain_cost

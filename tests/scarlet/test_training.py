@@ -11,9 +11,8 @@ import pytest
 import torch
 from torch import nn
 
-from scarlet import training
-from scarlet.supernet import SupernetForm, build_supernet
-from scarlet.training import (
+from scarlet.supernet.supernet import SupernetForm, build_supernet, training
+from scarlet.supernet.training import (
     SupernetEvaluator,
     SupernetSetup,
     new_supernet,
@@ -21,11 +20,11 @@ from scarlet.training import (
     supernet_step,
     train_supernet,
 )
-from tests.teams import run_team
+from tests.process_groups import run_ranks
 from zoo.population import Job, ProxySetting, Trial
 from zoo.spaces import Skeleton
 from zoo.training import Precision, Recipe, TrainingSetup
-from zoo.training.distributed import ALONE, joined_team
+from zoo.training.distributed import ALONE, joined_ranks
 from zoo.training.retraining import Retraining
 from zoo.training.trainer import Examples, Stage
 
@@ -167,7 +166,7 @@ def test_reduced_settings_are_refused(images):
 # ---------------------------------------------------------------- several processes
 
 
-def without_statistics(team, sampling):
+def without_statistics(ranks, sampling):
     """An epoch with batch normalisation switched to its initial statistics: nothing but gradients is shared."""
     network = new_supernet(FORM, setup())
     for module in network.modules():
@@ -180,21 +179,21 @@ def without_statistics(team, sampling):
         resolution=8, mean=(0.5,) * 3, std=(0.3,) * 3, flip=True,
     )  # fmt: skip
     stage = Stage(start=0, stop=2, epochs=3, seed=0, root=0)
-    loss = train_supernet(network, supernet_optimizer(network, RECIPE), examples, setup(sampling), stage, team)
+    loss = train_supernet(network, supernet_optimizer(network, RECIPE), examples, setup(sampling), stage, ranks)
     return {"loss": loss, "state": state(network)}
 
 
 def program(folder):
     torch.set_num_threads(1)
-    with joined_team("cpu") as team:
+    with joined_ranks("cpu") as ranks:
         for sampling in ("uniform", "fair"):
-            torch.save(without_statistics(team, sampling), folder / f"{sampling}-{team.rank}.pt")
+            torch.save(without_statistics(ranks, sampling), folder / f"{sampling}-{ranks.rank}.pt")
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("team")
-    run_team(__file__, folder, 2)
+    folder = tmp_path_factory.mktemp("process group")
+    run_ranks(__file__, folder, 2)
     return folder
 
 

@@ -10,7 +10,7 @@ from torch._subclasses.fake_tensor import DataDependentOutputException
 from tests.training.fake_gpu import on_gpu
 from zoo.networks import build_network
 from zoo.networks.cell_network import CellNetwork
-from zoo.networks.program import Program
+from zoo.networks.engine.program import Program
 from zoo.spaces import ECONAS_SEARCH, ECONAS_ZOO, Skeleton
 from zoo.spaces.cell_space import CellSpace
 from zoo.training import Precision, Recipe, captured
@@ -88,7 +88,7 @@ def test_a_capture_that_fails_is_named_and_steps_go_on(monkeypatch: pytest.Monke
 @pytest.mark.parametrize(("option", "reason"), [("path_dropout", "path dropout"), ("auxiliary", "auxiliary head")])
 def test_what_a_graph_cannot_repeat_is_named(option: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = program()
-    monkeypatch.setattr(made.bank, "device", torch.device("cuda"))
+    monkeypatch.setattr(made.buffer, "device", torch.device("cuda"))
     assert reason in captured.why_eager(made, Recipe(**{option: 0.2}))
     assert captured.why_eager(made, RECIPE) == ""
 
@@ -117,7 +117,7 @@ def test_an_epoch_on_a_gpu_waits_at_its_end_alone(monkeypatch: pytest.MonkeyPatc
             resolution=8, mean=(0.5,) * 3, std=(0.2,) * 3, flip=True,
         )  # fmt: skip
         made = make_program(held, Precision(), RECIPE)
-        made.bank.track = lambda images: ended.append(images)  # type: ignore[method-assign]
+        made.buffer.track = lambda images: ended.append(images)  # type: ignore[method-assign]
         train_together([made], examples, RECIPE, Precision(), [[Stage(start=0, stop=1, epochs=1, seed=0, root=0)] * 2])
 
     with pytest.raises(DataDependentOutputException, match="local_scalar"):

@@ -14,7 +14,7 @@ import pytest
 import torch
 from torch import nn
 
-from tests.teams import run_team
+from tests.process_groups import run_ranks
 from zoo.data import ImageSet
 from zoo.data.image_set import Split
 from zoo.networks import build_network
@@ -22,7 +22,7 @@ from zoo.networks.cell_network import CellNetwork
 from zoo.population import Job, Outcome, ProxySetting, Record, Trial
 from zoo.spaces import Cell, CellGenotype, Edge, Skeleton
 from zoo.training import Precision, Recipe, TrainingEvaluator, TrainingSetup
-from zoo.training.distributed import ALONE, Team, TeamExecutor, joined_team, team_place
+from zoo.training.distributed import ALONE, ProcessGroup, ProcessGroupExecutor, joined_ranks, process_place
 from zoo.training.trainer import Examples, Stage, evaluate, make_optimizer, train_stage
 
 SIZE = 2
@@ -49,7 +49,7 @@ def images() -> ImageSet:
     )  # fmt: skip
 
 
-def without_statistics(team: Team) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
+def without_statistics(ranks: ProcessGroup) -> tuple[dict[str, torch.Tensor], dict[str, float]]:
     """Two epochs with batch normalisation switched to its initial statistics: nothing but gradients is shared."""
     network: CellNetwork = build_network(
         WITH_UNUSED, SKELETON, torch.Generator().manual_seed(0), auxiliary=True, dtype=torch.float64
@@ -65,10 +65,13 @@ def without_statistics(team: Team) -> tuple[dict[str, torch.Tensor], dict[str, f
     )  # fmt: skip
     loss = train_stage(
         network, make_optimizer(network, recipe), examples, recipe, DOUBLE,
-        Stage(start=0, stop=2, epochs=3, seed=0, root=0), team,
+        Stage(start=0, stop=2, epochs=3, seed=0, root=0), ranks,
     )  # fmt: skip
     pixels, labels = torch.tensor(held.validation.images).double() / 255, torch.tensor(held.validation.labels)
-    return dict(network.state_dict()), {"train_loss": loss, **evaluate(network, pixels, labels, 3, DOUBLE, team)}
+    return dict(network.state_dict()), {
+        "train_loss": loss,
+        **evaluate(network, pixels, labels, 3, DOUBLE, ranks),
+    }
 
 
 def trial(epoch: int) -> Trial:
@@ -78,7 +81,7 @@ def trial(epoch: int) -> Trial:
     )  # fmt: skip
 
 
-def chain(executor: TeamExecutor) -> list[Outcome]:
+def chain(executor: ProcessGroupExecutor) -> list[Outcome]:
     """Two epochs, the second from the checkpoint of the first."""
     outcomes: list[Outcome] = []
     for epoch in range(2):
@@ -89,30 +92,30 @@ def chain(executor: TeamExecutor) -> list[Outcome]:
 
 def program(folder: Path) -> None:
     torch.set_num_threads(1)
-    with joined_team("cpu") as team:
-        state, metrics = without_statistics(team)
-        torch.save({"state": state, "metrics": metrics}, folder / f"{team.rank}.pt")
+    with joined_ranks("cpu") as ranks:
+        state, metrics = without_statistics(ranks)
+        torch.save({"state": state, "metrics": metrics}, folder / f"{ranks.rank}.pt")
         done: list[Record] = []
-        evaluator = TrainingEvaluator(SETUP, images(), team)
+        evaluator = TrainingEvaluator(SETUP, images(), ranks)
 
         def noting(jobs: Sequence[Job]) -> list[Outcome]:
             outcomes = evaluator(jobs)
             done.extend(record for record, _ in outcomes)
             return outcomes
 
-        if team.rank:
-            team.follow(noting)
+        if ranks.rank:
+            ranks.follow(noting)
         else:
-            torch.save(chain(TeamExecutor(noting, team))[-1][1], folder / "weights.pt")
-            team.send(None)
-        torch.save([dict(record.metrics) for record in done], folder / f"records-{team.rank}.pt")
+            torch.save(chain(ProcessGroupExecutor(noting, ranks))[-1][1], folder / "weights.pt")
+            ranks.send(None)
+        torch.save([dict(record.metrics) for record in done], folder / f"records-{ranks.rank}.pt")
 
 
 @pytest.fixture(scope="module")
 def together(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What two processes have written."""
-    folder = tmp_path_factory.mktemp("team")
-    run_team(__file__, folder, SIZE)
+    folder = tmp_path_factory.mktemp("process group")
+    run_ranks(__file__, folder, SIZE)
     return {path.stem: torch.load(path) for path in folder.iterdir()}
 
 
@@ -141,7 +144,7 @@ def test_the_others_follow_and_measure_what_the_first_measures(together):
 
 
 def test_batch_normalisation_of_each_process_changes_little_but_something(together):
-    record, _ = chain(TeamExecutor(TrainingEvaluator(SETUP, images())))[-1]
+    record, _ = chain(ProcessGroupExecutor(TrainingEvaluator(SETUP, images())))[-1]
     found = together["records-0"][-1]["train_loss"]
     assert found == pytest.approx(record.metrics["train_loss"], rel=0.2)
     assert found != record.metrics["train_loss"]
@@ -153,7 +156,7 @@ def test_batch_normalisation_of_each_process_changes_little_but_something(togeth
 @pytest.mark.parametrize("size", [1, 2, 3, 8])
 def test_shares_make_up_the_batch(size):
     for first, last in ((0, 24), (40, 61), (5, 8)):
-        shares = [Team(rank, size).share(slice(first, last)) for rank in range(size)]
+        shares = [ProcessGroup(rank, size).share(slice(first, last)) for rank in range(size)]
         assert [i for part in shares for i in range(part.start, part.stop)] == list(range(first, last))
         counts = [part.stop - part.start for part in shares]
         assert max(counts) - min(counts) <= 1
@@ -161,8 +164,8 @@ def test_shares_make_up_the_batch(size):
 
 def test_weighed_losses_average_to_the_mean_over_the_batch():
     losses, batch = torch.arange(7.0, dtype=torch.float64) ** 2, slice(16, 23)
-    teams = [Team(rank, 3) for rank in range(3)]
-    shares = [team.share(slice(0, 7)) for team in teams]
+    teams = [ProcessGroup(rank, 3) for rank in range(3)]
+    shares = [ranks.share(slice(0, 7)) for ranks in teams]
     weighed = [t.weigh(losses[s].mean(), s.stop - s.start, batch) for t, s in zip(teams, shares, strict=True)]
     assert sum(weighed).item() / 3 == pytest.approx(losses.mean().item())
 
@@ -170,18 +173,21 @@ def test_weighed_losses_average_to_the_mean_over_the_batch():
 def test_torchruns_variables(monkeypatch):
     for name in ("RANK", "WORLD_SIZE", "LOCAL_RANK"):
         monkeypatch.delenv(name, raising=False)
-    assert team_place() == (0, 1, 0)
+    assert process_place() == (0, 1, 0)
     for name, value in (("RANK", "5"), ("WORLD_SIZE", "8"), ("LOCAL_RANK", "1")):
         monkeypatch.setenv(name, value)
-    assert team_place() == (5, 8, 1)
+    assert process_place() == (5, 8, 1)
     for value in ("8", "x", "-1"):
         monkeypatch.setenv("RANK", value)
         with pytest.raises(ValueError, match="expected those torchrun sets"):
-            team_place()
+            process_place()
 
 
 def test_there_is_nobody_to_synchronise_with():
-    with pytest.raises(ValueError, match="--sync-bn needs several processes"), joined_team("cpu", sync_norm=True):
+    with (
+        pytest.raises(ValueError, match="--sync-bn needs several processes"),
+        joined_ranks("cpu", sync_norm=True),
+    ):
         pass
 
 
@@ -192,7 +198,7 @@ def answering(reason: str):
 
 @pytest.mark.parametrize("reason", ["", "diverged: the training loss is nan in epoch 1"])
 def test_divergence_is_a_record(reason):
-    executor = TeamExecutor(answering(reason))
+    executor = ProcessGroupExecutor(answering(reason))
     assert executor.free == 1
     executor.submit([Job(trial(0), 0, None)])
     assert executor.free == 0
@@ -201,7 +207,7 @@ def test_divergence_is_a_record(reason):
 
 
 def test_a_circumstance_is_raised_so_that_the_trial_stays_pending():
-    executor = TeamExecutor(answering("out of memory"))
+    executor = ProcessGroupExecutor(answering("out of memory"))
     executor.submit([Job(trial(0), 0, None)])
     with pytest.raises(ValueError, match="out of memory; the same command tries it again"):
         executor.collect()

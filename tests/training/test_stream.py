@@ -14,7 +14,7 @@ from zoo.data.stream import AREA, RATIO, ImageStream, Reader, Request, crop_box,
 from zoo.population import Job, ProxySetting, Trial
 from zoo.spaces import PUBLISHED, Skeleton
 from zoo.training import Recipe, TrainingSetup
-from zoo.training.distributed import Team
+from zoo.training.distributed import ProcessGroup
 from zoo.training.stream import StreamEvaluator
 from zoo.training.trainer import Stage
 
@@ -153,9 +153,13 @@ def stage(epoch: int) -> Stage:
     return Stage(start=epoch, stop=epoch + 1, epochs=4, seed=SETUP.seed, root=0)
 
 
-def epoch_seen(images: ImageStream, epoch: int, team: Team = Team()) -> list[tuple[torch.Tensor, torch.Tensor]]:  # noqa: B008
+def epoch_seen(
+    images: ImageStream,
+    epoch: int,
+    ranks: ProcessGroup = ProcessGroup(),  # noqa: B008
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
     with Reader(images) as reader:
-        return list(StreamEvaluator(SETUP, images, reader, team)._batches(images.train, SIDE, stage(epoch), epoch))
+        return list(StreamEvaluator(SETUP, images, reader, ranks)._batches(images.train, SIDE, stage(epoch), epoch))
 
 
 def test_an_epoch_shows_every_image_once_in_an_order_and_with_crops_of_its_own(images):
@@ -170,7 +174,7 @@ def test_an_epoch_shows_every_image_once_in_an_order_and_with_crops_of_its_own(i
 
 def test_processes_share_what_one_would_see(images):
     alone = epoch_seen(images, 2)
-    shares = [epoch_seen(images, 2, Team(rank, 3)) for rank in range(3)]
+    shares = [epoch_seen(images, 2, ProcessGroup(rank, 3)) for rank in range(3)]
     for number, (pixels, labels) in enumerate(alone):
         parts = [share[number] for share in shares]
         assert torch.equal(torch.cat([part for part, _ in parts]), pixels)

@@ -216,9 +216,9 @@ def process_precision(device: str, dtype: str, channels_last: bool) -> "Precisio
     Raises:
         ValueError: as :func:`choose_precision`, or for one numbered GPU and several processes.
     """
-    from zoo.training.distributed import team_place
+    from zoo.training.distributed import process_place
 
-    _, size, local = team_place()
+    _, size, local = process_place()
     precision = choose_precision(device, dtype, channels_last, gpus=0.0, address=None)
     if size > 1 and precision.device.startswith("cuda"):
         if ":" in precision.device:

@@ -19,7 +19,7 @@ from zoo.commands.zoo import read_genotype
 from zoo.data.image_set import ImageSet, Split
 from zoo.data.stream import ImageStream, Reader, Request, open_stream
 from zoo.export.trained import trained_model
-from zoo.launch import WEIGHTS, check_folder, locked, open_run, run_team, write_text
+from zoo.launch import WEIGHTS, check_folder, locked, open_run, run_ranks, write_text
 from zoo.networks.cell_network import CellNetwork
 from zoo.networks.chain_network import ChainNetwork
 from zoo.population.journal import Journal
@@ -30,7 +30,7 @@ from zoo.spaces.chain_cost import chain_skeleton
 from zoo.spaces.genotype import CellGenotype, ChainGenotype
 from zoo.spaces.skeleton import Skeleton
 from zoo.training import Precision, Recipe, TrainingEvaluator, TrainingSetup
-from zoo.training.distributed import Team, joined_team, team_place
+from zoo.training.distributed import ProcessGroup, joined_ranks, process_place
 from zoo.training.retraining import AUXILIARY, ORIGINALS, VERSION, Original, Retraining
 from zoo.training.speed import STEPS, seconds_per_image
 from zoo.training.stream import StreamEvaluator
@@ -111,7 +111,7 @@ def train(
     the test images are read once, at the end. Killed or stopped, the same command continues from the last epoch.
     Several GPUs: torchrun --nproc-per-node N --no-python thriftnas zoo train ...
     """
-    rank, size, _ = team_place()
+    rank, size, _ = process_place()
     console = Console(stderr=as_json, quiet=rank > 0)
     seconds, original = opt.parse_time(time), _original(recipe)
     if rank == 0:
@@ -137,8 +137,8 @@ def train(
     )  # fmt: skip
     if rank:
         if not dry_run:
-            with plan.team() as (team, evaluator):
-                team.follow(evaluator)
+            with plan.ranks() as (ranks, evaluator):
+                ranks.follow(evaluator)
     elif dry_run:
         _say(_estimate(plan), as_json)
     elif _train(out, ctx.obj, plan, seconds, console, as_json) is None:
@@ -175,15 +175,15 @@ class _Plan:
         }
 
     @contextmanager
-    def team(self) -> Iterator[tuple[Team, Evaluator]]:
+    def ranks(self) -> Iterator[tuple[ProcessGroup, Evaluator]]:
         """The processes that train together, and this one's evaluator."""
-        with joined_team(self.setup.precision.device, sync_norm=self.sync_norm) as team:
+        with joined_ranks(self.setup.precision.device, sync_norm=self.sync_norm) as ranks:
             if isinstance(self.images, ImageSet):
-                yield team, TrainingEvaluator(self.setup, self.images, team)
+                yield ranks, TrainingEvaluator(self.setup, self.images, ranks)
                 return
             pin = self.setup.precision.device.startswith("cuda")
             with Reader(self.images, self.loaders, pin=pin) as reader:
-                yield team, StreamEvaluator(self.setup, self.images, reader, team)
+                yield ranks, StreamEvaluator(self.setup, self.images, reader, ranks)
 
 
 def _original(name: str) -> Original:
@@ -202,7 +202,7 @@ def _recipe(original: Original, changes: dict[str, Any], schedule: ProxySetting)
 
 def _precision(device: str, dtype: str, channels_last: bool, sync_norm: bool) -> Precision:
     """This process's precision, once it is known that synchronised normalisation can be had where it is wanted."""
-    precision, (_, size, _) = opt.process_precision(device, dtype, channels_last), team_place()
+    precision, (_, size, _) = opt.process_precision(device, dtype, channels_last), process_place()
     if sync_norm and (size == 1 or not precision.device.startswith("cuda")):
         raise ValueError(f"--sync-bn needs several processes on GPUs, got {size} on {precision.device}")
     return precision
@@ -272,8 +272,8 @@ def _train(
     """Train as the process that keeps the journal; None where the time was up first."""
     strategy = Retraining([plan.cell], plan.schedule)
     with locked(out), closing(open_run(out, plan.identity(), command)) as journal:
-        finished = run_team(
-            out, journal, strategy, plan.team(), total=plan.schedule.e, console=console, seconds=seconds
+        finished = run_ranks(
+            out, journal, strategy, plan.ranks(), total=plan.schedule.e, console=console, seconds=seconds
         )
         return _finish(out, journal, strategy, plan, console, as_json) if finished else None
 

@@ -1,7 +1,7 @@
 """Where the parts of a drawn cell go: nodes in columns by depth, and lines around what they pass.
 
 A small version of Sugiyama's layered drawing (1981). A node's column is one more than its deepest source's. A
-source that is read further right passes through the columns between, on a lane of its own, so that no line
+source that is read further right passes through the columns between, on a stream of its own, so that no line
 crosses a box. Items of a column are ordered by the mean height of what they are connected to, in a few sweeps
 in both directions, and the calmest of the layouts met on the way is kept. Nothing is random.
 """
@@ -23,12 +23,12 @@ _GAP = 42.0  # between columns, for the curves
 _BETWEEN, _WITHIN, _PITCH = 14.0, 5.0, 12.0  # items of a column, operations of a node, lines into the output
 _SWEEPS = 6
 
-_Item = tuple[int, int]  # (node, column): the node itself, or its lane through that column
+_Item = tuple[int, int]  # (node, column): the node itself, or its stream through that column
 
 
 @dataclass(frozen=True, slots=True)
 class Wire:
-    """A source's line from one column to the next; `through`: it goes on along its lane there."""
+    """A source's line from one column to the next; `through`: it goes on along its stream there."""
 
     source: int
     start: Spot

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from zoo.population.prices import Listed
+from zoo.population.costs import TableCosts
 from zoo.population.trial import Job, Outcome, Record
 from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO, ChainSpace
 from zoo.spaces.genotype import ChainGenotype, Genotype
@@ -22,13 +22,13 @@ class Layout:
         space: of its architectures.
         architecture: column that names them.
         accuracy: for every number of epochs the column with that training's accuracy in percent.
-        prices: by name a column, and the unit it counts in.
+        costs: by name a column, and the unit it counts in.
     """
 
     space: ChainSpace
     architecture: str
     accuracy: Mapping[int, str]
-    prices: Mapping[str, tuple[str, float]]
+    costs: Mapping[str, tuple[str, float]]
 
 
 LAYOUTS = (
@@ -46,11 +46,11 @@ LAYOUTS = (
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Accuracies (shares) by architecture and epochs, and the prices it lists: those of macs and params it has."""
+    """Accuracies (shares) by architecture and epochs, and the costs it lists: those of macs and params it has."""
 
     space: ChainSpace
     accuracies: Mapping[tuple[int, ...], Mapping[int, float]]
-    prices: Listed = field(default_factory=lambda: Listed({}))
+    costs: TableCosts = field(default_factory=lambda: TableCosts({}))
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Look every job up; the epochs of its schedule decide the column, and its stage is what it pays.
@@ -123,10 +123,10 @@ def read_table(path: Path) -> Table:
         raise ValueError(
             f"{path} has {len(rows)} architectures, expected all {layout.space.size} of {layout.space.name}"
         )
-    return Table(layout.space, rows, _prices(frame, layout, path))
+    return Table(layout.space, rows, _costs(frame, layout, path))
 
 
-def _prices(frame: pd.DataFrame, layout: Layout, path: Path) -> Listed:
+def _costs(frame: pd.DataFrame, layout: Layout, path: Path) -> TableCosts:
     """What the table lists of MACs and parameters.
 
     Raises:
@@ -134,7 +134,7 @@ def _prices(frame: pd.DataFrame, layout: Layout, path: Path) -> Listed:
     """
     place = tuple(np.array([layout.space.read(name) for name in frame[layout.architecture].fillna("")]).T)
     listed = {}
-    for name, (column, unit) in layout.prices.items():
+    for name, (column, unit) in layout.costs.items():
         if column in frame:
             values = pd.to_numeric(frame[column], errors="coerce")
             if not values.ge(0).all():
@@ -142,4 +142,4 @@ def _prices(frame: pd.DataFrame, layout: Layout, path: Path) -> Listed:
                 raise ValueError(f"{path}: line {line} has a {column} that is no number from 0 up")
             listed[name] = np.zeros(layout.space.options)
             listed[name][place] = values.to_numpy(dtype=np.float64) * unit
-    return Listed(listed)
+    return TableCosts(listed)

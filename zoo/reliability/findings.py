@@ -124,8 +124,8 @@ def find(journal: Journal, target: float = 0.8, metric: Metric = "accuracy", res
     rng = np.random.default_rng((identity["setup"]["seed"], INTERVALS))
     measured = score(scores, zoo.targets, names, rng, validation_images=validation, resamples=resamples)
     answer = recommend(scores, zoo.targets, speed, names, rng, target=target, resamples=resamples)
-    prices = [cost(genotype, original) for genotype in zoo.genotypes]
-    free = np.array([[p.macs for p in prices], [p.params for p in prices]], dtype=float)
+    costs = [cost(genotype, original) for genotype in zoo.genotypes]
+    free = np.array([[p.macs for p in costs], [p.params for p in costs]], dtype=float)
     baselines = score(free, zoo.targets, ["macs", "params"], rng, validation_images=validation, resamples=resamples)
     return Findings(
         reference=zoo.reference,

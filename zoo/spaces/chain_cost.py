@@ -50,7 +50,7 @@ class ChainCosts:
             accumulate([plan.stride for plan in layers], _shrunk, initial=_shrunk(resolution, chain.stem_stride))
         )
         widths = [chain.entry, *(plan.width for plan in layers)]
-        prices = {
+        costs = {
             (number, choice, origin): _layer(chain, plan, what, widths[origin], sizes[number], stabilizers)
             for number, plan in enumerate(layers)
             for choice, what in enumerate(choices)
@@ -58,10 +58,10 @@ class ChainCosts:
         }
         before = _stem(chain, in_channels, resolution)
         ends = [before + _head(chain, width, sizes[-1], classes) for width in widths]
-        self._shift, packed = _packing(list(prices.values()), ends, self.layers)
+        self._shift, packed = _packing(list(costs.values()), ends, self.layers)
         even = self.layers + self.layers % 2  # one layer more that costs nothing
         table = np.zeros((even, self.choices, self.layers + 1), dtype=np.int64)
-        for place, price in prices.items():
+        for place, price in costs.items():
             table[place] = packed(price)
         keeps_width = not chain.projecting and not stabilizers
         # By layer and choice: the place a width comes from afterwards; 0 says that the layer changed nothing.
@@ -151,9 +151,9 @@ def _paired(table: NDArray[np.int64], places: NDArray[np.intp]) -> tuple[NDArray
     return costs.reshape(-1), np.maximum(between, places[1::2][:, None, :]).reshape(-1)
 
 
-def _packing(prices: list[Cost], ends: list[Cost], layers: int) -> tuple[int, Callable[[Cost], int]]:
+def _packing(costs: list[Cost], ends: list[Cost], layers: int) -> tuple[int, Callable[[Cost], int]]:
     """By how many bits MACs are shifted to make room for any sum of parameters, and the packing."""
-    most = [layers * max(getattr(p, f) for p in prices) + max(getattr(e, f) for e in ends) for f in ("macs", "params")]
+    most = [layers * max(getattr(p, f) for p in costs) + max(getattr(e, f) for e in ends) for f in ("macs", "params")]
     shift = most[1].bit_length()
     if most[0].bit_length() + shift > 63:
         raise ValueError(f"these chains cost up to {most[0]:,} MACs, which is more than can be counted")

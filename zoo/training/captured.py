@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoo.networks.program import Program
+from zoo.networks.engine.program import Program
 from zoo.training.step import train_step
 from zoo.training.trainer import Recipe
 
@@ -47,8 +47,8 @@ class CapturedStep:
 
 def why_eager(program: Program, recipe: Recipe) -> str:
     """Why a program's step cannot be captured, or nothing."""
-    if program.bank.device.type != "cuda":
-        return f"a CUDA graph needs a CUDA device, the networks are on {program.bank.device.type}"
+    if program.buffer.device.type != "cuda":
+        return f"a CUDA graph needs a CUDA device, the networks are on {program.buffer.device.type}"
     if recipe.path_dropout:
         return "path dropout draws from a generator of every network, which a graph would repeat"
     if recipe.auxiliary:
@@ -61,7 +61,7 @@ class _Graph:
 
     def __init__(self, program: Program, recipe: Recipe, images: Tensor, labels: Tensor) -> None:
         self._images, self._labels = images.clone(), labels.clone()
-        self._rate = torch.zeros((), device=images.device, dtype=program.bank.storage)
+        self._rate = torch.zeros((), device=images.device, dtype=program.buffer.storage)
         self._graph = torch.cuda.CUDAGraph()
         # Recorded on the stream it will run on, where that may be recorded: what kernels keep by stream (cuBLAS's
         # workspace) must not be shared with graphs that run beside it.

@@ -14,10 +14,10 @@ from torch.nn import functional
 
 from zoo.data.augmentation import Augmentation, EpochDraws, augment, draw
 from zoo.networks.cell_network import CellNetwork
-from zoo.networks.program import Program
+from zoo.networks.engine.program import Program
 from zoo.training.captured import CapturedStep
+from zoo.training.cuda_streams import in_turns
 from zoo.training.distributed import ALONE
-from zoo.training.lanes import in_turns
 from zoo.training.memory import largest_fitting
 from zoo.training.trainer import (
     AUGMENT,
@@ -51,7 +51,7 @@ def make_program(networks: Sequence[CellNetwork], precision: Precision, recipe: 
 
 def load_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer]) -> None:
     """Continue with the momenta that the optimizers of the networks hold."""
-    for owner, parameter, momentum in program.bank.views(program.bank.momenta):
+    for owner, parameter, momentum in program.buffer.views(program.buffer.momenta):
         held = optimizers[owner].state.get(parameter, {}).get("momentum_buffer")
         if held is not None:
             momentum.copy_(held)
@@ -59,7 +59,7 @@ def load_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer]) 
 
 def store_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer]) -> None:
     """Hand the momenta to the optimizers."""
-    for owner, parameter, momentum in program.bank.views(program.bank.momenta):
+    for owner, parameter, momentum in program.buffer.views(program.buffer.momenta):
         optimizers[owner].state[parameter]["momentum_buffer"] = momentum.clone()
 
 
@@ -170,12 +170,12 @@ def _evaluated(
 ) -> list[dict[str, float] | Diverged]:
     """In batches of ``size`` images."""
     networks, count = len(program.networks), len(labels)
-    loss = torch.zeros(networks, device=images.device, dtype=program.bank.storage)
+    loss = torch.zeros(networks, device=images.device, dtype=program.buffer.storage)
     hits = []
     for first in range(0, count, size):
         pixels, truth = images[first : first + size], labels[first : first + size]
         _, logits, _ = program.forward(pixels.expand(networks, *pixels.shape), training=False)
-        logits = logits.to(program.bank.storage)  # (K, b, classes)
+        logits = logits.to(program.buffer.storage)  # (K, b, classes)
         each = functional.cross_entropy(logits.transpose(1, 2), truth.expand(networks, -1), reduction="none")
         loss += each.sum(dim=1)
         hits.append(logits.argmax(dim=2) == truth)

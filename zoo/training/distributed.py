@@ -25,7 +25,7 @@ PATIENCE = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
-class Team:
+class ProcessGroup:
     """The processes that train one network together, seen from one of them; alone, every method does nothing.
 
     All of them hold the same weights, draw the same order and take their share of every batch, and gradients
@@ -104,19 +104,19 @@ class Team:
             _check(received[0], evaluator(received[0]))
 
 
-ALONE = Team()
+ALONE = ProcessGroup()
 
 
-class TeamExecutor:
-    """Runs one job at a time, on all processes of a team; an Executor for the first of them.
+class ProcessGroupExecutor:
+    """Runs one job at a time, on all processes of a process group; an Executor for the first of them.
 
     Only divergence, which is a property of the run, becomes a failed record. Everything else is a circumstance
     (no memory, an image that cannot be read): it is raised, the trial stays pending in the journal, and the
     same command tries it again.
     """
 
-    def __init__(self, evaluator: Evaluator, team: Team = ALONE) -> None:
-        self._evaluator, self._team = evaluator, team
+    def __init__(self, evaluator: Evaluator, ranks: ProcessGroup = ALONE) -> None:
+        self._evaluator, self._ranks = evaluator, ranks
         self._jobs: Sequence[Job] = ()
 
     @property
@@ -141,7 +141,7 @@ class TeamExecutor:
             ValueError: for a failure that another attempt may not have.
         """
         jobs, self._jobs = self._jobs, ()
-        self._team.send(jobs)
+        self._ranks.send(jobs)
         outcomes = self._evaluator(jobs)
         _check(jobs, outcomes)
         first, host = jobs[0].trial.index, socket.gethostname()
@@ -158,17 +158,17 @@ def _check(jobs: Sequence[Job], outcomes: Sequence[Outcome]) -> None:
 
 
 @contextmanager
-def joined_team(device: str, *, sync_norm: bool = False) -> Iterator[Team]:
-    """The team torchrun has started this process in, or the process alone.
+def joined_ranks(device: str, *, sync_norm: bool = False) -> Iterator[ProcessGroup]:
+    """The process group torchrun has started this process in, or the process alone.
 
     Args:
         device: "cpu" (gloo) or "cuda:N" (NCCL), this process's.
-        sync_norm: see :class:`Team`.
+        sync_norm: see :class:`ProcessGroup`.
 
     Raises:
-        ValueError: for a device that processes cannot share work on, or without a team to synchronise in.
+        ValueError: for a device that processes cannot share work on, or without a process group to synchronise in.
     """
-    rank, size, _ = team_place()
+    rank, size, _ = process_place()
     kind = torch.device(device).type
     if sync_norm and (size == 1 or kind != "cuda"):
         raise ValueError(f"--sync-bn needs several processes on CUDA devices, got {size} on {kind}")
@@ -180,11 +180,11 @@ def joined_team(device: str, *, sync_norm: bool = False) -> Iterator[Team]:
     if kind == "cuda":
         torch.cuda.set_device(device)
     dist.init_process_group("nccl" if kind == "cuda" else "gloo")
-    yield Team(rank, size, sync_norm, dist.new_group(backend="gloo", timeout=PATIENCE))
+    yield ProcessGroup(rank, size, sync_norm, dist.new_group(backend="gloo", timeout=PATIENCE))
     dist.destroy_process_group()  # after an error it could wait for a process that waits for this one
 
 
-def team_place() -> tuple[int, int, int]:
+def process_place() -> tuple[int, int, int]:
     """Rank, number of processes and rank on this machine, as torchrun says in the environment; (0, 1, 0) without.
 
     Raises:

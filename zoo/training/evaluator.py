@@ -29,7 +29,7 @@ from zoo.training.cotraining import (
     store_momenta,
     train_together,
 )
-from zoo.training.distributed import ALONE, Team
+from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.memory import free_memory, out_of_memory
 from zoo.training.trainer import (
     ADDED,
@@ -130,13 +130,13 @@ class Begun:
     stage: Stage
 
 
-def run_job(job: Job, setup: TrainingSetup, material: Material, team: Team = ALONE) -> Outcome:
+def run_job(job: Job, setup: TrainingSetup, material: Material, ranks: ProcessGroup = ALONE) -> Outcome:
     """Train a job's network for its stage and measure it; divergence and lack of memory are failed records."""
 
     def work() -> tuple[dict[str, float], bytes | None, int]:
-        begun = begin(job, setup, team)
+        begun = begin(job, setup, ranks)
         train_loss, images = material.train(begun.network, begun.optimizer, begun.setting, begun.stage)
-        weights = kept_weights(begun, team)
+        weights = kept_weights(begun, ranks)
         metrics = material.validate(begun.network) | priced(begun, train_loss, images)
         return metrics, weights, begun.stage.stop - begun.stage.start
 
@@ -158,7 +158,7 @@ def guarded(job: Job, work: Callable[[], tuple[dict[str, float], bytes | None, i
     return measured(job, metrics, epochs, time.perf_counter() - began), weights
 
 
-def begin(job: Job, setup: TrainingSetup, team: Team = ALONE) -> Begun:
+def begin(job: Job, setup: TrainingSetup, ranks: ProcessGroup = ALONE) -> Begun:
     """Build a job's network, with the weights it resumes where it has any.
 
     Raises:
@@ -167,7 +167,7 @@ def begin(job: Job, setup: TrainingSetup, team: Team = ALONE) -> Begun:
     trial = job.trial
     if trial.setting is None:
         raise ValueError(f"trial {trial.index} has no proxy setting; this evaluator trains from scratch")
-    network = team.prepare(_network(trial.genotype, job.root, trial.setting.skeleton(setup.skeleton), setup))
+    network = ranks.prepare(_network(trial.genotype, job.root, trial.setting.skeleton(setup.skeleton), setup))
     optimizer = make_optimizer(network, setup.recipe)
     return Begun(job, trial.setting, network, optimizer, resumed(job, trial.setting, network, optimizer, setup.seed))
 
@@ -189,10 +189,10 @@ def resumed(job: Job, setting: ProxySetting, network: nn.Module, optimizer: torc
     return Stage(start=start, stop=trial.stop, epochs=setting.e, seed=seed, root=job.root)
 
 
-def kept_weights(begun: Begun, team: Team = ALONE) -> bytes | None:
+def kept_weights(begun: Begun, ranks: ProcessGroup = ALONE) -> bytes | None:
     """The checkpoint of a trained network, where its trial keeps one."""
-    # in a team, the others' weights are the same and go nowhere
-    keep = begun.job.trial.keep and team.rank == 0
+    # in a process group, the others' weights are the same and go nowhere
+    keep = begun.job.trial.keep and ranks.rank == 0
     return save_checkpoint(begun.network, begun.optimizer, begun.stage.stop) if keep else None
 
 
@@ -245,9 +245,9 @@ class TrainingEvaluator:
     resolution. The test images are never touched.
     """
 
-    def __init__(self, setup: TrainingSetup, images: ImageSet, team: Team = ALONE) -> None:
+    def __init__(self, setup: TrainingSetup, images: ImageSet, ranks: ProcessGroup = ALONE) -> None:
         torch.set_num_threads(setup.threads)
-        self._setup, self._set, self._team = setup, images, team
+        self._setup, self._set, self._ranks = setup, images, ranks
         device = setup.precision.device
         self._train = torch.tensor(images.train.images, device=device)  # copies: shared arrays are read-only
         self._labels = torch.tensor(images.train.labels, device=device)
@@ -274,11 +274,11 @@ class TrainingEvaluator:
         return [outcomes[job.trial.index] for job in jobs]
 
     def _alone(self, job: Job) -> Outcome:
-        return run_job(job, self._setup, self, self._team)
+        return run_job(job, self._setup, self, self._ranks)
 
     def _as_program(self, trial: Trial) -> bool:
         setup = self._setup
-        if trial.setting is None or not isinstance(trial.genotype, CellGenotype) or self._team.size > 1:
+        if trial.setting is None or not isinstance(trial.genotype, CellGenotype) or self._ranks.size > 1:
             return False
         resolution = trial.setting.skeleton(setup.skeleton).resolution
         return prefers_program(setup.engine, resolution, setup.precision.device)
@@ -321,13 +321,13 @@ class TrainingEvaluator:
     ) -> tuple[float, int]:
         """Train for a stage; its last epoch's mean loss, and the images of an epoch."""
         examples = self._examples(setting.s, network.skeleton.resolution)
-        loss = train_stage(network, optimizer, examples, self._setup.recipe, self._setup.precision, stage, self._team)
+        loss = train_stage(network, optimizer, examples, self._setup.recipe, self._setup.precision, stage, self._ranks)
         return loss, len(examples.labels)
 
     def validate(self, network: Network) -> dict[str, float]:
         """Accuracy, balanced accuracy and loss on the validation images."""
         images, shape = self._prepared(network.skeleton.resolution), network.skeleton
-        return evaluate(network, images, self._validation_labels, shape.classes, self._setup.precision, self._team)
+        return evaluate(network, images, self._validation_labels, shape.classes, self._setup.precision, self._ranks)
 
     def _examples(self, level: int, resolution: int) -> Examples:
         images, labels = self._train, self._labels

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoo.networks.program import Program
+from zoo.networks.engine.program import Program
 from zoo.training.trainer import Recipe
 
 
@@ -19,16 +19,16 @@ def train_step(
     paths: Sequence[torch.Generator] = (),
 ) -> Tensor:
     """One step of all networks on images (K, b, C, H, W) and labels (K, b); their losses (K,), on the device."""
-    bank = program.bank
+    buffer = program.buffer
     run, logits, auxiliary = program.forward(images, training=True, drop=drop, generators=paths)
-    losses, slope = _loss(logits.to(bank.storage), labels, recipe.smoothing)
+    losses, slope = _loss(logits.to(buffer.storage), labels, recipe.smoothing)
     above = None
     if auxiliary is not None:
-        extra, above = _loss(auxiliary.to(bank.storage), labels, recipe.smoothing)
-        losses, above = losses + recipe.auxiliary * extra, (recipe.auxiliary * above).to(bank.compute)
-    program.backward(run, slope.to(bank.compute), above)
-    bank.track(images.shape[1])
-    bank.step(rate, momentum=recipe.momentum, decay=recipe.weight_decay, clip=recipe.clip)
+        extra, above = _loss(auxiliary.to(buffer.storage), labels, recipe.smoothing)
+        losses, above = losses + recipe.auxiliary * extra, (recipe.auxiliary * above).to(buffer.compute)
+    program.backward(run, slope.to(buffer.compute), above)
+    buffer.track(images.shape[1])
+    buffer.step(rate, momentum=recipe.momentum, decay=recipe.weight_decay, clip=recipe.clip)
     return losses
 
 

@@ -13,7 +13,7 @@ from zoo.data.stream import ImageStream, Reader, Request
 from zoo.networks.network import Network
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Job, Outcome
-from zoo.training.distributed import ALONE, Team
+from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.evaluator import TrainingSetup, run_job, sample
 from zoo.training.trainer import (
     AUGMENT,
@@ -41,16 +41,16 @@ class StreamEvaluator:
         setup: as for images in memory.
         images: the stream.
         reader: reads it.
-        team: whose processes share every batch.
+        process group: whose processes share every batch.
     """
 
-    def __init__(self, setup: TrainingSetup, images: ImageStream, reader: Reader, team: Team = ALONE) -> None:
+    def __init__(self, setup: TrainingSetup, images: ImageStream, reader: Reader, ranks: ProcessGroup = ALONE) -> None:
         torch.set_num_threads(setup.threads)
-        self._setup, self._stream, self._reader, self._team = setup, images, reader, team
+        self._setup, self._stream, self._reader, self._ranks = setup, images, reader, ranks
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """One outcome per job, in order; divergence and lack of memory are failed records."""
-        return [run_job(job, self._setup, self, self._team) for job in jobs]
+        return [run_job(job, self._setup, self, self._ranks) for job in jobs]
 
     def train(
         self, network: Network, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
@@ -59,20 +59,20 @@ class StreamEvaluator:
         setup, numbers = self._setup, self._stream.train
         if setting.s:
             numbers = numbers[sample(self._stream.labels[numbers], setting.s, setup.seed)]
-        forward = self._team.forward(network, auxiliary=setup.recipe.auxiliary > 0)
+        forward = self._ranks.forward(network, auxiliary=setup.recipe.auxiliary > 0)
         loss = math.nan
         for epoch in range(stage.start, stage.stop):
             batches = self._batches(numbers, network.skeleton.resolution, stage, epoch)
             loss = train_epoch(
                 network, forward, optimizer, batches, len(numbers), setup.recipe, setup.precision, stage, epoch,
-                self._team,
+                self._ranks,
             )  # fmt: skip
         return loss, len(numbers)
 
     def validate(self, network: Network) -> dict[str, float]:
         """Accuracy, balanced accuracy and loss on the validation images, each processes' share of them here."""
         return measure_stream(
-            network, self._stream, self._stream.validation, self._reader, self._setup.precision, self._team
+            network, self._stream, self._stream.validation, self._reader, self._setup.precision, self._ranks
         )
 
     def _batches(
@@ -85,7 +85,7 @@ class StreamEvaluator:
         order = numbers[random_stream(stage, SHUFFLE, epoch).permutation(count)]
         rng = random_stream(stage, AUGMENT, epoch)
         draws = draw(augmentation, rng, count, resolution, resolution, resolution).to(device)
-        shares = [self._team.share(batch) for batch in batch_slices(count, setup.recipe.batch, self._team.size)]
+        shares = [self._ranks.share(batch) for batch in batch_slices(count, setup.recipe.batch, self._ranks.size)]
         plan = (
             [
                 Request(number, resolution, (stage.seed, stage.root, CROP, epoch, number))
@@ -107,7 +107,7 @@ def measure_stream(
     numbers: NDArray[np.int64],
     reader: Reader,
     precision: Precision,
-    team: Team = ALONE,
+    ranks: ProcessGroup = ALONE,
 ) -> dict[str, float]:
     """Accuracy, balanced accuracy and loss on some images of a stream: squares, as `thriftnas predict` sees them.
 
@@ -117,7 +117,7 @@ def measure_stream(
     """
     resolution, count = network.skeleton.resolution, len(numbers)
     shares = (
-        team.share(slice(first, min(first + EVALUATION_BATCH, count))) for first in range(0, count, EVALUATION_BATCH)
+        ranks.share(slice(first, min(first + EVALUATION_BATCH, count))) for first in range(0, count, EVALUATION_BATCH)
     )
     # A share may be empty where the last batch has fewer images than there are processes.
     plan = (
@@ -129,4 +129,4 @@ def measure_stream(
             seen = pixels.to(precision.device, non_blocking=True)
             yield prepare(seen, resolution, images.mean, images.std), labels.to(precision.device)
 
-    return measure(network, prepared(), network.skeleton.classes, precision.device, precision, team)
+    return measure(network, prepared(), network.skeleton.classes, precision.device, precision, ranks)

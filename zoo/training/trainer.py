@@ -12,7 +12,7 @@ from torch.nn import functional
 
 from zoo.data.augmentation import Augmentation, augment, draw
 from zoo.networks.network import Network
-from zoo.training.distributed import ALONE, Forward, Team
+from zoo.training.distributed import ALONE, Forward, ProcessGroup
 
 # Purposes of the random streams; every use of randomness has a number of its own.
 SHUFFLE, AUGMENT, PATHS = 301, 302, 303
@@ -195,7 +195,7 @@ def train_stage(
     recipe: Recipe,
     precision: Precision,
     stage: Stage,
-    team: Team = ALONE,
+    ranks: ProcessGroup = ALONE,
 ) -> float:
     """Train ``network`` for the epochs of ``stage``; returns the mean training loss of its last epoch.
 
@@ -207,12 +207,12 @@ def train_stage(
         Diverged: naming the epoch, if the loss is not finite at its end.
         ValueError: for fewer than two images.
     """
-    forward = team.forward(network, auxiliary=recipe.auxiliary > 0)
+    forward = ranks.forward(network, auxiliary=recipe.auxiliary > 0)
     mean_loss = math.nan
     for epoch in range(stage.start, stage.stop):
-        batches = augmented_batches(examples, recipe, stage, epoch, team)
+        batches = augmented_batches(examples, recipe, stage, epoch, ranks)
         count = len(examples.labels)
-        mean_loss = train_epoch(network, forward, optimizer, batches, count, recipe, precision, stage, epoch, team)
+        mean_loss = train_epoch(network, forward, optimizer, batches, count, recipe, precision, stage, epoch, ranks)
     return mean_loss
 
 
@@ -226,13 +226,13 @@ def train_epoch(
     precision: Precision,
     stage: Stage,
     epoch: int,
-    team: Team = ALONE,
+    ranks: ProcessGroup = ALONE,
 ) -> float:
     """One epoch over prepared batches; returns its mean training loss.
 
     Args:
         network: put into training mode.
-        forward: the network as the team calls it, from :meth:`Team.forward`.
+        forward: the network as the process group calls it, from :meth:`ProcessGroup.forward`.
         optimizer: of the network.
         batches: this process's share of every batch of :func:`batch_slices`: pixels (b, C, H, W) and labels (b,).
         count: images of an epoch, for all processes together.
@@ -240,16 +240,16 @@ def train_epoch(
         precision: dtype and memory format.
         stage: whose schedule this is.
         epoch: of that schedule, from 0.
-        team: who trains.
+        process group: who trains.
 
     Raises:
         Diverged: naming the epoch, if the mean loss is not finite.
     """
-    slices = batch_slices(count, recipe.batch, team.size)
+    slices = batch_slices(count, recipe.batch, ranks.size)
     parameters = [p for p in network.parameters() if p.requires_grad]
     device = parameters[0].device
     network.train()
-    paths = path_stream(stage, epoch, device, team) if recipe.path_dropout else None
+    paths = path_stream(stage, epoch, device, ranks) if recipe.path_dropout else None
     drop = recipe.path_dropout * epoch / stage.epochs
     total = torch.zeros((), device=device, dtype=precision.storage)
     for number, (pixels, labels) in enumerate(batches):
@@ -260,18 +260,18 @@ def train_epoch(
         optimizer.zero_grad(set_to_none=True)
         with precision.autocast():
             loss = _loss(forward, precision.place(pixels), labels, recipe, drop, paths)
-        team.weigh(loss, len(labels), slices[number]).backward()  # type: ignore[no-untyped-call]
+        ranks.weigh(loss, len(labels), slices[number]).backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(parameters, recipe.clip)
         optimizer.step()
         total += loss.detach() * len(labels)
-    mean_loss: float = team.sum(total).item() / slices[-1].stop
+    mean_loss: float = ranks.sum(total).item() / slices[-1].stop
     if not math.isfinite(mean_loss):
         raise Diverged.in_training(mean_loss, epoch)
     return mean_loss
 
 
 def augmented_batches(
-    examples: Examples, recipe: Recipe, stage: Stage, epoch: int, team: Team
+    examples: Examples, recipe: Recipe, stage: Stage, epoch: int, ranks: ProcessGroup
 ) -> Iterator[tuple[Tensor, Tensor]]:
     """This process's share of every batch of an epoch, augmented; all processes draw the same order and draws."""
     count, device = len(examples.labels), examples.images.device
@@ -282,8 +282,8 @@ def augmented_batches(
     order = random_stream(stage, SHUFFLE, epoch).permutation(count)
     indices = torch.from_numpy(order).to(device)
     draws = draw(augmentation, random_stream(stage, AUGMENT, epoch), count, base, base, resolution).to(device)
-    for batch in batch_slices(count, recipe.batch, team.size):
-        mine = team.share(batch)
+    for batch in batch_slices(count, recipe.batch, ranks.size):
+        mine = ranks.share(batch)
         chosen = indices[mine]
         pixels = augment(examples.images[chosen], draws[mine], augmentation, resolution, examples.mean, examples.std)
         yield pixels, examples.labels[chosen]
@@ -309,15 +309,20 @@ def random_stream(stage: Stage, purpose: int, epoch: int) -> np.random.Generator
     return np.random.default_rng((stage.seed, stage.root, purpose, epoch))
 
 
-def path_stream(stage: Stage, epoch: int, device: torch.device, team: Team) -> torch.Generator:
+def path_stream(stage: Stage, epoch: int, device: torch.device, ranks: ProcessGroup) -> torch.Generator:
     """The stream of dropped paths; every further process has one of its own, or all would drop alike."""
-    own = (team.rank,) if team.rank else ()
+    own = (ranks.rank,) if ranks.rank else ()
     seed = int(np.random.default_rng((stage.seed, stage.root, PATHS, epoch, *own)).integers(2**63))
     return torch.Generator(device).manual_seed(seed)
 
 
 def evaluate(
-    network: nn.Module, images: Tensor, labels: Tensor, classes: int, precision: Precision, team: Team = ALONE
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    classes: int,
+    precision: Precision,
+    ranks: ProcessGroup = ALONE,
 ) -> dict[str, float]:
     """Accuracy, balanced accuracy (mean recall of the classes present) and mean loss on prepared images.
 
@@ -327,16 +332,16 @@ def evaluate(
         labels: (N,) on the same device.
         classes: number of classes.
         precision: dtype and memory format.
-        team: whose processes share the work.
+        process group: whose processes share the work.
 
     Raises:
         Diverged: if the loss is not finite.
     """
     count = len(labels)
     parts = (
-        team.share(slice(first, min(first + EVALUATION_BATCH, count))) for first in range(0, count, EVALUATION_BATCH)
+        ranks.share(slice(first, min(first + EVALUATION_BATCH, count))) for first in range(0, count, EVALUATION_BATCH)
     )
-    return measure(network, ((images[part], labels[part]) for part in parts), classes, images.device, precision, team)
+    return measure(network, ((images[part], labels[part]) for part in parts), classes, images.device, precision, ranks)
 
 
 @torch.no_grad()
@@ -346,16 +351,16 @@ def measure(
     classes: int,
     device: torch.device | str,
     precision: Precision,
-    team: Team = ALONE,
+    ranks: ProcessGroup = ALONE,
 ) -> dict[str, float]:
-    """As :func:`evaluate`, on batches of prepared images and their labels; in a team, of this process's share.
+    """As :func:`evaluate`, on batches of prepared images and their labels; in a process group, of this process's share.
 
-    A team measures what the first process would: its buffers (batch normalisation) replace the others'.
+    A process group measures what the first process would: its buffers (batch normalisation) replace the others'.
 
     Raises:
         Diverged: if the loss is not finite.
     """
-    team.copy_buffers(network)
+    ranks.copy_buffers(network)
     network.eval()
     loss = torch.zeros((), device=device, dtype=precision.storage)
     hits, seen = [torch.zeros(0, device=device, dtype=torch.bool)], [torch.zeros(0, device=device, dtype=torch.long)]
@@ -368,10 +373,10 @@ def measure(
         hits.append(logits.argmax(dim=1) == labels)
         seen.append(labels)
     hit, label = torch.cat(hits), torch.cat(seen)
-    present = team.sum(torch.bincount(label, minlength=classes))
-    correct = team.sum(torch.bincount(label[hit], minlength=classes))
+    present = ranks.sum(torch.bincount(label, minlength=classes))
+    correct = ranks.sum(torch.bincount(label[hit], minlength=classes))
     count = int(present.sum())
-    mean_loss = team.sum(loss).item() / count
+    mean_loss = ranks.sum(loss).item() / count
     if not math.isfinite(mean_loss):
         raise Diverged.in_validation(mean_loss)
     recall = correct[present > 0].double() / present[present > 0]

@@ -1,0 +1,1 @@
+"""What a search did, read from its journal, and its report."""

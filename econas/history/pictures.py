@@ -1,0 +1,192 @@
+"""The pictures of a search's report: a history as SVG."""
+
+import math
+from collections.abc import Iterator, Sequence
+
+from econas.history.history import History
+from econas.history.lineage import Ancestor
+from econas.history.survival import Passage
+from econas.history.trajectory import RENEWAL, Level, Training
+from zoo.figures import Mark, Member, Point, Series, Stage, family_svg, flow_svg, series_svg
+from zoo.figures.chart import Level as Line
+
+MARKS = 10
+"""Moments of a chart that still have room for a name each."""
+
+
+def progress(history: History) -> str:
+    """Accuracy against what had been paid, for every population, with its best so far."""
+    series = []
+    for level in history.levels:
+        ended = sorted(
+            (one for one in history.trainings if one.level == level and one.state == "ok"), key=lambda one: one.paid
+        )
+        points = [Point(label="", x=one.paid, y=one.accuracy, note=_note(one)) for one in ended]
+        series.append(Series(label=history.label(level), points=points, line="best"))
+    return series_svg(
+        series,
+        xlabel=f"paid, in {history.unit}, audits included",
+        ylabel="validation accuracy",
+        description="Validation accuracy of every training of the search against the epochs paid until it ended, "
+        "by population; lines are the best so far.",
+        marks=list(_moments(history))[:MARKS],
+    )
+
+
+def _moments(history: History) -> Iterator[Mark]:
+    """Where the setting was raised."""
+    for level in history.levels:
+        first = next(one for one in history.trainings if one.level == level)
+        if level.place and level == _lowest(history, level) and first.trial.role == RENEWAL:
+            before = [one.paid for one in history.trainings[: first.trial.index] if math.isfinite(one.paid)]
+            yield Mark(max(before, default=0.0), f"setting raised to {level.setting}")
+
+
+def _lowest(history: History, level: Level) -> Level:
+    return min(one for one in history.levels if one.setting == level.setting)
+
+
+def _note(one: Training) -> str:
+    return f"trial {one.trial.index}: {100 * one.accuracy:.1f} % after {one.trial.stop} epochs at {one.trial.setting}"
+
+
+def family(history: History, line: Sequence[Ancestor]) -> str:
+    """Every network by birth and first accuracy, the winner's ancestors in front."""
+    numbers = sorted(history.networks)
+    places = {number: place for place, number in enumerate(numbers)}
+    members = []
+    for number in numbers:
+        one = history.networks[number]
+        accuracy = f"{100 * one.first:.1f} %" if math.isfinite(one.first) else "failed"
+        origin = "random" if one.parent is None else f"mutant of {one.parent}"
+        members.append(
+            Member(
+                x=places[number],
+                y=one.first,
+                parent=None if one.parent is None else places[one.parent],
+                note=f"network {number}, {origin}: {accuracy}",
+            )
+        )
+    return family_svg(
+        members,
+        [places[one.network.number] for one in line],
+        xlabel="networks in the order of their birth",
+        ylabel="accuracy after the first training",
+        description=f"All {len(members)} networks, each joined to its parent; the {len(line)} of the winner's lineage "
+        "are numbered, and listed below.",
+    )
+
+
+def flows(history: History, ways: Sequence[Passage]) -> list[str]:
+    """How many were promoted, one picture for each chain of populations that promotions join."""
+    reached = {way.target: way for way in ways}
+    chains: list[list[Stage]] = []
+    for place, level in enumerate(history.levels):
+        name = history.label(level)
+        count = len({one.network for one in history.trainings if one.level == level and one.state == "ok"})
+        way = reached.get(name)
+        stage = Stage(f"P{level.stop}", count, f"trained {level.stop} epochs, {level.factors}", place)
+        if way is None or not chains:
+            chains.append([stage])
+        else:
+            chains[-1].append(stage)
+    if history.finalists:
+        chains[-1].append(Stage("finalists", len(history.finalists), "retrained", 3))
+        if history.retrained:
+            chains[-1].append(Stage("winner", 1, "best on validation", 1))
+    return [
+        flow_svg(chain, "; ".join(f"{stage.label}: {stage.count} networks {stage.note}" for stage in chain))
+        for chain in chains
+    ]
+
+
+def passage(way: Passage, winner: int | None, width: float = 470.0) -> str:
+    """One point per network that went on: its accuracy before and after."""
+    others = [one for one in way.pairs if one.network != winner]
+    points = [
+        Point(label="", x=one.before, y=one.after, note=f"network {one.network}: {100 * one.before:.1f} % before, "
+              f"{100 * one.after:.1f} % after")
+        for one in others
+    ]  # fmt: skip
+    chosen = [
+        Point(label="", x=one.before, y=one.after, note=f"the winner, network {one.network}")
+        for one in way.pairs
+        if one.network == winner
+    ]
+    known = any(math.isfinite(one.y) for one in chosen)
+    series = [Series(label="networks" if known else "", points=points)]
+    if known:
+        series.append(Series(label="the winner", points=chosen))
+    return series_svg(
+        series,
+        xlabel=f"accuracy, {way.source}",
+        ylabel=f"accuracy, {way.target}",
+        description=f"Accuracy at {way.target} against accuracy at {way.source} of {len(way.pairs)} networks.",
+        xpercent=True,
+        width=width,
+        height=360,
+    )
+
+
+def curves(history: History) -> str | None:
+    """Validation accuracy of the finalists, epoch by epoch; None where nothing but the end is known."""
+    if not any(len(one.curve) > 1 for one in history.finalists):
+        return None
+    series = []
+    for rank, finalist in enumerate(history.finalists, start=1):
+        known = [one for one in finalist.curve if one.state == "ok"]
+        points = [Point(label="", x=one.trial.stop, y=one.accuracy, note=_note(one)) for one in known]
+        winner = history.winner is not None and history.winner.network == finalist.network
+        star = " ★" if winner and history.retrained else ""
+        series.append(
+            Series(
+                label=f"{rank}: network {finalist.network}{star}",
+                points=points,
+                line="straight",
+                dots=len(points) <= 1,
+                emphasis=winner,
+            )
+        )
+    return series_svg(
+        series,
+        xlabel="epochs of retraining",
+        ylabel="validation accuracy",
+        description=f"Validation accuracy of {len(series)} finalists over the epochs of their retraining.",
+        height=380,
+    )
+
+
+def verdicts(history: History) -> str | None:
+    """ρ of every audit with its interval against the limit; None without an audit that has one."""
+    series = []
+    for setting in dict.fromkeys(one.get("setting") for one in history.audits):
+        points = [
+            Point(
+                label="",
+                x=float(one["cycle"]),
+                y=_number(one.get("rho")),
+                low=_number(one.get("low")),
+                high=_number(one.get("high")),
+                note=f"before cycle {one['cycle']}: {one.get('decision')}",
+            )
+            for one in history.audits
+            if one.get("setting") == setting
+        ]
+        series.append(Series(label=f"{setting}", points=points))
+    if not any(math.isfinite(point.y) for one in series for point in one.points):
+        return None
+    limit = history.parameters.audit.limit if history.parameters and history.parameters.audit else math.nan
+    return series_svg(
+        series,
+        xlabel="cycle",
+        ylabel="rank correlation ρ with the dearer setting",
+        description=f"Rank correlation found by {len(history.audits)} audits, with 95 % intervals. "
+        "The table below has the numbers.",
+        percent=False,
+        levels=[Line(label=f"limit {limit:g}", value=limit)],
+        height=320,
+    )
+
+
+def _number(value: float | None) -> float:
+    return math.nan if value is None else float(value)

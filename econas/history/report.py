@@ -1,0 +1,344 @@
+"""The report of a search: what it found, how it got there and what it cost, as one page, tables and a short answer."""
+
+import json
+import math
+import shlex
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+from markupsafe import Markup
+from rich.console import Console
+from rich.table import Table
+
+from econas.history import pictures
+from econas.history.costs import Cost, costs, idle_share
+from econas.history.history import History, history
+from econas.history.lineage import Ancestor, changes, choices, describe, lineage, to_dict
+from econas.history.survival import Passage, audited, cycles, passages
+from econas.history.trajectory import RETRAIN, Retrained, Training
+from zoo.figures import cell_svg
+from zoo.launch import write_json, write_text
+from zoo.population.journal import Journal
+from zoo.reliability.report import facts, interval, number, percent, write_page
+from zoo.spaces.genotype import CellGenotype, ChainGenotype, Genotype
+
+PAGE = "report.html"
+LISTED = 100
+"""Failures listed one by one; thousands would bury the rest of the page."""
+DRAWN = 40
+"""Ancestors whose changed cells are drawn."""
+
+
+def report_search(folder: Path, console: Console, as_json: bool) -> None:
+    """Write the report of the search in ``folder`` as far as it is, and print the answer.
+
+    Writes search.csv (every trial), finalists.csv, audits.csv, lineage.json and report.html beside the journal.
+
+    Raises:
+        ValueError: if the folder holds no search or nothing has been measured.
+    """
+    journal = Journal.open(folder, readonly=True)
+    try:
+        found = history(journal)
+        frame = journal.frame()
+    finally:
+        journal.close()
+    found = replace(found, tested=_tested(folder / "best.json", found))
+    for name, table in (("search", frame), ("finalists", finalists_frame(found)), ("audits", audits_frame(found))):
+        write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
+    write_json(folder / "lineage.json", [to_dict(one) for one in winning_lineage(found)])
+    write_report(found, folder / PAGE)
+    if as_json:
+        print(json.dumps(summary(found)))
+    else:
+        _show(found, folder, console)
+
+
+def write_report(found: History, path: Path) -> None:
+    """Write a search's report to ``path`` as one HTML page that needs nothing else: no network, no other file.
+
+    Any text may hold markup. Equal histories give equal bytes. Raises OSError if the file cannot be written.
+    """
+    write_page(path, "econas.history/report.html", _contents(found))
+
+
+def winning_lineage(found: History) -> list[Ancestor]:
+    """The ancestors of the winner, the random one first; empty without a winner."""
+    return [] if found.winner is None else lineage(found.networks, found.winner.network)
+
+
+def finalists_frame(found: History) -> pd.DataFrame:
+    """One row per finalist: what the search and the retraining said; test accuracy of the winner only."""
+    rows = []
+    for rank, one in enumerate(found.finalists, start=1):
+        reached, end = found.networks[one.network].reached, one.curve[-1]
+        rows.append(
+            {
+                "rank": rank,
+                "network": one.network,
+                "trial": end.trial.index,
+                "search_setting": str(reached.trial.setting) if reached else "",
+                "search_epochs": reached.trial.stop if reached else None,
+                "search_accuracy": reached.accuracy if reached else math.nan,
+                "setting": str(end.trial.setting),
+                "epochs": max((t.trial.stop for t in one.curve if t.state == "ok"), default=0),
+                "accuracy": one.accuracy,
+                "winner": _wins(found, one),
+                "test_accuracy": found.tested if _wins(found, one) else math.nan,
+                "status": one.status,
+                "genotype": found.networks[one.network].genotype.to_json(),
+            }
+        )
+    names = ["rank", "network", "trial", "search_setting", "search_epochs", "search_accuracy", "setting", "epochs",
+             "accuracy", "winner", "test_accuracy", "status", "genotype"]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def audits_frame(found: History) -> pd.DataFrame:
+    """One row per audit, as the search journaled them."""
+    names = ["cycle", "setting", "reference", "networks", "rho", "low", "high", "decision"]
+    return pd.DataFrame([dict(one) for one in found.audits], columns=names)
+
+
+def summary(found: History) -> dict[str, Any]:
+    """The answer as JSON-ready data; null where unknown."""
+    winner = found.winner
+    return {
+        "answer": sentence(found),
+        "finished": not found.unfinished,
+        "trial": None if winner is None else winner.trial.index,
+        "network": None if winner is None else winner.network,
+        "retrained": found.retrained,
+        "accuracy": None if winner is None else winner.accuracy,
+        "test_accuracy": None if math.isnan(found.tested) else found.tested,
+        "networks": len(found.networks),
+        "epochs": {one.name: one.epochs for one in costs(found)},
+        "price": {one.name: one.price for one in costs(found)},
+        "unit": found.unit,
+        "idle_share": None if math.isnan(idle_share(found)) else idle_share(found),
+        "audits": [dict(one) for one in found.audits],
+        "genotype": None if winner is None else winner.trial.genotype.to_dict(),
+    }
+
+
+def sentence(found: History) -> str:
+    """The answer."""
+    winner = found.winner
+    if winner is None:
+        return f"Nothing was found: all {len(found.trainings)} trainings failed."
+    trial = winner.trial
+    tested = f", {percent(found.tested)} on the test images" if math.isfinite(found.tested) else ""
+    so_far = " so far" if found.unfinished else ""
+    if found.retrained:
+        return (
+            f"The best network{so_far} has {percent(winner.accuracy)} validation accuracy after retraining "
+            f"at {trial.setting}{tested}."
+        )
+    how = f"{trial.stop} of {trial.setting.e} epochs" if trial.setting and trial.stop < trial.setting.e else ""
+    how = how or f"{trial.stop} epochs"
+    end = next((one.curve[-1] for one in found.finalists if one.network == winner.network), None)
+    going = "it has not been retrained"
+    if end is not None:
+        going = "its retraining failed" if end.state == "failed" else "its retraining has not ended"
+    return (
+        f"The best network{so_far} has {percent(winner.accuracy)} validation accuracy after {how} at {trial.setting}"
+        f"{tested}; {going}."
+    )
+
+
+def _tested(path: Path, found: History) -> float:
+    """The winner's test accuracy from the file that was written with its model; NaN where it speaks of another."""
+    try:
+        best = json.loads(path.read_text(encoding="utf-8"))
+        if found.winner is None or best["trial"] != found.winner.trial.index:
+            return math.nan
+        return float(best["test_accuracy"])
+    except (OSError, ValueError, TypeError, KeyError):
+        return math.nan
+
+
+def _wins(found: History, finalist: Retrained) -> bool:
+    return found.winner is not None and found.retrained and found.winner.network == finalist.network
+
+
+# ---------------------------------------------------------------- the page
+
+
+def _contents(found: History) -> dict[str, Any]:
+    """Everything the template shows."""
+    ways, line, winner = passages(found), winning_lineage(found), found.winner
+    chosen = None if winner is None else winner.network
+    return {
+        "found": found,
+        "sentence": _unbroken(sentence(found)),
+        "notes": [_unbroken(note) for note in _notes(found, ways)],
+        "keys": [tuple(map(_unbroken, key)) for key in _keys(found, line)],
+        "progress": Markup(pictures.progress(found)),
+        "flows": [Markup(text) for text in pictures.flows(found, ways)],
+        "ways": [(way, Markup(pictures.passage(way, chosen)) if way.pairs else "") for way in ways],
+        "cycles": cycles(found),
+        "levels": [found.label(level) for level in found.levels],
+        "line": line,
+        "family": Markup(pictures.family(found, line)) if line else "",
+        "ancestors": [(one, _changed_cells(line, i)) for i, one in enumerate(line)][-DRAWN:],
+        "winner": None if winner is None else winner.trial.genotype,
+        "cells": [] if winner is None else _cells(winner.trial.genotype, "The winner"),
+        "choices": _choices(None if winner is None else winner.trial.genotype),
+        "describe": describe,
+        "curves": Markup(pictures.curves(found) or ""),
+        "wins": lambda finalist: _wins(found, finalist),
+        "verdicts": Markup(pictures.verdicts(found) or ""),
+        "audited": [(way, Markup(pictures.passage(way, chosen)) if way.pairs else "") for way in audited(found)],
+        "costs": costs(found),
+        "total": Cost.sum(costs(found)),
+        "idle": idle_share(found),
+        "failures": [one for one in found.trainings if one.state == "failed"],
+        "reasons": Counter(one.reason for one in found.trainings if one.state == "failed").most_common(LISTED),
+        "listed": LISTED,
+        "command": shlex.join(["thriftnas", *map(str, found.about.get("command") or [])]),
+        "facts": list(_facts(found)),
+    }
+
+
+def _notes(found: History, ways: list[Passage]) -> Iterator[str]:
+    """Sentences below the answer that nobody should overlook."""
+    if found.unfinished:
+        yield f"Not finished: {found.unfinished}. The same command continues."
+    done = sum(one.done for one in found.finalists)
+    if done > 1 and math.isnan(found.tested):
+        yield (
+            f"The winner is the best of {done} retrained networks by this very accuracy, so it flatters a little; "
+            "only test images can say how much."
+        )
+    if found.audits:
+        last = found.audits[-1]
+        raised = sum(one["decision"] == "escalated" for one in found.audits)
+        told = f"The cheap ranking was audited {_times(len(found.audits))}"
+        went = f" and the setting raised {_times(raised)}" if raised else ""
+        yield f"{told}{went}; what the last audit led to: {last['decision']}."
+    silent = [way for way in ways if way.rho.low < 0 and len(way.pairs) >= 16]  # False for NaN
+    for way in silent[:2]:
+        yield (
+            f"Among those promoted, the order at {way.source} is not shown to predict the order at {way.target}: "
+            f"ρ {interval(way.rho)}."
+        )
+    failed = sum(one.state == "failed" for one in found.trainings)
+    if failed > 0.05 * len(found.trainings):
+        yield f"{failed} of {len(found.trainings)} trainings failed."
+
+
+def _unbroken(text: str) -> str:
+    """No line ends between a number and its percent sign."""
+    return text.replace(" %", "\N{NO-BREAK SPACE}%")
+
+
+def _times(count: int) -> str:
+    return {1: "once", 2: "twice"}.get(count, f"{count} times")
+
+
+def _keys(found: History, line: list[Ancestor]) -> Iterator[tuple[str, str, str]]:
+    """(name, value, explanation) of the numbers on top."""
+    winner = found.winner
+    if winner is not None:
+        how = "retrained at" if found.retrained else "trained at"
+        yield (
+            "Validation accuracy",
+            percent(winner.accuracy),
+            f"{how} {winner.trial.setting}, trial {winner.trial.index}",
+        )
+        if math.isfinite(found.tested):
+            yield "Test accuracy", percent(found.tested), "of the winner alone, measured once"
+        size = winner.metrics
+        if "params" in size:
+            macs = f"{size['macs'] / 1e6:,.1f} M multiply-accumulates per image" if "macs" in size else "of the winner"
+            yield "Parameters", f"{size['params'] / 1e6:,.2f} M", macs
+    mature = len({one.network for one in found.trainings if one.level and one.level.last and one.state == "ok"})
+    yield "Networks tried", f"{len(found.networks):,}", f"{mature:,} of them trained to their schedule's end"
+    share = math.fsum(one.cost for one in found.of_role(RETRAIN)) / found.spent if found.spent else 0.0
+    yield "Paid", f"{found.spent:,.0f}", found.unit + (f"; {percent(share)} of it retraining" if share else "")
+    if len(line) > 1:
+        yield "Mutations", str(len(line) - 1), "from a random network to the winner"
+    if math.isfinite(idle_share(found)):
+        yield "Idle", percent(idle_share(found)), "of the workers' time"
+
+
+def _cells(genotype: Genotype, name: str) -> list[Markup]:
+    if not isinstance(genotype, CellGenotype):
+        return []
+    both = (("normal", genotype.normal), ("reduction", genotype.reduction))
+    return [Markup(cell_svg(cell, f"{name}, {kind} cell")) for kind, cell in both]
+
+
+def _choices(genotype: Genotype | None) -> list[str]:
+    return choices(genotype) if isinstance(genotype, ChainGenotype) else []
+
+
+def _changed_cells(line: list[Ancestor], place: int) -> list[Markup]:
+    """The cells of an ancestor that its mutation changed; both of the first."""
+    genotype, name = line[place].network.genotype, f"{place + 1}: network {line[place].network.number}"
+    drawings = _cells(genotype, name)
+    if not place:
+        return drawings
+    touched = {change.place.split(" ")[0] for change in changes(line[place - 1].network.genotype, genotype)}
+    return [drawing for kind, drawing in zip(("normal", "reduction"), drawings, strict=False) if kind in touched]
+
+
+def _facts(found: History) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """(heading, rows of name and value) of what was run."""
+    identity = found.about.get("identity") or {}
+    for heading, part in (
+        ("Data", found.about.get("data") or identity.get("data")),
+        ("Search", _readable(found.strategy)),
+        ("Training in the search", identity.get("setup")),
+        ("Training of the finalists", identity.get("final")),
+        ("Versions", found.about.get("versions")),
+        ("Hardware", found.about.get("hardware")),
+    ):
+        if part:
+            yield heading, list(facts(part if isinstance(part, Mapping) else {"fingerprint": part}))
+
+
+def _readable(strategy: Mapping[str, Any]) -> dict[str, Any]:
+    """The strategy with the ladder of its audits in words."""
+    parameters = strategy.get("parameters")
+    audit = parameters.get("audit") if isinstance(parameters, Mapping) else None
+    if not isinstance(parameters, Mapping) or not isinstance(audit, Mapping):
+        return dict(strategy)
+    ladder = [f"{one.get('setting')} at {one.get('price')} an epoch" for one in audit.get("ladder", ())]
+    return {**strategy, "parameters": {**parameters, "audit": {**audit, "ladder": ladder}}}
+
+
+# ---------------------------------------------------------------- the console
+
+
+def _show(found: History, folder: Path, console: Console) -> None:
+    table = Table(title=f"{found.method}: {len(found.networks)} networks", box=None, padding=(0, 1, 0, 0))
+    for column in ("", "network", "in the search", "retrained", "test", "status"):
+        table.add_column(column, justify="left" if column in ("", "status") else "right", no_wrap=True)
+    for rank, one in enumerate(found.finalists, start=1):
+        reached: Training | None = found.networks[one.network].reached
+        known = percent(reached.accuracy) if reached else "–"
+        tested = percent(found.tested) if _wins(found, one) else ""
+        table.add_row(str(rank), str(one.network), known, percent(one.accuracy), tested, one.status,
+                      style="bold green" if _wins(found, one) else None)  # fmt: skip
+    if found.finalists:
+        console.print(table)
+    paid = ", ".join(f"{one.name} {one.price:,.0f}" for one in costs(found))
+    console.print(f"Paid, in {found.unit}: {paid}; in all {found.spent:,.0f}", markup=False)
+    if math.isfinite(idle_share(found)):
+        console.print(f"Workers idle: {percent(idle_share(found))} of their time")
+    for verdict in found.audits:
+        told = f"ρ {number(verdict['rho'])} [{number(verdict['low'])}, {number(verdict['high'])}]"
+        console.print(
+            f"Audit before cycle {verdict['cycle']}, {verdict['setting']} against {verdict['reference']}: {told}, "
+            f"{verdict['decision']}",
+            markup=False,
+        )
+    console.print(sentence(found), style="bold", markup=False)
+    if found.unfinished:
+        console.print(f"Not finished: {found.unfinished}; the same command continues.", markup=False)
+    console.print(f"Report: {folder / PAGE}", soft_wrap=True, markup=False)

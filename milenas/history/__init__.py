@@ -1,0 +1,1 @@
+"""What a differentiable search found, read from its journal, and its report."""

@@ -1,0 +1,165 @@
+"""The report: what a search found, as one self-contained HTML page."""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+
+from markupsafe import Markup
+
+from milenas.history.findings import Epoch, Findings
+from milenas.strategy.search import Derived
+from zoo.figures import Curve, Curves, cell_svg, curves_svg
+from zoo.reliability.report import facts, number, percent, write_page
+
+FRAMES = 8
+"""Cells of the filmstrip; a longer history is thinned evenly, its ends kept."""
+
+PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
+    ("Accuracy", "share of the validation images", (("accuracy", "validation"),)),
+    ("Loss", "mean cross-entropy", (("train_loss", "training"), ("loss", "validation"))),
+    (
+        "How undecided operations are",
+        "entropy of α, 1 is uniform",
+        (("alpha_entropy_normal", "normal"), ("alpha_entropy_reduction", "reduction")),
+    ),
+    (
+        "How undecided the topology is",
+        "entropy of β, 1 is uniform",
+        (("beta_entropy_normal", "normal"), ("beta_entropy_reduction", "reduction")),
+    ),
+    (
+        "Invalid topologies",
+        "penalty, unweighted",
+        (("penalty_normal", "normal"), ("penalty_reduction", "reduction")),
+    ),
+    ("Size", "convolutions", (("convs_normal", "normal"), ("convs_reduction", "reduction"))),
+    (
+        "Skip connections and edges of the normal cell",
+        "number",
+        (("edges_normal", "edges"), ("skips_normal", "skip connections")),
+    ),
+    ("Depth", "operations on the longest path", (("depth_normal", "normal"), ("depth_reduction", "reduction"))),
+    ("Evaluation network", "million parameters", (("params", "parameters"),)),
+    ("Curvature of the validation loss in α", "dominant eigenvalue", (("eigenvalue", "eigenvalue"),)),
+)
+"""Title, y axis, and (metric, label) of every line."""
+
+
+def write_report(findings: Findings, commands: Mapping[int, str], path: Path) -> None:
+    """Write `findings` to `path` as one HTML page that needs nothing else.
+
+    `commands` retrain the final genotype and the best of every size, by the epoch each was derived in. Equal findings
+    give equal bytes. Raises OSError if the file cannot be written.
+    """
+    contents = {
+        "findings": findings,
+        "answer": _answer(findings),
+        "notes": list(_notes(findings)),
+        "curves": Markup(_curves(findings)) if findings.epochs else "",
+        "cells": _cells(findings.final) if findings.final else [],
+        "frames": [(one, _cells(one)[:1]) for one in filmstrip(findings.derived)],
+        "reductions": [(one, _cells(one)[1:]) for one in filmstrip(findings.derived)],
+        "skeletons": {one.epoch: findings.evaluation_skeleton(one) for one in findings.derived},
+        "command": commands[findings.final.epoch] if findings.final else "",
+        "others": [(one, commands[one.epoch]) for one in findings.winners if one is not findings.final],
+        "called": shlex.join(["thriftnas", *map(str, findings.command)]),
+        "run": list(_run(findings)),
+    }
+    write_page(path, "milenas.history/report.html", contents)
+
+
+def filmstrip(derived: Sequence[Derived]) -> list[Derived]:
+    """The genotypes at which the cells changed, at most :data:`FRAMES`, the first and the last among them."""
+    changed: list[Derived] = []
+    for one in derived:
+        if not changed or changed[-1].genotype.key != one.genotype.key:
+            changed.append(one)
+    if len(changed) <= FRAMES:
+        return changed
+    return [changed[round(i * (len(changed) - 1) / (FRAMES - 1))] for i in range(FRAMES)]
+
+
+def _answer(findings: Findings) -> str:
+    final = findings.final
+    if final is None:
+        return "No genotype could be derived so far."
+    skeleton, size = findings.evaluation_skeleton(final), final.size
+    complete = [one for one in findings.retrained if one.complete]
+    depths = f"{final.metrics['depth_normal']:.0f} and {final.metrics['depth_reduction']:.0f}"
+    how = f"{size[0]} + {size[1]} convolutions, depth {depths}"
+    if complete:
+        return (
+            f"The genotype of epoch {final.epoch} ({how}) reached {percent(complete[0].metrics['accuracy'])} "
+            f"validation accuracy after retraining, the best of {len(complete)}."
+        )
+    return (
+        f"The genotype of epoch {final.epoch}: {how}, {final.metrics['params'] / 1e6:.2f} million parameters with "
+        f"{skeleton.channels} channels and {skeleton.cells} cells."
+    )
+
+
+def _notes(findings: Findings) -> Iterator[str]:
+    if findings.failed:
+        yield f"The search broke off: {findings.failed}."
+    elif len(findings.epochs) < findings.planned:
+        done, expected = len(findings.epochs), findings.identity["strategy"]["expected_size"]
+        size = sum(findings.derived[-1].size) if findings.derived else expected
+        if size < expected:
+            yield (
+                f"Stopped early after {done} of {findings.planned} epochs: the derived cells have {size} "
+                f"convolutions, fewer than the {expected} expected."
+            )
+        else:
+            yield f"{done} of {findings.planned} epochs were searched."
+    waiting = [one for one in findings.retrained if not one.complete]
+    if waiting:
+        yield f"{len(waiting)} networks are still being retrained."
+
+
+def _curves(findings: Findings) -> str:
+    epochs = findings.epochs
+    x = [float(epoch.number) for epoch in epochs]
+    panels = []
+    for title, ylabel, lines in PANELS:
+        scale = 1e-6 if title == "Evaluation network" else 1.0
+        curves = [
+            Curve(label=label, x=x, y=[scale * _value(epoch, name) for epoch in epochs])
+            for name, label in lines
+            if any(name in epoch.metrics for epoch in epochs)
+        ]
+        if curves:
+            share = ylabel.startswith("entropy")
+            low, high = (-0.02, 1.02) if share else (float("nan"), float("nan"))
+            panels.append(Curves(title=title, xlabel="epoch", ylabel=ylabel, curves=curves, low=low, high=high))
+    return curves_svg(
+        panels,
+        name="search",
+        description=f"Accuracy, losses, entropies and sizes over {len(epochs)} epochs. The table has the numbers.",
+        marked=float(findings.final.epoch) if findings.final else float("nan"),
+    )
+
+
+def _value(epoch: Epoch, name: str) -> float:
+    return float(epoch.metrics.get(name, float("nan")))
+
+
+def _cells(one: Derived) -> list[Markup]:
+    return [
+        Markup(cell_svg(cell, f"Epoch {one.epoch}, {kind} cell"))
+        for kind, cell in (("normal", one.genotype.normal), ("reduction", one.genotype.reduction))
+    ]
+
+
+def _run(findings: Findings) -> Iterator[tuple[str, list[tuple[str, str]]]]:
+    """(heading, rows of name and value) of what was run."""
+    hours = sum(epoch.seconds for epoch in findings.epochs) / 3600
+    yield "Cost", [("epochs searched", str(len(findings.epochs))), ("hours of the search", number(hours, 3))]
+    for heading, part in (
+        ("Images", findings.asked),
+        ("Search", findings.identity["strategy"]),
+        ("Setup", findings.identity["setup"]),
+        ("Versions", findings.about.get("versions")),
+        ("Hardware", findings.about.get("hardware")),
+    ):
+        if part:
+            yield heading, list(facts(part))

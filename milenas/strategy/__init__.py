@@ -1,0 +1,1 @@
+"""What a differentiable search asks for, and what its records say."""

@@ -1,0 +1,35 @@
+"""What a record of a search says: the derived genotype as numbers, so that no checkpoint is needed to read it."""
+
+import re
+from collections.abc import Mapping, Sequence
+
+from milenas.supernet.derivation import build_cell
+from milenas.supernet.supernet import KINDS
+from zoo.spaces.genotype import CellGenotype
+
+_EDGE = re.compile(r"(normal|reduction)_([0-9]+)_from_([0-9]+)")
+
+
+def genotype_metrics(genotype: CellGenotype, operations: Sequence[str]) -> dict[str, float]:
+    """A derived genotype as metrics: ``normal_3_from_0`` is the number of the operation of that edge."""
+    return {
+        f"{kind}_{node}_from_{edge.source}": operations.index(edge.op)
+        for kind, cell in zip(KINDS, (genotype.normal, genotype.reduction), strict=True)
+        for node, edge in cell.edges()
+    }
+
+
+def read_genotype_metrics(metrics: Mapping[str, float], operations: Sequence[str]) -> CellGenotype | None:
+    """The genotype that :func:`genotype_metrics` wrote; None where none could be derived."""
+    if not metrics.get("derived"):
+        return None
+    kept: dict[str, dict[tuple[int, int], str]] = {kind: {} for kind in KINDS}
+    for name, value in metrics.items():
+        if match := _EDGE.fullmatch(name):
+            kept[match[1]][int(match[3]), int(match[2])] = operations[int(value)]
+    return CellGenotype(*(build_cell(kept[kind]) for kind in KINDS))
+
+
+def is_edge(name: str) -> bool:
+    """Whether a metric is an edge of the derived genotype."""
+    return _EDGE.fullmatch(name) is not None

@@ -1,0 +1,1 @@
+"""The supernet of a differentiable search: operations, topologies, architecture weights, derivation."""

@@ -1,0 +1,1 @@
+"""Training weights and architecture together: update rules, batches, checkpoints, monitors."""

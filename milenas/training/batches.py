@@ -1,0 +1,106 @@
+"""Batches: the training images divided among w, α and β, and each share in batches."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from zoo.data.augmentation import Augmentation, augment, draw
+from zoo.data.image_set import ImageSet, split_off
+from zoo.training.distributed import ProcessGroup
+from zoo.training.trainer import Examples, Recipe, Stage, batch_slices, random_stream
+
+# Purposes of the random streams; every use of randomness has a number of its own.
+DIVISION = 701
+ORDERS, DRAWS = (702, 703, 704), (705, 706, 707)  # of w's images, α's, β's
+OWNERS = ("the weights", "alpha", "beta")
+
+
+def divide_images(images: ImageSet, split: int, seed: int) -> list[NDArray[np.int64]]:
+    """Indices of the training images of w, α and, with a split in 3, β: equal shares with the same classes.
+
+    Deviation: the papers measure a search on the images that train α. Here the image set's validation images
+    are for measuring alone, so that sizes and epochs are compared on images nobody has trained on.
+
+    Raises:
+        ValueError: naming the class, if a share has no image of it.
+    """
+    labels = images.train.labels
+    rng = np.random.default_rng((seed, DIVISION))
+    rest = np.arange(len(labels))
+    parts: list[NDArray[np.int64]] = []
+    for left in range(split, 1, -1):
+        count = len(rest) // left
+        if not count:
+            break
+        taken, kept = split_off(labels[rest], count, rng)
+        parts.append(rest[taken])
+        rest = rest[kept]
+    parts.insert(0, rest)  # w has what is left over
+    for number, name in enumerate(images.classes):
+        for owner, part in zip(OWNERS, parts, strict=False):
+            if number not in labels[part]:
+                raise ValueError(
+                    f"class {name!r} has {np.count_nonzero(labels == number)} training images, expected at least "
+                    f"{split}: split in {split}, {owner} would see none of them"
+                )
+    if len(parts) < split:
+        raise ValueError(f"expected at least {split} training images to split in {split}, got {len(labels)}")
+    return parts
+
+
+class Batches:
+    """One owner's images in one epoch: augmented batches by step, the same whichever step is asked for first.
+
+    Args:
+        examples: the owner's images.
+        owner: 0 for w, 1 for α, 2 for β.
+        recipe: batch and cutout.
+        stage: whose seed and root the random numbers come from.
+        epoch: from 0.
+        process group: who shares every batch.
+    """
+
+    def __init__(
+        self, examples: Examples, owner: int, recipe: Recipe, stage: Stage, epoch: int, ranks: ProcessGroup
+    ) -> None:
+        count, base = len(examples.labels), examples.images.shape[-1]
+        self._examples, self._ranks = examples, ranks
+        self._augmentation = Augmentation.scaled(
+            base, examples.resolution, flip=examples.flip, cutout=int(recipe.cutout * examples.resolution + 0.5)
+        )
+        order = random_stream(stage, ORDERS[owner], epoch).permutation(count)
+        self._order = torch.from_numpy(order).to(examples.images.device)
+        rng = random_stream(stage, DRAWS[owner], epoch)
+        draws = draw(self._augmentation, rng, count, base, base, examples.resolution)
+        self._draws = draws.to(examples.images.device)
+        self._slices = batch_slices(count, recipe.batch, ranks.size)
+
+    def __len__(self) -> int:
+        return len(self._slices)
+
+    def batch(self, step: int) -> tuple[Tensor, Tensor, slice]:
+        """This process's pixels (b, C, H, W) and labels (b,) of a step, and the whole batch's place; steps wrap."""
+        whole = self._slices[step % len(self._slices)]
+        mine, of = self._ranks.share(whole), self._examples
+        chosen = self._order[mine]
+        draws = self._draws[mine]
+        pixels = augment(of.images[chosen], draws, self._augmentation, of.resolution, of.mean, of.std)
+        return pixels, of.labels[chosen], whole
+
+
+def owned_examples(images: ImageSet, parts: Sequence[NDArray[np.int64]], device: str) -> list[Examples]:
+    """Every owner's images on the device."""
+    return [
+        Examples(
+            images=torch.tensor(images.train.images[part], device=device),
+            labels=torch.tensor(images.train.labels[part], device=device),
+            resolution=images.resolution,
+            mean=images.mean,
+            std=images.std,
+            flip=images.flip,
+        )
+        for part in parts
+    ]

@@ -1,0 +1,1 @@
+"""Accuracy of sub-networks on inherited weights."""

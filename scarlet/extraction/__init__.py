@@ -1,0 +1,1 @@
+"""Sub-networks as plain models, their skips folded away."""

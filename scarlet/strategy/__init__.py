@@ -1,0 +1,1 @@
+"""The weighted, constrained NSGA-II, and what it measures networks with."""

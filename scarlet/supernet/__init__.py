@@ -1,0 +1,1 @@
+"""The scalable supernet: its choices, its training, its file."""

@@ -1,0 +1,262 @@
+"""Training a supernet: trials are its epochs; single path or strictly fair, on one or several devices."""
+
+import math
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+from torch.nn import functional
+from torch.nn.parallel import DistributedDataParallel
+
+from scarlet.evaluation.tree import evaluate_paths
+from scarlet.supernet.paths import Sampling, draw_paths
+from scarlet.supernet.similarity import feature_similarity, mean_similarity
+from scarlet.supernet.supernet import Start, Supernet, SupernetForm, build_supernet
+from zoo.data.augmentation import prepare
+from zoo.data.image_set import ImageSet
+from zoo.population.trial import Job, Outcome
+from zoo.training.checkpoint import save_checkpoint
+from zoo.training.distributed import ALONE, ProcessGroup
+from zoo.training.evaluator import WEIGHTS, TrainingSetup, guarded, resumed, sample
+from zoo.training.trainer import (
+    Diverged,
+    Examples,
+    Precision,
+    Recipe,
+    Stage,
+    augmented_batches,
+    batch_slices,
+    learning_rate,
+    make_optimizer,
+    random_stream,
+)
+
+# Purposes of the random streams; every use of randomness has a number of its own.
+PATHS, MEASURED = 701, 702
+
+MEASURED_PATHS = 8
+"""Random paths whose mean accuracy says how well a supernet is trained; the same ones after every epoch."""
+
+COMPARED = 64
+"""Validation images on which parallel choices are compared."""
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupernetSetup:
+    """Everything that decides what training a supernet gives, except its form and the images.
+
+    Attributes:
+        training: skeleton, recipe, precision, seed, threads.
+        sampling: which paths a step takes.
+        start: what stabilizers begin as.
+    """
+
+    training: TrainingSetup
+    sampling: Sampling
+    start: Start = "identity"
+
+    def identity(self) -> dict[str, Any]:
+        """The setup as JSON-ready data, part of a run's identity."""
+        return self.training.identity() | {"sampling": self.sampling, "stabilizer_start": self.start}
+
+
+def new_supernet(form: SupernetForm, setup: SupernetSetup, root: int = 0) -> Supernet:
+    """An untrained supernet as a run with this setup starts from."""
+    training, precision = setup.training, setup.training.precision
+    seed = int(np.random.default_rng((training.seed, root, WEIGHTS)).integers(2**63))
+    network = build_supernet(
+        form, training.skeleton, torch.Generator().manual_seed(seed),
+        start=setup.start, device=precision.device, dtype=precision.storage,
+    )  # fmt: skip
+    return network.to(memory_format=torch.channels_last) if precision.channels_last else network
+
+
+def supernet_optimizer(network: Supernet, recipe: Recipe) -> torch.optim.SGD:
+    """SGD whose every momentum starts as zeros, which is what none is: the fused update wants all of them or none."""
+    optimizer = make_optimizer(network, recipe)
+    for parameter in network.parameters():
+        optimizer.state[parameter]["momentum_buffer"] = torch.zeros_like(parameter)
+    return optimizer
+
+
+class SupernetEvaluator:
+    """Trains the supernet of every job for its stage and measures some of its paths on the validation images.
+
+    Holds the images on the device; the test images are never touched.
+
+    Args:
+        setup: how to train.
+        images: what on.
+        process group: whose processes share every batch; all of them take the same paths.
+    """
+
+    def __init__(self, setup: SupernetSetup, images: ImageSet, ranks: ProcessGroup = ALONE) -> None:
+        torch.set_num_threads(setup.training.threads)
+        self._setup, self._set, self._ranks = setup, images, ranks
+        device, resolution = setup.training.precision.device, setup.training.skeleton.resolution
+        self._train = torch.tensor(images.train.images, device=device)  # copies: shared arrays are read-only
+        self._labels = torch.tensor(images.train.labels, device=device)
+        self._validation = torch.tensor(images.validation.images, device=device)  # bytes, prepared chunk by chunk
+        self._prepared = partial(prepare, resolution=resolution, mean=images.mean, std=images.std)
+        self._validation_labels = torch.tensor(images.validation.labels, device=device)
+
+    def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """One outcome per job, in order; divergence and lack of memory are failed records."""
+        return [guarded(job, lambda job=job: self._train_and_measure(job)) for job in jobs]  # type: ignore[misc]
+
+    def _train_and_measure(self, job: Job) -> tuple[dict[str, float], bytes | None, int]:
+        trial, setup = job.trial, self._setup.training
+        if trial.setting is None or (trial.setting.c, trial.setting.r) != (0, 0):
+            raise ValueError(f"trial {trial.index}: a supernet is trained at its own channels and resolution")
+        network = new_supernet(SupernetForm.of(trial.genotype), self._setup, job.root)
+        optimizer = supernet_optimizer(network, setup.recipe)
+        stage = resumed(job, trial.setting, network, optimizer, setup.seed)
+        examples = self._examples(trial.setting.s)
+        loss = train_supernet(network, optimizer, examples, self._setup, stage, self._ranks)
+        self._ranks.copy_buffers(network)
+        keep = trial.keep and self._ranks.rank == 0
+        weights = save_checkpoint(network, optimizer, trial.stop) if keep else None
+        metrics = self._measured(network) | {"train_loss": loss, "images": len(examples.labels)}
+        return metrics, weights, stage.stop - stage.start
+
+    def _measured(self, network: Supernet) -> dict[str, float]:
+        rng = np.random.default_rng((self._setup.training.seed, MEASURED))
+        chain = network.chain
+        paths = draw_paths("uniform", rng, chain.starts[-1], len(chain.choices), MEASURED_PATHS)[:, 0]
+        scores = evaluate_paths(network, self._validation, self._validation_labels, paths, prepared=self._prepared)
+        if not np.isfinite(scores.losses).all():
+            raise Diverged(f"diverged: the validation losses of {MEASURED_PATHS} paths are {scores.losses.tolist()}")
+        labels = self._set.validation.labels
+        compared = self._prepared(self._validation[:COMPARED])
+        alike = mean_similarity(feature_similarity(network, compared, paths[0].tolist()))
+        return {
+            "accuracy": float(scores.accuracies(labels).mean()),
+            "balanced_accuracy": float(scores.balanced(labels).mean()),
+            "loss": float(scores.losses.mean()),
+            "block_similarity": alike.blocks,
+            "skip_similarity": alike.skip,
+        }
+
+    def _examples(self, level: int) -> Examples:
+        images, labels, held = self._train, self._labels, self._set
+        if level:
+            chosen = torch.from_numpy(sample(held.train.labels, level, self._setup.training.seed)).to(labels.device)
+            images, labels = images[chosen], labels[chosen]
+        return Examples(
+            images=images,
+            labels=labels,
+            resolution=self._setup.training.skeleton.resolution,
+            mean=held.mean,
+            std=held.std,
+            flip=held.flip,
+        )
+
+
+def train_supernet(
+    network: Supernet,
+    optimizer: torch.optim.Optimizer,
+    examples: Examples,
+    setup: SupernetSetup,
+    stage: Stage,
+    ranks: ProcessGroup = ALONE,
+) -> float:
+    """Train for the epochs of ``stage``; returns the mean training loss of its last epoch, over all its paths.
+
+    As of any network, every random number comes from (seed, root, purpose, epoch), so that stages continue one
+    another exactly; parameters off a step's paths get no gradient, and so neither momentum nor decay move them.
+
+    Raises:
+        Diverged: naming the epoch, if the loss is not finite at its end.
+        ValueError: for fewer than two images.
+    """
+    forward: nn.Module = network
+    if ranks.size > 1:
+        # Whatever a step's paths leave out, they leave out everywhere: all processes take the same ones.
+        forward = DistributedDataParallel(network, broadcast_buffers=False, find_unused_parameters=True)
+    mean_loss = math.nan
+    for epoch in range(stage.start, stage.stop):
+        mean_loss = _epoch(network, forward, optimizer, examples, setup, stage, epoch, ranks)
+    return mean_loss
+
+
+def _epoch(
+    network: Supernet,
+    forward: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    examples: Examples,
+    setup: SupernetSetup,
+    stage: Stage,
+    epoch: int,
+    ranks: ProcessGroup,
+) -> float:
+    recipe, precision, chain = setup.training.recipe, setup.training.precision, network.chain
+    count = len(examples.labels)
+    slices = batch_slices(count, recipe.batch, ranks.size)
+    rng = random_stream(stage, PATHS, epoch)
+    paths = draw_paths(setup.sampling, rng, chain.starts[-1], len(chain.choices), len(slices))
+    batches = augmented_batches(examples, recipe, stage, epoch, ranks)
+    network.train()
+    total = torch.zeros((), device=examples.labels.device, dtype=precision.storage)
+    for number, (pixels, labels) in enumerate(batches):
+        step = epoch * len(slices) + number
+        rate = learning_rate(recipe, step, stage.epochs * len(slices), recipe.warmup * len(slices))
+        for group in optimizer.param_groups:
+            group["lr"] = rate
+
+        def weigh(loss: Tensor, count: int = len(labels), batch: slice = slices[number]) -> Tensor:
+            return ranks.weigh(loss, count, batch)
+
+        loss = supernet_step(
+            forward, optimizer, precision.place(pixels), labels, paths[number], recipe, precision, weigh
+        )
+        total += loss * len(labels)
+    mean_loss: float = ranks.sum(total).item() / slices[-1].stop
+    if not math.isfinite(mean_loss):
+        raise Diverged(f"diverged: the training loss is {mean_loss} in epoch {epoch + 1}")
+    return mean_loss
+
+
+def supernet_step(
+    forward: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    images: Tensor,
+    labels: Tensor,
+    paths: NDArray[np.int64],
+    recipe: Recipe,
+    precision: Precision,
+    weigh: Callable[[Tensor], Tensor] = lambda loss: loss,
+) -> Tensor:
+    """One step: the gradients of all its paths on one batch are summed up, then applied. Returns the mean loss.
+
+    Args:
+        forward: the supernet, or what shares its gradients between processes.
+        optimizer: of the supernet, from :func:`supernet_optimizer`.
+        images: prepared, (B, C, H, W).
+        labels: (B,).
+        paths: (paths, layers).
+        recipe: clipping and label smoothing.
+        precision: dtype.
+        weigh: scales a loss before its backward pass.
+    """
+    optimizer.zero_grad(set_to_none=True)
+    total = torch.zeros((), device=labels.device, dtype=precision.storage)
+    for place, path in enumerate(paths.tolist(), start=1):
+        # Gradients travel once, with the last path's; which parameters any of them has used is remembered.
+        shared = isinstance(forward, DistributedDataParallel) and place < len(paths)
+        with cast(DistributedDataParallel, forward).no_sync() if shared else nullcontext():
+            with precision.autocast():
+                loss = functional.cross_entropy(forward(images, path), labels, label_smoothing=recipe.smoothing)
+            weigh(loss).backward()  # type: ignore[no-untyped-call]
+        total += loss.detach()
+    used = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
+    nn.utils.clip_grad_norm_(used, recipe.clip)
+    optimizer.step()
+    return total / len(paths)

@@ -1,0 +1,54 @@
+"""Streams: steps in turn, results in order, and the same results whoever else is there."""
+
+from collections.abc import Generator
+from dataclasses import replace
+
+import pytest
+
+from tests.training.test_cotraining import AUTO, GENOTYPES, evaluated, job, same
+from zoo.training import TrainingSetup
+from zoo.training.cuda_streams import in_turns
+from zoo.training.evaluator import side_by_side
+
+
+def test_steps_are_taken_in_turn_and_results_are_in_order() -> None:
+    seen: list[str] = []
+
+    def work(name: str, steps: int) -> Generator[None, None, str]:
+        for _ in range(steps):
+            seen.append(name)
+            yield
+        return name.upper()
+
+    assert in_turns([work("a", 1), work("b", 3), work("c", 2)], "cpu") == ["A", "B", "C"]
+    assert "".join(seen) == "abcbcb"
+    assert in_turns([], "cpu") == []
+
+
+def test_what_a_work_raises_reaches_the_caller() -> None:
+    def failing() -> Generator[None, None, None]:
+        yield
+        raise ValueError("no")
+
+    with pytest.raises(ValueError, match="no"):
+        in_turns([failing()], "cpu")
+
+
+@pytest.mark.parametrize(("count", "streams", "sizes"), [(8, 3, [2, 3, 3]), (2, 4, [1, 1]), (5, 1, [5])])
+def test_networks_are_shared_out_evenly(count: int, streams: int, sizes: list[int]) -> None:
+    parts = side_by_side(count, streams)
+    assert [part.stop - part.start for part in parts] == sizes
+    assert [i for part in parts for i in range(count)[part]] == list(range(count))
+
+
+def test_a_batch_on_several_streams_gives_what_its_networks_give_alone() -> None:
+    jobs = [job(i, genotype) for i, genotype in enumerate(GENOTYPES)]
+    for one, other in zip(evaluated(replace(AUTO, streams=2), *jobs), evaluated(AUTO, *jobs), strict=True):
+        same(one, other)
+
+
+def test_streams_are_part_of_a_run_where_there_are_several() -> None:
+    assert replace(AUTO, streams=2).identity() == AUTO.identity() | {"streams": 2}
+    assert "streams" not in TrainingSetup().identity()
+    with pytest.raises(ValueError, match="streams must be at least 1, got 0"):
+        replace(AUTO, streams=0)

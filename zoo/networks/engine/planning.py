@@ -1,0 +1,370 @@
+"""Planning: several cell networks as one list of layers, in which work of the same shape is one layer."""
+
+import math
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import torch
+from torch import nn
+
+from zoo.networks.cell_network import CellModule, CellNetwork
+from zoo.networks.engine.layers import Auxiliary, Block, Classifier, Layer, Node, Nothing, Pool, Stack
+from zoo.networks.engine.parameter_buffer import ParameterBuffer, Slot
+from zoo.networks.engine.stages import (
+    DEPTHWISE_LIMIT,
+    MATRIX_LIMIT,
+    Depthwise,
+    Matrix,
+    Ordinary,
+    Pointwise,
+    Stage,
+    Strided,
+)
+from zoo.networks.operations import FactorizedReduce, Zero
+from zoo.networks.taps import Window
+
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Piece:
+    """What a block does in one network: ReLU or not, convolutions in order (side by side: ``halves``), a norm."""
+
+    active: bool
+    convs: Sequence[nn.Conv2d]
+    norm: nn.BatchNorm2d
+    halves: bool
+    windows: Sequence[Window]
+
+    @property
+    def shape(self) -> Hashable:
+        """Equal for pieces that can be one block: depthwise kernels and dilations make no difference."""
+        convs = tuple(
+            ("depthwise", window.size, window.out, conv.in_channels)
+            if is_depthwise(conv) and window.pixels <= DEPTHWISE_LIMIT
+            else (window, conv.in_channels, conv.out_channels, conv.groups)
+            for conv, window in zip(self.convs, self.windows, strict=True)
+        )
+        return self.active, self.halves, convs
+
+    @property
+    def out(self) -> Size:
+        """Size of the maps it makes."""
+        return self.windows[-1].out
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Task:
+    """One piece of work of one network: what it reads, the value it makes, and how it becomes a layer.
+
+    Tasks of equal ``shape`` become one layer; a shape of None stands alone.
+    """
+
+    owner: int
+    needs: Sequence[int]
+    target: int
+    shape: Hashable
+    make: Callable[[Sequence["Task"]], Layer]
+    piece: Piece | None = None
+
+
+MEMBERS = 1024
+"""At most so many members has a layer."""
+
+CACHE = 1 << 20
+"""Bytes of a CPU core's second-level cache, about."""
+
+
+def room_on(device: torch.device, dtype: torch.dtype, batch: int) -> float:
+    """Values per image that the members of a layer may have together.
+
+    On a GPU as many as there are: few large launches. On a CPU what fits in a core's cache with a batch of images:
+    larger layers save calls, but lose more to memory (`python -m benchmarks cotrain`).
+    """
+    return math.inf if device.type != "cpu" else CACHE / dtype.itemsize / batch
+
+
+def is_depthwise(conv: nn.Conv2d) -> bool:
+    """Whether every channel has a kernel of its own, of more than one pixel."""
+    return conv.groups == conv.in_channels == conv.out_channels and conv.kernel_size != (1, 1)
+
+
+class Plan:
+    """The layers of K networks, and the numbers of their values.
+
+    What no output depends on is left out: nodes nobody reads, cells nobody reads, ``none`` edges.
+
+    Args:
+        networks: built on skeletons with the same cells, resolution and classes.
+        parameter buffer: where their weights are to live; not open yet.
+        room: values per image that the members of one layer may have together; see :func:`room_on`.
+
+    Raises:
+        ValueError: for no networks, or skeletons that differ.
+    """
+
+    def __init__(self, networks: Sequence[CellNetwork], buffer: ParameterBuffer, room: float) -> None:
+        if len({network.skeleton for network in networks}) != 1:
+            raise ValueError("networks that run as one program must have one skeleton")
+        self._networks, self._buffer, self._room = networks, buffer, room
+        self._skeleton = networks[0].skeleton
+        self._shapes: list[tuple[int, Size]] = []  # channels and size of every value
+        self._tasks: list[Task] = []
+        self.layers: list[Layer] = []
+        side = self._skeleton.resolution
+        self.images = [self._value(self._skeleton.in_channels, (side, side)) for _ in networks]
+        self.masks: list[list[int]] = [[] for _ in networks]  # a network's droppable terms, as forward meets them
+        self._terms = 0
+        self.logits, self.auxiliaries = self._lay_out()
+
+    def _lay_out(self) -> tuple[list[int], list[int]]:
+        before = [self._chain(owner, network.stem, self.images[owner]) for owner, network in self._numbered()]
+        previous = [
+            before[owner] if network.stem_2 is None else self._chain(owner, network.stem_2, before[owner])
+            for owner, network in self._numbered()
+        ]
+        stages = [[self._taken()]]  # parts of networks on maps of one size, in order
+        heads = list(previous)
+        size = self._shapes[previous[0]][1]  # of the maps that the next cell reads
+        for position in range(self._skeleton.cells):
+            if position in self._skeleton.reductions:
+                size = (-(-size[0] // 2), -(-size[1] // 2))
+                stages.append([])
+            for owner, network in self._numbered():
+                cell = network.cells[position]
+                assert isinstance(cell, CellModule)
+                made = self._cell(owner, cell, before[owner], previous[owner], size)
+                before[owner], previous[owner] = previous[owner], made
+                if position == self._skeleton.reductions[-1]:
+                    heads[owner] = made
+            stages[-1].append(self._taken())
+        auxiliaries = [
+            self._auxiliary(owner, network.auxiliary, heads[owner])
+            for owner, network in self._numbered()
+            if network.auxiliary is not None
+        ]
+        logits = [self._classifier(owner, network.classifier, previous[owner]) for owner, network in self._numbered()]
+        stages[-1].append(self._taken())
+        needed = reachable([task for stage in stages for part in stage for task in part], [*logits, *auxiliaries])
+        for stage in stages:
+            self._flush_stage([[task for task in part if task.target in needed] for part in stage])
+        return logits, auxiliaries
+
+    def _taken(self) -> list[Task]:
+        """The tasks since the last call: what may run together in all networks."""
+        tasks, self._tasks = self._tasks, []
+        return tasks
+
+    def _numbered(self) -> Iterator[tuple[int, CellNetwork]]:
+        return iter(enumerate(self._networks))
+
+    # ------------------------------------------------------------ modules to tasks
+
+    def _cell(self, owner: int, cell: CellModule, before: int, previous: int, size: Size) -> int:
+        states = [
+            self._chain(owner, cell.preprocess_0, before),
+            self._chain(owner, cell.preprocess_1, previous),
+        ]
+        width = self._shapes[states[1]][0]
+        for sources, operations in zip(cell.sources, cell.nodes, strict=True):
+            terms: list[tuple[int, int | None]] = []
+            for source, operation in zip(sources, operations, strict=True):  # type: ignore[call-overload]
+                term = None if isinstance(operation, nn.Identity) else self._term(owner)
+                if not isinstance(operation, Zero):
+                    terms.append((self._chain(owner, operation, states[source]), term))
+            if terms:
+                states.append(self._single(owner, [value for value, _ in terms], Node, terms))
+            else:
+                states.append(self._nothing(owner, width, size))
+        outputs = [states[node] for node in cell.concat]
+        return self._single(owner, outputs, Stack, outputs, sum(self._shapes[value][0] for value in outputs))
+
+    def _term(self, owner: int) -> int:
+        """A number for a term that path dropout may drop."""
+        self.masks[owner].append(self._terms)
+        self._terms += 1
+        return self._terms - 1
+
+    def _chain(self, owner: int, module: nn.Module, source: int) -> int:
+        """Tasks of an operation's module; returns the value it makes."""
+        if isinstance(module, nn.Identity):
+            return source
+        size = self._shapes[source][1]
+        if isinstance(module, nn.MaxPool2d | nn.AvgPool2d):
+            return self._pool(owner, module, source)
+        for piece in pieces(module, size):
+            target = self._value(piece.norm.num_features, piece.out)
+            self._tasks.append(Task(owner, [source], target, ("block", piece.shape), self._block, piece))
+            source = target
+        return source
+
+    def _pool(self, owner: int, module: nn.MaxPool2d | nn.AvgPool2d, source: int) -> int:
+        channels, size = self._shapes[source]
+        kernel, stride, padding = ((int(n), int(n)) for n in (module.kernel_size, module.stride, module.padding))  # type: ignore[arg-type]
+        window = Window(size, kernel, stride, padding, (1, 1))
+        kind = "max" if isinstance(module, nn.MaxPool2d) else "average"
+        target = self._value(channels, window.out)
+
+        def make(tasks: Sequence[Task]) -> Layer:
+            return Pool([task.needs[0] for task in tasks], [task.target for task in tasks], window, kind)
+
+        self._tasks.append(Task(owner, [source], target, ("pool", kind, window, channels), make))
+        return target
+
+    def _single(
+        self,
+        owner: int,
+        needs: Sequence[int],
+        kind: type[Node] | type[Stack],
+        reads: Sequence[int] | Sequence[tuple[int, int | None]],
+        channels: int = 0,
+    ) -> int:
+        target = self._value(channels or self._shapes[needs[0]][0], self._shapes[needs[0]][1])
+        self._tasks.append(Task(owner, needs, target, None, lambda _: kind(reads, target)))  # type: ignore[arg-type]
+        return target
+
+    def _nothing(self, owner: int, width: int, size: Size) -> int:
+        target, images = self._value(width, size), self.images[owner]
+        layer = Nothing(images, width, size[0] * size[1], target)
+        self._tasks.append(Task(owner, [images], target, None, lambda _: layer))
+        return target
+
+    def _auxiliary(self, owner: int, head: nn.Module, source: int) -> int:
+        slots = {name: self._buffer.slot([parameter], [owner]) for name, parameter in head.named_parameters()}
+        target = self._value(self._skeleton.classes, (1, 1))
+        layer = Auxiliary(source, target, head, slots, self._shapes[source][1])
+        self._tasks.append(Task(owner, [source], target, None, lambda _: layer))
+        return target
+
+    def _classifier(self, owner: int, linear: nn.Linear, source: int) -> int:
+        target = self._value(linear.out_features, (1, 1))
+
+        def make(tasks: Sequence[Task]) -> Layer:
+            owners = [task.owner for task in tasks]
+            linears = [self._networks[number].classifier for number in owners]
+            weights = self._buffer.slot([one.weight for one in linears], owners)
+            biases = self._buffer.slot([one.bias for one in linears], owners)
+            return Classifier([task.needs[0] for task in tasks], [task.target for task in tasks], weights, biases)
+
+        shape = ("classifier", linear.in_features, self._shapes[source][1])
+        self._tasks.append(Task(owner, [source], target, shape, make))
+        return target
+
+    # ------------------------------------------------------------ tasks to layers
+
+    def _value(self, channels: int, size: Size) -> int:
+        self._shapes.append((channels, size))
+        return len(self._shapes) - 1
+
+    def _flush_stage(self, parts: Sequence[Sequence[Task]]) -> None:
+        """Turn parts into layers, side by side for as many networks as a layer of one block each has room for.
+
+        The others follow: all networks in step would push each other's maps out of the cache from layer to layer.
+        """
+        blocks = [task for part in parts for task in part if task.piece is not None]
+        together = max(map(self._members, blocks), default=MEMBERS)
+        for first in range(0, len(self._networks), together):
+            for part in parts:
+                self._flush([task for task in part if first <= task.owner < first + together])
+
+    def _flush(self, waiting: Sequence[Task]) -> None:
+        """Turn tasks into layers, wave by wave: whatever can run and has one shape runs together."""
+        while waiting:
+            missing = {task.target for task in waiting}
+            ready = [task for task in waiting if not missing.intersection(task.needs)]
+            alone = [task for task in ready if task.shape is None]  # these unlock more and cost little: first
+            chosen = alone or ready
+            groups: dict[Hashable, list[Task]] = {}
+            for task in chosen:
+                groups.setdefault(task.target if task.shape is None else task.shape, []).append(task)
+            for tasks in groups.values():
+                members = self._members(tasks[0])
+                self.layers += [tasks[i].make(tasks[i : i + members]) for i in range(0, len(tasks), members)]
+            done = {task.target for task in chosen}
+            waiting = [task for task in waiting if task.target not in done]
+
+    def _members(self, task: Task) -> int:
+        """How many tasks like this one may be one layer."""
+        values = max(
+            channels * rows * columns
+            for channels, (rows, columns) in (self._shapes[number] for number in (task.target, task.needs[0]))
+        )
+        return max(1, int(min(self._room / values, MEMBERS)))
+
+    def _block(self, tasks: Sequence[Task]) -> Layer:
+        """One block of all tasks, ordered so that equal depthwise kernels lie side by side."""
+        tasks = sorted(tasks, key=lambda task: [w[1:] for w in task.piece.windows] if task.piece else [])
+        found = [task.piece for task in tasks if task.piece is not None]
+        owners = [task.owner for task in tasks]
+        if found[0].halves:
+            stages: list[Stage] = [self._halves(found, owners)]
+        else:
+            stages = [self._stage(i, found, owners) for i in range(len(found[0].convs))]
+        rows, columns = found[0].out
+        norm = self._buffer.norm([piece.norm for piece in found], owners, rows * columns)
+        sources, targets = [task.needs[0] for task in tasks], [task.target for task in tasks]
+        return Block(sources, targets, found[0].active, stages, norm, sources[0] in self.images)
+
+    def _stage(self, place: int, found: Sequence[Piece], owners: Sequence[int]) -> Stage:
+        """The stage that the ``place``-th convolutions of all pieces are."""
+        convs, windows = [piece.convs[place] for piece in found], [piece.windows[place] for piece in found]
+        first, window = convs[0], windows[0]
+        if is_depthwise(first) and window.pixels <= DEPTHWISE_LIMIT:
+            members = zip(windows, convs, owners, strict=True)
+            runs = [(kind, list(run)) for kind, run in groupby(members, key=lambda member: member[0])]
+            return Depthwise([(self._slot([c for _, c, _ in run], [o for *_, o in run]), kind) for kind, run in runs])
+        slot = self._slot(convs, owners)
+        if first.kernel_size == (1, 1) and first.groups == 1:  # torch's strided kernel may be wrong: see convolution.py
+            return Pointwise(slot) if window.size == window.out else Strided([(slot, 0)], window.size, window.stride[0])
+        if window.pixels * window.out_pixels <= MATRIX_LIMIT[self._buffer.compute] and first.groups == 1:
+            return Matrix(slot, window)
+        return Ordinary(slot, window, first.groups)
+
+    def _halves(self, found: Sequence[Piece], owners: Sequence[int]) -> Stage:
+        slots = [self._slot([piece.convs[i] for piece in found], owners) for i in range(len(found[0].convs))]
+        shifts = (0, 1)[-len(slots) :]  # the first half may have no channels
+        return Strided(list(zip(slots, shifts, strict=True)), found[0].windows[0].size, 2)
+
+    def _slot(self, convs: Sequence[nn.Conv2d], owners: Sequence[int]) -> Slot:
+        return self._buffer.slot([conv.weight for conv in convs], owners)
+
+
+def pieces(module: nn.Module, size: Size) -> list[Piece]:
+    """The blocks of an operation on maps of ``size``, in order.
+
+    Raises:
+        ValueError: for a module that is not made of ReLU, convolution and normalisation.
+    """
+    if isinstance(module, FactorizedReduce):
+        convs = [conv for conv in (module.conv_1, module.conv_2) if conv.out_channels]
+        return [Piece(True, convs, module.norm, True, [Window.of(conv, size) for conv in convs])]
+    made: list[Piece] = []
+    active, found, windows = False, list[nn.Conv2d](), list[Window]()
+    for part in module.children():
+        if isinstance(part, nn.ReLU):
+            active = True
+        elif isinstance(part, nn.Conv2d):
+            found.append(part)
+            windows.append(Window.of(part, size))
+            size = windows[-1].out
+        elif isinstance(part, nn.BatchNorm2d):
+            made.append(Piece(active, found, part, False, windows))
+            active, found, windows = False, [], []
+        else:
+            raise ValueError(f"expected ReLU, convolutions and batch normalisation, got {type(part).__name__}")
+    if found or not made:
+        raise ValueError(f"expected convolutions that end in a batch normalisation, got {type(module).__name__}")
+    return made
+
+
+def reachable(tasks: Iterable[Task], outputs: Sequence[int]) -> set[int]:
+    """Numbers of the values that ``outputs`` depend on."""
+    needs = {task.target: task.needs for task in tasks}
+    found, stack = set[int](), list(outputs)
+    while stack:
+        value = stack.pop()
+        if value not in found:
+            found.add(value)
+            stack += needs.get(value, ())  # an image needs nothing
+    return found
