@@ -13,6 +13,7 @@ import typer
 
 from zoo import __version__
 from zoo.commands.groups import lazy_group
+from zoo.commands.renamed import renamed
 
 SEARCHES = "thriftnas.commands"
 """Entry-point group through which a search adds its typer app."""
@@ -96,7 +97,7 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 after one line on standard error, 130 when interrupted."""
     message = ""
-    given = list(sys.argv[1:] if arguments is None else arguments)
+    given = renamed(sys.argv[1:] if arguments is None else arguments)
     try:
         result = app(args=given, obj=given, standalone_mode=False, prog_name="thriftnas")
         sys.stdout.flush()

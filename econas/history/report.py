@@ -23,7 +23,7 @@ from econas.history.trajectory import RETRAIN, Retrained, Training
 from zoo.figures import cell_svg
 from zoo.launch import write_json, write_text
 from zoo.population.journal import Journal
-from zoo.reliability.report import facts, interval, number, percent, write_page
+from zoo.reliability.report import facts, interval, number, percent, render_page
 from zoo.spaces.genotype import CellGenotype, ChainGenotype, Genotype
 
 PAGE = "report.html"
@@ -63,7 +63,7 @@ def write_report(found: History, path: Path) -> None:
 
     Any text may hold markup. Equal histories give equal bytes. Raises OSError if the file cannot be written.
     """
-    write_page(path, "econas.history/report.html", _contents(found))
+    write_text(path, render_page("econas.history/report.html", _contents(found))
 
 
 def winning_lineage(found: History) -> list[Ancestor]:

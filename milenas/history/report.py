@@ -9,7 +9,7 @@ from markupsafe import Markup
 from milenas.history.findings import Epoch, Findings
 from milenas.strategy.search import Derived
 from zoo.figures import Curve, Curves, cell_svg, curves_svg
-from zoo.reliability.report import facts, number, percent, write_page
+from zoo.reliability.report import facts, number, percent, render_page
 
 FRAMES = 8
 """Cells of the filmstrip; a longer history is thinned evenly, its ends kept."""
@@ -65,7 +65,7 @@ def write_report(findings: Findings, commands: Mapping[int, str], path: Path) ->
         "called": shlex.join(["thriftnas", *map(str, findings.command)]),
         "run": list(_run(findings)),
     }
-    write_page(path, "milenas.history/report.html", contents)
+    write_text(path, render_page("milenas.history/report.html", contents)
 
 
 def filmstrip(derived: Sequence[Derived]) -> list[Derived]:

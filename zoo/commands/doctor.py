@@ -6,20 +6,11 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
-import torch
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from zoo.commands import options as opt
-from zoo.commands.calibration import calibrate as calibrate_machine
-from zoo.commands.calibration import recommended, worth_trying
-from zoo.data import load
-from zoo.data.decoded import default_cache
-from zoo.data.sources import default_root
-from zoo.launch import about, counting_bar, usable_cores
-from zoo.spaces import Skeleton
-from zoo.training import Recipe, TrainingSetup
 
 Calibrate = Annotated[
     bool,
@@ -36,6 +27,11 @@ ENOUGH = 0.9
 
 def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
     """Say what is installed and at hand, and what to do about what is not."""
+    from zoo.data.decoded import default_cache
+    from zoo.data.sources import default_root
+    from zoo.experiments.machine import about
+    from zoo.experiments.resources import usable_cores
+
     facts = about()
     state: dict[str, Any] = {
         "versions": facts["versions"],
@@ -67,16 +63,27 @@ def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
 
 def _calibrated(console: Console) -> dict[str, Any]:
     """Placements tried on embedded images, the one to use, and what asking for too many workers leaves of it."""
+    import torch
+
+    from zoo.data import load
+    from zoo.experiments import Bar
+    from zoo.experiments.calibration import calibrate, recommended, worth_trying
+    from zoo.experiments.resources import usable_cores
+    from zoo.spaces.skeleton import Skeleton
+    from zoo.training.device import choose_precision
+    from zoo.training.recipe import Recipe
+    from zoo.training.setup import TrainingSetup
+
     images = load("digits", resolution=32, train=576, validation=128, seed=0)
     setup = TrainingSetup(
         skeleton=Skeleton(in_channels=images.channels, classes=len(images.classes)),
         recipe=Recipe(batch=192),
-        precision=opt.choose_precision("auto", "float32", True, gpus=0.0, address=None),
+        precision=choose_precision("auto", "float32", True, gpus=0.0, address=None),
         engine="auto",
     )
     gpus = torch.cuda.device_count() if setup.precision.device == "cuda" else 0
-    with counting_bar("placements", console) as progress:
-        *tried, asked = calibrate_machine(setup, images, worth_trying(usable_cores(), gpus), listen=progress)
+    with Bar(console, loading="placements") as bar:
+        *tried, asked = calibrate(setup, images, worth_trying(usable_cores(), gpus), listen=bar.loading)
     best = max(placed.epochs_per_hour for placed in tried)
     return {
         "placements": [asdict(placed) for placed in tried],
@@ -111,6 +118,10 @@ def _say_placements(state: dict[str, Any], console: Console) -> None:
 
 
 def _device() -> dict[str, str]:
+    import torch
+
+    from zoo.experiments.resources import usable_cores
+
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         return {

@@ -1,280 +1,234 @@
-"""Options that commands share: their names, defaults and help, and what they build together.
+"""Options that commands share, in groups: a parameter annotated with a group stands for all options of the group.
 
-What needs torch is imported where it is used: commands that only read do without the seconds that takes.
+Nothing here imports torch, pandas or ray: help texts must not wait for them.
 """
 
-import json
+import dataclasses
+import functools
+import inspect
 import math
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
 
 import typer
-from rich.console import Console
-
-from zoo.launch import Placement, counting_bar, usable_cores
-from zoo.population.journal import Journal
-from zoo.population.proxy import ProxySetting
-from zoo.population.trial import Evaluator, Trial
-from zoo.spaces.cost import cost
-from zoo.spaces.genotype import CellGenotype, require_cells
-from zoo.spaces.skeleton import Form, Skeleton
 
 if TYPE_CHECKING:
-    from zoo.data import ImageSet
-    from zoo.training import Precision, Recipe, TrainingSetup
+    from zoo.experiments import ImageSource, Resources
+    from zoo.training.recipe import Precision, Recipe
 
-Data = Annotated[
-    str,
-    typer.Option(help="digits, cifar10, cifar100, svhn, fashion-mnist, or imagefolder:DIR.", rich_help_panel="Data"),
-]
-Train = Annotated[
-    int | None,
-    typer.Option(help="Training images in total, class-balanced; all by default.", rich_help_panel="Data"),
-]
-Validation = Annotated[
-    int | None,
-    typer.Option("--val", help="Validation images, taken from training; a fifth by default.", rich_help_panel="Data"),
-]
-Channels = Annotated[int, typer.Option(help="Initial channels of the original setting.", rich_help_panel="Network")]
-Cells = Annotated[int, typer.Option(help="Cells of a network; two of them reduce.", rich_help_panel="Network")]
-Resolution = Annotated[
-    int | None,
-    typer.Option(help="Pixels a side of the original setting; the data's own by default.", rich_help_panel="Network"),
-]
-Batch = Annotated[int, typer.Option(help="Images per training step.", rich_help_panel="Training")]
-Cutout = Annotated[bool, typer.Option(help="Blank a square of half the side.", rich_help_panel="Training")]
-Seed = Annotated[
-    int,
-    typer.Option(help="Of everything random: networks, weights, splits, order.", rich_help_panel="Training"),
-]
-Space = Annotated[
-    str, typer.Option(help="Search space: econas-zoo, econas-search or darts.", rich_help_panel="Network")
-]
-Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel="Workers")]
-Dtype = Annotated[str, typer.Option(help="float32, float64, or bfloat16 (autocast).", rich_help_panel="Workers")]
-ChannelsLast = Annotated[bool, typer.Option(help="Memory format of the maps.", rich_help_panel="Workers")]
-Threads = Annotated[
-    int,
-    typer.Option(
-        help="CPU threads per worker; changes the last bits, so it is part of the run.",
-        rich_help_panel="Workers",
-    ),
-]
-Engine = Annotated[
-    str,
-    typer.Option(
-        help="auto: small maps as one program with the rest of the group; plain: module by module. Part of the run.",
-        rich_help_panel="Workers",
-    ),
-]
-Streams = Annotated[
-    int,
-    typer.Option(
-        help="Small maps: a group's networks as so many programs, side by side on a GPU. Part of the run.",
-        rich_help_panel="Workers",
-    ),
-]
-Workers = Annotated[
-    int, typer.Option(help="Worker processes (Ray); 1 trains in this process.", rich_help_panel="Workers")
-]
-Gpus = Annotated[float, typer.Option(help="GPUs per worker, may be a fraction.", rich_help_panel="Workers")]
-Address = Annotated[
-    str | None,
-    typer.Option(help="Join a running Ray cluster: auto, host:port or ray://host:port.", rich_help_panel="Workers"),
-]
-Group = Annotated[
-    int, typer.Option(help="Networks sent to a worker at a time; part of the run.", rich_help_panel="Workers")
-]
-Out = Annotated[Path, typer.Option(help="Run folder; rerunning with the same one continues.", rich_help_panel="Run")]
-DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what it would cost, and stop.", rich_help_panel="Run")]
-Time = Annotated[
-    str | None,
-    typer.Option("--time", help="Stop cleanly after, e.g., 90s, 30m or 2h; rerun to continue.", rich_help_panel="Run"),
-]
+Function = TypeVar("Function", bound=Callable[..., Any])
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Run = Annotated[Path, typer.Argument(help="Run folder.")]
+Maximize = Annotated[list[str] | None, typer.Option(help="Metric to make large; may be repeated.")]
+Minimize = Annotated[list[str] | None, typer.Option(help="Metric to make small; may be repeated.")]
+Limits = Annotated[
+    list[str] | None, typer.Option("--limit", help='Like "macs<=500e6" or "accuracy>=0.4"; may be repeated.')
+]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Bench:
-    """Images and setup that a training command runs on."""
-
-    images: "ImageSet"
-    setup: "TrainingSetup"
-
-    @property
-    def evaluator(self) -> "Callable[[ImageSet], Evaluator]":
-        """Makes a worker's evaluator from the images."""
-        from zoo.training.evaluator import make_evaluator
-
-        return partial(make_evaluator, self.setup)
-
-    def images_at(self, settings: list[ProxySetting]) -> dict[int, int]:
-        """Training images per epoch for every sample level in use."""
-        from zoo.training.evaluator import sample
-
-        labels = self.images.train.labels
-        return {s: len(sample(labels, s, self.setup.seed)) if s else len(labels) for s in {x.s for x in settings}}
-
-    def price(self, trial: Trial, images: Mapping[int, int]) -> float:
-        """Training price of a trial; see :meth:`epoch_price`."""
-        assert trial.setting is not None
-        genotype = require_cells(trial.genotype)
-        return self.epoch_price(genotype, trial.setting, images[trial.setting.s]) * (trial.stop - trial.start)
-
-    def epoch_price(self, genotype: CellGenotype, setting: ProxySetting, images: int) -> float:
-        """Price of an epoch on so many images: forward MACs, which training multiplies by about three, with a floor.
-
-        The floor of 100,000 MACs per image stands for what the smallest networks cost in dispatch alone.
-        """
-        macs = cost(genotype, setting.skeleton(self.setup.skeleton)).macs
-        return float((macs + 100_000) * images)
+def option(text: str, panel: str, *names: str) -> Any:
+    """An option with a help text, in a panel of the help page."""
+    return typer.Option(*names, help=text, rich_help_panel=panel)
 
 
-def prepare_bench(
-    *,
-    data: str,
-    train: int | None,
-    validation: int | None,
-    channels: int,
-    cells: int,
-    resolution: int | None,
-    recipe: "Recipe",
-    precision: "Precision",
-    seed: int,
-    threads: int,
-    console: Console,
-    form: Form = "cifar",
-    engine: str = "auto",
-    streams: int = 1,
-) -> Bench:
-    """Load the images and make the setup that fits them.
-
-    Raises:
-        ValueError: for anything out of range, before the images are read where that is possible.
-    """
-    from zoo.data import load
-    from zoo.training import TrainingSetup
-    from zoo.training.evaluator import ENGINES
-
-    if min(threads, streams) < 1:
-        raise ValueError(f"threads and streams must be at least 1, got {threads} and {streams}")
-    if seed < 0:
-        raise ValueError(f"the seed must not be negative, got {seed}")
-    Skeleton(channels=channels, cells=cells, resolution=resolution or 32, form=form)  # fails before the images load
-    if engine not in ENGINES:
-        raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {engine!r}")
-    with counting_bar("decoding images", console) as progress:
-        images = load(data, resolution=resolution, train=train, validation=validation, seed=seed, progress=progress)
-    skeleton = Skeleton(
-        channels=channels,
-        cells=cells,
-        resolution=images.resolution,
-        in_channels=images.channels,
-        classes=len(images.classes),
-        form=form,
-    )
-    setup = TrainingSetup(
-        skeleton=skeleton, recipe=recipe, precision=precision, seed=seed, threads=threads, engine=engine,
-        streams=streams,
-    )  # fmt: skip
-    return Bench(images=images, setup=setup)
+def _data(text: str, *names: str) -> Any:
+    return option(text, "Data", *names)
 
 
-def choose_precision(device: str, dtype: str, channels_last: bool, *, gpus: float, address: str | None) -> "Precision":
-    """The precision asked for, "auto" being the best device at hand.
-
-    On a cluster the device is the workers', which this machine cannot check; "auto" is then cuda where
-    workers get GPUs, and the CPU otherwise.
-
-    Raises:
-        ValueError: for a device this machine does not have or a dtype it cannot compute with.
-    """
-    import torch
-
-    from zoo.training import Precision
-
-    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
-        raise ValueError(f"unknown device {device!r}, expected auto, cpu, cuda, cuda:N or mps")
-    if device == "auto" and address is not None:
-        device = "cuda" if gpus else "cpu"
-    elif device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "mps" if torch.backends.mps.is_available() else "cpu"
-    elif address is None and not _has(device):
-        raise ValueError(f"device {device!r} is not available here, expected auto or cpu")
-    if device == "mps" and dtype == "float64":
-        raise ValueError("device 'mps' cannot compute in float64, expected float32 or bfloat16")
-    return Precision(device=device, dtype=dtype, channels_last=channels_last)
+def _workers(text: str, *names: str) -> Any:
+    return option(text, "Workers", *names)
 
 
-def process_precision(device: str, dtype: str, channels_last: bool) -> "Precision":
-    """The precision of this process: under torchrun every process has a GPU of its own.
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """Which images."""
 
-    Raises:
-        ValueError: as :func:`choose_precision`, or for one numbered GPU and several processes.
-    """
-    from zoo.training.distributed import process_place
+    data: Annotated[
+        str, _data("digits, cifar10, cifar100, svhn, fashion-mnist, or imagefolder:DIR.")
+    ] = "digits"
+    train: Annotated[int | None, _data("Training images in total, class-balanced; all by default.")] = None
+    validation: Annotated[
+        int | None, _data("Validation images, taken from training; a fifth by default.", "--val")
+    ] = None
 
-    _, size, local = process_place()
-    precision = choose_precision(device, dtype, channels_last, gpus=0.0, address=None)
-    if size > 1 and precision.device.startswith("cuda"):
-        if ":" in precision.device:
-            raise ValueError(f"{size} processes use one GPU each, expected --device cuda, got {device!r}")
-        precision = choose_precision(f"cuda:{local}", dtype, channels_last, gpus=0.0, address=None)
-    return precision
+    def source(self, resolution: int | None = None, *, streamed: bool = False) -> "ImageSource":
+        """Where they lie, for an experiment."""
+        from zoo.experiments import ImageSource
 
-
-def local_device(precision: "Precision") -> str:
-    """The device of ``precision`` where this machine has it, else the CPU."""
-    return precision.device if _has(precision.device) else "cpu"
-
-
-def _has(device: str) -> bool:
-    import torch
-
-    if device.startswith("cuda"):
-        return torch.cuda.is_available() and (torch.device(device).index or 0) < torch.cuda.device_count()
-    return device == "cpu" or torch.backends.mps.is_available()
-
-
-def choose_placement(workers: int, gpus: float, address: str | None, threads: int, console: Console) -> Placement:
-    """Where workers run, once it is known that they can; says so where there will be fewer than asked for.
-
-    Raises:
-        ValueError: for counts out of range, GPUs this machine does not have, or a cluster that does not answer.
-    """
-    import torch
-
-    if not 0 <= gpus < math.inf:
-        raise ValueError(f"gpus must be a number from 0 up, got {gpus:g}")
-    if gpus and address is None and not torch.cuda.is_available():
-        raise ValueError(f"gpus must be 0 on this machine, which has no CUDA device, got {gpus:g}")
-    placement = Placement(workers=workers, gpus=gpus, address=address)
-    placement.check()
-    if threads < 1:
-        raise ValueError(f"threads must be at least 1, got {threads}")
-    fitting = placement.fitting(threads)
-    if fitting != placement:
-        cores = usable_cores()
-        there_are = f"this machine has {cores} core{'' if cores == 1 else 's'}"
-        console.print(f"{fitting.workers} of {workers} workers: {there_are}", style="dim", markup=False)
-    return fitting
-
-
-def say_stopped(out: Path, time: str | None, console: Console, as_json: bool) -> None:
-    """Say that a run was stopped by its time limit, how far it is and how to continue."""
-    journal = Journal.open(out, readonly=True)
-    counts = journal.counts()
-    journal.close()
-    if as_json:
-        print(json.dumps({"finished": False, **counts}))
-    else:
-        console.print(
-            f"Stopped after {time} with {counts['done']} trials done; the same command continues.", markup=False
+        return ImageSource(
+            name=self.data, train=self.train, validation=self.validation, resolution=resolution, streamed=streamed
         )
+
+
+Resolution = Annotated[
+    int | None, option("Pixels a side of the original setting; the data's own by default.", "Network")
+]
+Seed = Annotated[int, option("Of everything random: networks, weights, splits, order.", "Training")]
+Batch = Annotated[int, option("Images per training step.", "Training")]
+Cutout = Annotated[bool, option("Blank a square of half the side.", "Training")]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Which cells, and how many of them."""
+
+    space: Annotated[str, option("Search space: econas-zoo, econas-search or darts.", "Network")] = "econas-zoo"
+    channels: Annotated[int, option("Initial channels of the original setting.", "Network")] = 8
+    cells: Annotated[int, option("Cells of a network; two of them reduce.", "Network")] = 5
+    resolution: Resolution = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute:
+    """In which numbers a network is trained, and where."""
+
+    threads: Annotated[int, _workers("CPU threads per worker; changes the last bits, so it is part of the run.")] = 1
+    device: Annotated[str, _workers("auto, cpu, cuda, cuda:N or mps.")] = "auto"
+    dtype: Annotated[str, _workers("float32, float64, or bfloat16 (autocast).")] = "float32"
+    channels_last: Annotated[bool, _workers("Memory format of the maps.")] = True
+
+    def precision(self, cluster: "Cluster | None" = None) -> "Precision":
+        """The precision asked for: of workers on a cluster, or of this process, which torchrun may have started.
+
+        Raises:
+            ValueError: for a device that is not there, or a dtype that it cannot compute with.
+        """
+        from zoo.training.device import choose_precision, process_precision
+
+        if self.threads < 1:
+            raise ValueError(f"threads must be at least 1, got {self.threads}")
+        if cluster is None:
+            return process_precision(self.device, self.dtype, self.channels_last)
+        return choose_precision(
+            self.device, self.dtype, self.channels_last, gpus=cluster.gpus, address=cluster.address
+        )
+
+
+def _rate(text: str) -> Any:
+    return option(f"{text}; the recipe's by default.", "Training")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rates:
+    """What differs from a recipe; None: nothing."""
+
+    epochs: Annotated[int | None, _rate("Epochs of the schedule")] = None
+    batch: Annotated[int | None, _rate("Images per step, of all processes together")] = None
+    lr: Annotated[float | None, _rate("Learning rate at the start of the cosine")] = None
+    lr_min: Annotated[float | None, _rate("Learning rate at its end")] = None
+    warmup: Annotated[int | None, _rate("Epochs of linear warm-up")] = None
+    warmup_lr: Annotated[float | None, _rate("Learning rate the warm-up starts from")] = None
+    momentum: Annotated[float | None, _rate("Momentum")] = None
+    weight_decay: Annotated[float | None, _rate("Weight decay")] = None
+    clip: Annotated[float | None, _rate("Largest gradient norm of a step")] = None
+    cutout: Annotated[
+        float | None, _rate("Side of the blanked square as a share of the image's, 0 for none")
+    ] = None
+    path_dropout: Annotated[float | None, _rate("Path dropout at the end of its linear ramp")] = None
+    smoothing: Annotated[float | None, _rate("Label smoothing")] = None
+
+    def changed(self, recipe: "Recipe", **more: Any) -> "Recipe":
+        """The recipe with what is given here.
+
+        Raises:
+            ValueError: for a value out of range.
+        """
+        given = {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        given.pop("epochs", None)
+        return dataclasses.replace(recipe, **given, **more)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Engine:
+    """How networks of one batch are trained together."""
+
+    group: Annotated[int, _workers("Networks sent to a worker at a time; part of the run.")] = 1
+    engine: Annotated[
+        str,
+        _workers(
+            "auto: small maps as one program with the rest of the group; plain: module by module. Part of the run."
+        ),
+    ] = "auto"
+    streams: Annotated[
+        int, _workers("Small maps: a group's networks as so many programs, side by side on a GPU. Part of the run.")
+    ] = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Cluster:
+    """How many workers, and where."""
+
+    workers: Annotated[int, _workers("Worker processes (Ray); 1 trains in this process.")] = 1
+    gpus: Annotated[float, _workers("GPUs per worker, may be a fraction.")] = 0.0
+    address: Annotated[
+        str | None, _workers("Join a running Ray cluster: auto, host:port or ray://host:port.")
+    ] = None
+
+    def resources(self) -> "Resources":
+        """The workers, once it is known that they can be had.
+
+        Raises:
+            ValueError: for counts out of range, GPUs this machine does not have, or a cluster that does not answer.
+        """
+        from zoo.experiments import Resources
+
+        found = Resources(workers=self.workers, gpus=self.gpus, address=self.address)
+        found.check()
+        return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    """Where a run lies, for how long it goes on, and what is printed."""
+
+    out: Annotated[Path, option("Run folder; rerunning with the same one continues.", "Run")] = Path("runs/run")
+    time: Annotated[
+        str | None, option("Stop cleanly after, e.g., 90s, 30m or 2h; rerun to continue.", "Run", "--time")
+    ] = None
+    dry_run: Annotated[bool, option("Say what it would cost, and stop.", "Run", "--dry-run")] = False
+    as_json: Json = False
+
+
+def spread(function: Function) -> Function:
+    """Spread the groups among a command's parameters out into options; the command gets them back as groups.
+
+    A parameter's default, an instance of its group, gives the options of this command other defaults.
+    """
+    hints = get_type_hints(function, include_extras=True)
+    hints.pop("return", None)
+    groups: dict[str, Any] = {}
+    parameters: list[inspect.Parameter] = []
+    for parameter in inspect.signature(function).parameters.values():
+        hint = hints[parameter.name]
+        if not (isinstance(hint, type) and dataclasses.is_dataclass(hint)):
+            parameters.append(parameter.replace(annotation=hint, kind=parameter.KEYWORD_ONLY))
+            continue
+        groups[parameter.name] = hint
+        usual = hint() if parameter.default is parameter.empty else parameter.default
+        parameters += [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(usual, name), annotation=kind)
+            for name, kind in _group_hints(hint).items()
+        ]
+
+    @functools.wraps(function)
+    def command(**given: Any) -> Any:
+        given = {parameter.name: parameter.default for parameter in parameters} | given
+        for name, kind in groups.items():
+            given[name] = kind(**{field.name: given.pop(field.name) for field in dataclasses.fields(kind)})
+        return function(**given)
+
+    command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+    del command.__wrapped__  # typer would look at it
+    return command  # type: ignore[return-value]
+
+
+def _group_hints(group: Any) -> Mapping[str, Any]:
+    hints = get_type_hints(group, include_extras=True)
+    return {field.name: hints[field.name] for field in dataclasses.fields(group)}
 
 
 def parse_time(text: str | None) -> float | None:

@@ -4,15 +4,12 @@ import json
 from pathlib import Path
 from typing import Annotated
 
-import torch
 import typer
 from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from zoo.commands import options as opt
-from zoo.data.picture import decode_picture
-from zoo.export.model import likeliest, load_model
 
 
 def predict(
@@ -22,6 +19,11 @@ def predict(
     as_json: opt.Json = False,
 ) -> None:
     """Name the class of every image, with its probability."""
+    import torch
+
+    from zoo.data.picture import decode_picture
+    from zoo.export.model import likeliest, load_model
+
     if top < 1:
         raise ValueError(f"top must be at least 1, got {top}")
     trained = load_model(model)

@@ -1,10 +1,7 @@
 """`thriftnas run`: look at a run, continue it, write its report, take its digest."""
 
 import json
-import os
-from importlib.metadata import entry_points
-from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
@@ -12,27 +9,18 @@ from rich.markup import escape
 from rich.table import Table
 
 from zoo.commands import options as opt
-from zoo.commands.report import report_study
-from zoo.population.journal import Journal
-from zoo.population.run_front import has_front
-from zoo.reliability.findings import Metric
-
-REPORTS = "thriftnas.reports"
-"""Entry-point group of whoever writes the report of a strategy's runs, by the strategy's name."""
-
-Run = Annotated[Path, typer.Argument(help="Run folder.")]
 
 
-def status(run: Run, as_json: opt.Json = False) -> None:
+def status(run: opt.Run, as_json: opt.Json = False) -> None:
     """How many trials are done, failed and pending, and which is the best so far."""
-    journal = Journal.open(run, readonly=True)
-    state: dict[str, Any] = {**journal.counts(), "best": _best(journal)}
-    name = journal.identity.get("strategy", {}).get("name", "run")
-    journal.close()
+    from zoo.experiments.run import Run
+
+    found = Run.open(run)
+    state: dict[str, Any] = found.status
     if as_json:
         print(json.dumps(state))
         return
-    table = Table("what", "value", title=escape(f"{name} in {run}"))
+    table = Table("what", "value", title=escape(f"{found.kind} in {run}"))
     for what in ("trials", "done", "failed", "pending"):
         table.add_row(what, str(state[what]))
     best = state["best"]
@@ -43,82 +31,79 @@ def status(run: Run, as_json: opt.Json = False) -> None:
     Console().print(table)
 
 
-def _best(journal: Journal) -> dict[str, Any] | None:
-    """The trial with the highest accuracy; the first one where several share it."""
-    trials = journal.trials()
-    measured = [(-r.metrics["accuracy"], r.index) for r in journal.records().values() if "accuracy" in r.metrics]
-    if not measured:
-        return None
-    accuracy, index = min(measured)
-    trial = trials[index]
-    return {"index": index, "accuracy": -accuracy, "setting": str(trial.setting), "key": trial.genotype.key}
-
-
 def resume(
-    ctx: typer.Context,
-    run: Run,
-    workers: Annotated[int | None, typer.Option(help="Another number of workers.", rich_help_panel="Workers")] = None,
+    run: opt.Run,
+    workers: Annotated[int | None, opt.option("Another number of workers.", "Workers")] = None,
     address: Annotated[
-        str | None,
-        typer.Option(help="Another Ray cluster: auto, host:port or ray://host:port.", rich_help_panel="Workers"),
+        str | None, opt.option("Another Ray cluster: auto, host:port or ray://host:port.", "Workers")
     ] = None,
-    time: opt.Time = None,
+    time: Annotated[
+        str | None, opt.option("Stop cleanly after, e.g., 90s, 30m or 2h; rerun to continue.", "Run")
+    ] = None,
+    as_json: opt.Json = False,
 ) -> None:
-    """Continue a run with the command it was last started with, from the directory it was started in.
+    """Continue a run, whichever command or Python program began it.
 
-    Workers, cluster and time limit are that command's, too, unless given here.
+    Workers and cluster are what it had, unless given here.
     """
-    journal = Journal.open(run, readonly=True)
-    command, directory = journal.get("command"), journal.get("directory")
-    journal.close()
-    if command is None or directory is None:
-        raise ValueError(f"{run} does not say which command started it, expected a run started by thriftnas")
-    changes = {"--workers": workers, "--address": address, "--time": time, "--out": run.resolve()}
-    more = [f"{name}={value}" for name, value in changes.items() if value is not None]
-    command = [word for word in command if not word.startswith("--out=")]  # of an earlier resume
-    if Path(directory).is_dir():
-        os.chdir(directory)  # relative data folders mean what they meant
-    arguments = [*command, *more]
-    root = cast(Any, ctx.find_root().command)
-    code = root(args=arguments, obj=arguments, standalone_mode=False, prog_name="thriftnas")
-    if isinstance(code, int):  # not 0: interrupted
-        raise typer.Exit(code)
+    from dataclasses import replace
+
+    from zoo.commands.running import conclude, fitting
+    from zoo.experiments import Bar
+    from zoo.experiments import resume as resumed
+    from zoo.experiments.run import Run
+
+    console, deadline, found = Console(stderr=as_json), opt.parse_time(time), Run.open(run)
+    changes = {"workers": workers, "address": address}
+    given = {name: value for name, value in changes.items() if value is not None}
+    resources = fitting(replace(found.resources, **given), found.experiment.threads, console)
+    with Bar(console) as bar:
+        done = resumed(run, resources=resources, deadline=deadline, listen=bar)
+    conclude(done, time, console, as_json)
 
 
 def report(
-    run: Run,
+    run: opt.Run,
     target: Annotated[
         float | None, typer.Option(help="Of a study: Spearman correlation to reach; its own by default.")
     ] = None,
     metric: Annotated[
-        str, typer.Option(help="Of a study: accuracy, or balanced_accuracy for unequal classes.")
-    ] = "accuracy",
+        str | None, typer.Option(help="Of a study: accuracy, or balanced_accuracy for unequal classes.")
+    ] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Write the report of a run as far as it is: tables and a page."""
-    if metric not in ("accuracy", "balanced_accuracy"):
+    from importlib.metadata import entry_points
+
+    from zoo.experiments.run import Run
+
+    if metric not in (None, "accuracy", "balanced_accuracy"):
         raise ValueError(f"metric must be accuracy or balanced_accuracy, got {metric!r}")
     if target is not None and not 0 < target < 1:
         raise ValueError(f"the target must lie between 0 and 1, got {target:g}")
-    journal = Journal.open(run, readonly=True)
-    name = journal.identity["strategy"]["name"]
-    wanted = journal.get("target") if target is None else target
-    several = has_front(journal.identity)
-    journal.close()
-    if several:
-        from zoo.commands.front_report import report_front  # needs torch, as exports do
-
-        report_front(run, Console(stderr=as_json), as_json)
+    found, console = Run.open(run), Console(stderr=as_json)
+    for hook in entry_points(group="thriftnas.reports", name=found.kind):  # of searches that are no experiments
+        hook.load()(run, console, as_json)
         return
-    for hook in entry_points(group=REPORTS, name=name):
-        hook.load()(run, Console(stderr=as_json), as_json)
-        return
-    report_study(run, 0.8 if wanted is None else wanted, cast(Metric, metric), Console(stderr=as_json), as_json)
+    written = found.report() if target is None and metric is None else _of_study(found, target, metric)
+    written.write(run)
+    if as_json:
+        print(json.dumps(written.summary))
+    else:
+        written.show(console)
 
 
-def digest(run: Run, as_json: opt.Json = False) -> None:
+def _of_study(run: Any, target: float | None, metric: str | None) -> Any:
+    from zoo.experiments.kinds.study import StudyExperiment, study_report
+
+    if not isinstance(run.experiment, StudyExperiment):
+        raise ValueError(f"{run.folder} is a run of {run.kind!r}; --target and --metric are for studies")
+    return study_report(run.experiment, run, target, metric or "accuracy")
+
+
+def digest(run: opt.Run, as_json: opt.Json = False) -> None:
     """A hash of trials and records: equal for equal runs, whatever their workers, kills and timing."""
-    journal = Journal.open(run, readonly=True)
-    value = journal.digest()
-    journal.close()
+    from zoo.experiments.run import Run
+
+    value = Run.open(run).digest
     print(json.dumps({"digest": value}) if as_json else value)

@@ -5,60 +5,34 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Annotated
 
-import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
 
 from zoo.commands import options as opt
-from zoo.launch import write_text
-from zoo.population.proxy import ProxySetting
-from zoo.population.strategy import GenotypeSequence
-from zoo.spaces.cell_space import CELL_SPACES, cell_space
-from zoo.spaces.chain_cost import chain_skeleton, network_cost
-from zoo.spaces.chain_space import CHAIN_SPACES, PUBLISHED_CHAINS, require_chain
-from zoo.spaces.genotype import CellGenotype, ChainGenotype, genotype_from_json, require_cells
-from zoo.spaces.literature import PUBLISHED
-from zoo.spaces.skeleton import Skeleton
-
-
-def read_genotype(source: str) -> CellGenotype | ChainGenotype:
-    """A genotype of cells or of a chain by public name or from a JSON file.
-
-    Raises:
-        ValueError: if it is neither, or the file holds no genotype; names the source.
-    """
-    public: dict[str, CellGenotype | ChainGenotype] = {**PUBLISHED, **PUBLISHED_CHAINS}
-    if source in public:
-        return public[source]
-    path = Path(source)
-    if not path.is_file():
-        raise ValueError(f"{source!r} is neither a file nor a public name ({', '.join(public)})")
-    try:
-        genotype = genotype_from_json(path.read_text(encoding="utf-8"))
-        return require_chain(genotype) if isinstance(genotype, ChainGenotype) else require_cells(genotype)
-    except UnicodeDecodeError:
-        raise ValueError(f"{source}: a genotype must be JSON, got a binary file") from None
-    except ValueError as error:
-        raise ValueError(f"{source}: {error}") from None
 
 
 def sample(
     space: Annotated[
         str, typer.Option(help="Search space: econas-zoo, econas-search, darts, scarlet-s1, nas-bench-macro, ...")
     ] = "econas-zoo",
-    count: Annotated[int, typer.Option(help="Genotypes to draw, no two of the same function.")] = 1,
+    models: Annotated[int, typer.Option(help="Genotypes to draw, no two of the same function.")] = 1,
     seed: opt.Seed = 0,
     out: Annotated[Path | None, typer.Option(help="Folder to write genotype-NNNN.json files to.")] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Draw random genotypes and print them, one line of JSON each."""
-    if count < 1 or seed < 0:
-        raise ValueError(f"count must be at least 1 and seed at least 0, got {count} and {seed}")
+    from zoo.files import write_text
+    from zoo.population.strategy import GenotypeSequence
+    from zoo.spaces.cell_space import CELL_SPACES, cell_space
+    from zoo.spaces.chain_space import CHAIN_SPACES
+
+    if models < 1 or seed < 0:
+        raise ValueError(f"models must be at least 1 and seed at least 0, got {models} and {seed}")
     if space not in CELL_SPACES and space not in CHAIN_SPACES:
         raise ValueError(f"unknown search space {space!r}, expected one of {', '.join([*CELL_SPACES, *CHAIN_SPACES])}")
     sequence = GenotypeSequence(CHAIN_SPACES[space] if space in CHAIN_SPACES else cell_space(space), seed)
-    genotypes = [sequence[i] for i in range(count)]
+    genotypes = [sequence[i] for i in range(models)]
     if out is not None:
         out.mkdir(parents=True, exist_ok=True)
         for i, genotype in enumerate(genotypes):
@@ -69,7 +43,7 @@ def sample(
         for genotype in genotypes:
             print(genotype.to_json())
     else:
-        print(f"{count} genotypes in {out}")
+        print(f"{models} genotypes in {out}")
 
 
 def cost(
@@ -87,6 +61,12 @@ def cost(
     as_json: opt.Json = False,
 ) -> None:
     """Parameters and MACs per image of a genotype, in closed form: no network is built."""
+    from zoo.population.proxy import ProxySetting
+    from zoo.spaces.chain_cost import chain_skeleton, network_cost
+    from zoo.spaces.genotype import ChainGenotype
+    from zoo.spaces.named import read_genotype
+    from zoo.spaces.skeleton import Skeleton
+
     what = read_genotype(genotype)
     usual = chain_skeleton(what.space) if isinstance(what, ChainGenotype) else Skeleton()
     sizes = {"channels": channels, "cells": cells, "resolution": resolution, "classes": classes}
@@ -104,8 +84,3 @@ def cost(
     parts = "layers" if isinstance(what, ChainGenotype) else "cells"
     table.add_row(f"channels, {parts}, resolution", f"{skeleton.channels}, {skeleton.cells}, {skeleton.resolution} px")
     Console().print(table)
-
-
-def spread(values: list[float]) -> str:
-    """Lowest, median and highest of some values, for a line of text."""
-    return f"{min(values):.3f} to {max(values):.3f}, median {float(np.median(values)):.3f}"

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Any
 
 from zoo.export.delivery import Weights
 from zoo.export.model import NAME, Model, load_model
@@ -27,32 +26,32 @@ def kept_model(folder: Path) -> Model | None:
     return load_model(path) if path.exists() else None
 
 
-def extraction(identity: dict[str, Any]) -> Extraction | None:
-    """What takes networks out of a run of this kind; None where its search offers nothing."""
-    name = identity.get("strategy", {}).get("name")
+def extraction(kind: str) -> Extraction | None:
+    """What takes networks out of a run of a search that is no experiment; None where its search offers nothing."""
     for point in entry_points(group=GROUP):
-        if point.name == name:
+        if point.name == kind:
             found: Extraction = point.load()
             return found
     return None
 
 
-def weights_of(folder: Path, identity: dict[str, Any], found: RunFront, retrained: Iterable[Path]) -> Weights:
-    """By row of a front its model: the first of ``retrained`` runs with that genotype, the run's own model, or what
-    its search extracts.
+def weights_of(
+    folder: Path, found: RunFront, retrained: Iterable[Path], inherited: Callable[[Trial, Record], Model]
+) -> Weights:
+    """By row of a front its model: the first of ``retrained`` runs with that genotype, the run's own, or inherited.
 
     Args:
         folder: the run's.
-        identity: of the run.
         found: its front.
         retrained: folders of `zoo train`, or model files.
+        inherited: gives the network of a trial; ValueError where it has no weights.
 
     Raises:
         ValueError: at once for a model that cannot be read; later for a row without weights.
     """
     paths = [path / NAME if path.is_dir() else path for path in retrained]
     trained = {model.genotype.key: model for model in reversed([load_model(path) for path in paths])}
-    own, extract = kept_model(folder), extraction(identity)
+    own = kept_model(folder)
 
     def weights(row: int) -> Model:
         trial, record = found.trials[row], found.records[row]
@@ -60,11 +59,6 @@ def weights_of(folder: Path, identity: dict[str, Any], found: RunFront, retraine
             return trained[trial.genotype.key]
         if own is not None and own.genotype.key == trial.genotype.key:
             return own
-        if extract is not None:
-            return extract(folder, trial, record)
-        raise ValueError(
-            f"{folder} keeps no weights of trial {trial.index}: export json, train its model-NN.json with "
-            "thriftnas zoo train, and give that run with --retrained"
-        )
+        return inherited(trial, record)
 
     return weights

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import numpy as np
 import pandas as pd
@@ -23,7 +23,27 @@ INTERVALS = 501
 """Purpose of the random stream that draws bootstrap resamples."""
 
 Metric = Literal["accuracy", "balanced_accuracy"]
+METRICS: tuple[Metric, ...] = get_args(Metric)
 FACTORS = "crse"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """What a study asked for.
+
+    Attributes:
+        settings: the grid.
+        reference: the setting whose ranking counts.
+        repeats: trainings per network there.
+        skeleton: of the original setting.
+        seed: of the study; bootstrap resamples are drawn from it too.
+    """
+
+    settings: tuple[ProxySetting, ...]
+    reference: ProxySetting
+    repeats: int
+    skeleton: Skeleton
+    seed: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,17 +121,20 @@ class Findings:
     about: Mapping[str, Any]
 
 
-def find(journal: Journal, target: float = 0.8, metric: Metric = "accuracy", resamples: int = 2000) -> Findings:
+def find(
+    journal: Journal, design: Design, target: float = 0.8, metric: Metric = "accuracy", resamples: int = 2000
+) -> Findings:
     """Analyse a study, finished or not: networks measured at every setting count.
 
     Raises:
-        ValueError: if the journal is no study's, or no network has been measured completely yet.
+        ValueError: if no network has been measured completely yet, or for a target or a metric out of range.
     """
-    identity = journal.identity
-    if identity["strategy"]["name"] != "study":
-        raise ValueError(f"the run is a {identity['strategy']['name']!r}, expected a study")
-    zoo = _Measured(journal, metric)
-    original = Skeleton(**identity["setup"]["skeleton"])
+    if metric not in METRICS:
+        raise ValueError(f"metric must be {' or '.join(METRICS)}, got {metric!r}")
+    if not 0 < target < 1:
+        raise ValueError(f"the target must lie between 0 and 1, got {target:g}")
+    zoo = _Measured(journal, design, metric)
+    original = design.skeleton
     images = {int(level): count for level, count in journal.get("data")["images"].items()}
     full = training_macs(zoo.genotypes, original, zoo.reference, images)
     speed = [full / training_macs(zoo.genotypes, original, setting, images) for setting in zoo.settings]
@@ -121,7 +144,7 @@ def find(journal: Journal, target: float = 0.8, metric: Metric = "accuracy", res
     names = [str(setting) for setting in settings]
     scores = np.array([zoo.scores(setting) for setting in settings])
     validation = journal.get("data")["validation"]
-    rng = np.random.default_rng((identity["setup"]["seed"], INTERVALS))
+    rng = np.random.default_rng((design.seed, INTERVALS))
     measured = score(scores, zoo.targets, names, rng, validation_images=validation, resamples=resamples)
     answer = recommend(scores, zoo.targets, speed, names, rng, target=target, resamples=resamples)
     costs = [cost(genotype, original) for genotype in zoo.genotypes]
@@ -155,7 +178,7 @@ def find(journal: Journal, target: float = 0.8, metric: Metric = "accuracy", res
         ),
         totals=zoo.totals(),
         about={
-            "identity": identity,
+            "identity": journal.identity,
             "data": journal.get("data"),
             "command": journal.get("command"),
             "models": len(zoo.genotypes),
@@ -168,10 +191,8 @@ def find(journal: Journal, target: float = 0.8, metric: Metric = "accuracy", res
 class _Measured:
     """The journal's trials and records, by network and setting."""
 
-    def __init__(self, journal: Journal, metric: Metric) -> None:
-        strategy = journal.identity["strategy"]
-        self.reference = ProxySetting.parse(strategy["reference"])
-        self.settings = [ProxySetting.parse(text) for text in strategy["settings"]]
+    def __init__(self, journal: Journal, design: Design, metric: Metric) -> None:
+        self.reference, self.settings = design.reference, list(design.settings)
         self._metric = metric
         records = journal.records()
         self.pairs = [(trial, records[trial.index]) for trial in journal.trials() if trial.index in records]
@@ -185,7 +206,7 @@ class _Measured:
                 references.setdefault(key, []).append(record)
             elif trial.setting is not None:
                 proxies.setdefault(key, {})[trial.setting] = record
-        repeats = strategy["repeats"]
+        repeats = design.repeats
         complete = [
             key
             for key in genotypes
@@ -255,96 +276,3 @@ def _lines(
 def _mean(values: Sequence[float] | np.ndarray[Any, np.dtype[np.float64]]) -> float:
     finite = [value for value in values if math.isfinite(value)]
     return math.fsum(finite) / len(finite) if finite else math.nan
-
-
-def settings_frame(findings: Findings) -> pd.DataFrame:
-    """The table of settings, one row each, by ascending acceleration: what ``study.csv`` holds."""
-    rows = []
-    for found in findings.settings:
-        measured = found.score
-        row: dict[str, Any] = {
-            "setting": str(found.setting),
-            "acceleration": found.acceleration,
-            "spearman": measured.spearman.value,
-            "spearman_low": measured.spearman.low,
-            "spearman_high": measured.spearman.high,
-            "bound": found.bound,
-        }
-        for name in ("tolerant", "kendall", "top_k"):
-            estimate: Estimate = getattr(measured, name)
-            row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-        rows.append(
-            row
-            | {
-                "k": measured.k,
-                "accuracy": found.accuracy,
-                "seconds": found.seconds,
-                "networks": measured.networks,
-                "failed": measured.failed,
-                "reason": measured.spearman.reason,
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def baselines_frame(findings: Findings) -> pd.DataFrame:
-    """The free proxies, one row each: MACs and parameters."""
-    return pd.DataFrame(
-        {
-            "proxy": one.setting,
-            "spearman": one.spearman.value,
-            "spearman_low": one.spearman.low,
-            "spearman_high": one.spearman.high,
-            "tolerant": one.tolerant.value,
-            "kendall": one.kendall.value,
-            "top_k": one.top_k.value,
-        }
-        for one in findings.baselines
-    )
-
-
-def entropy_frame(findings: Findings) -> pd.DataFrame:
-    """ρ along every factor: one row per line, with its entropy."""
-    return pd.DataFrame(
-        {
-            "factor": line.factor,
-            "fixed": line.fixed,
-            "settings": " ".join(map(str, line.settings)),
-            "spearman": " ".join(f"{value:.4f}" for value in line.spearman),
-            "entropy": line.entropy.value,
-            "entropy_low": line.entropy.low,
-            "entropy_high": line.entropy.high,
-        }
-        for line in findings.lines
-    )
-
-
-def recommendation_dict(findings: Findings) -> dict[str, Any]:
-    """The answer as JSON-ready data, None where a number is undefined: what ``recommendation.json`` holds."""
-    answer = findings.recommendation
-    chosen = None if answer.index is None else findings.settings[answer.index]
-    ceiling = answer.ceiling
-    return {
-        "setting": None if chosen is None else str(chosen.setting),
-        "acceleration": None if chosen is None else chosen.acceleration,
-        "spearman": None if chosen is None else _number(chosen.score.spearman.value),
-        "promised": None if answer.promised is None else _number(answer.promised),
-        "target": answer.target,
-        "sentence": answer.sentence,
-        "warning": answer.warning,
-        "ceiling": {
-            "value": _number(ceiling.value),
-            "low": _number(ceiling.low),
-            "high": _number(ceiling.high),
-            "reason": ceiling.reason,
-        },
-        "needed_networks": answer.needed_networks,
-        "networks": len(findings.genotypes),
-        "reference": str(findings.reference),
-        "repeats": findings.repeats,
-        "metric": findings.metric,
-    }
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None

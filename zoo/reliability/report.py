@@ -11,6 +11,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from zoo.files import write_text
 from zoo.figures import Level, Panel, Point, Trace, acceleration_svg, cell_svg, factor_svg, scatter_svg
 from zoo.reliability.findings import FactorLine, Findings, SettingFinding
 from zoo.reliability.interval import Estimate
@@ -37,17 +38,20 @@ class _Network:
 def write_report(findings: Findings, path: Path) -> None:
     """Write `findings` to `path` as one HTML page that needs nothing else: no network, no other file.
 
-    Any number may be NaN, and any text may hold markup. Equal findings give equal bytes. Raises OSError if the
-    file cannot be written; what was there is then left as it is.
+    Equal findings give equal bytes. Raises OSError if the file cannot be written; what was there is then left as it is.
     """
-    write_page(path, "zoo.reliability/report.html", _contents(findings))
+    write_text(path, findings_page(findings))
 
 
-def write_page(path: Path, template: str, contents: Mapping[str, Any]) -> None:
-    """Fill a template, named "package/file", with what it shows, and write the page whole or not at all.
+def findings_page(findings: Findings) -> str:
+    """The page of a study; any number may be NaN, and any text may hold markup."""
+    return render_page("zoo.reliability/report.html", _contents(findings))
 
-    Everything filled in is escaped; templates include each other by the same names. Raises OSError if the file
-    cannot be written; what was there is then left as it is.
+
+def render_page(template: str, contents: Mapping[str, Any]) -> str:
+    """Fill a template, named "package/file", with what it shows.
+
+    Everything filled in is escaped; templates include each other by the same names.
     """
     environment = Environment(
         loader=FunctionLoader(_template),
@@ -58,10 +62,7 @@ def write_page(path: Path, template: str, contents: Mapping[str, Any]) -> None:
         auto_reload=False,
     )
     environment.filters |= {"number": number, "percent": percent, "interval": interval, "sortable": sortable}
-    page = environment.get_template(template).render(contents)
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
+    return environment.get_template(template).render(contents)
 
 
 def _template(name: str) -> str:

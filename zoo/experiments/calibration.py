@@ -8,12 +8,13 @@ from functools import partial
 import numpy as np
 
 from zoo.data.image_set import ImageSet
-from zoo.launch import Placement
+from zoo.experiments.resources import Resources
 from zoo.population.executor import Executor
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Job, Trial
 from zoo.spaces.cell_space import ECONAS_SEARCH
-from zoo.training.evaluator import TrainingSetup, make_evaluator
+from zoo.training.evaluator import make_evaluator
+from zoo.training.setup import TrainingSetup
 
 SETTING = ProxySetting(4, 4, 0, 1)
 GPU_EPOCHS = 8
@@ -53,18 +54,18 @@ class Placed:
     epochs_per_hour: float
 
 
-def worth_trying(cores: int, gpus: int) -> list[tuple[Placement, int]]:
-    """Placements with their threads per worker, fewer workers first."""
+def worth_trying(cores: int, gpus: int) -> list[tuple[Resources, int]]:
+    """Resourcess with their threads per worker, fewer workers first."""
     if gpus:
-        return [(Placement(workers=gpus * share, gpus=1 / share), 1) for share in SHARES]
-    alone = [(Placement(workers=1), threads) for threads in sorted({1, cores})]
-    return alone + [(Placement(workers=workers), 1) for workers in sorted({cores // 2, cores} - {0, 1})]
+        return [(Resources(workers=gpus * share, gpus=1 / share), 1) for share in SHARES]
+    alone = [(Resources(workers=1), threads) for threads in sorted({1, cores})]
+    return alone + [(Resources(workers=workers), 1) for workers in sorted({cores // 2, cores} - {0, 1})]
 
 
 def calibrate(
     setup: TrainingSetup,
     images: ImageSet,
-    places: Sequence[tuple[Placement, int]],
+    places: Sequence[tuple[Resources, int]],
     *,
     groups: Sequence[int] = GROUPS,
     networks: int = NETWORKS,
@@ -79,7 +80,7 @@ def calibrate(
     total = len(places) * len(groups) + 1
     listen(0, total)
 
-    def attempt(placement: Placement, threads: int, sizes: Sequence[int]) -> None:
+    def attempt(placement: Resources, threads: int, sizes: Sequence[int]) -> None:
         for one in _measured(placement, replace(setup, threads=threads), images, sizes, networks):
             placed.append(one)
             listen(len(placed), total)
@@ -88,7 +89,7 @@ def calibrate(
         attempt(placement, threads, groups)
     best = recommended(placed)
     most = TOO_MANY * max(one.workers for one in placed)
-    attempt(Placement(workers=most, gpus=best.gpus), best.threads, [best.group])
+    attempt(Resources(workers=most, gpus=best.gpus), best.threads, [best.group])
     return placed
 
 
@@ -120,7 +121,7 @@ def networks_per_hour(executor: Executor, work: Sequence[Job], group: int) -> fl
 
 
 def _measured(
-    placement: Placement, setup: TrainingSetup, images: ImageSet, groups: Sequence[int], networks: int
+    placement: Resources, setup: TrainingSetup, images: ImageSet, groups: Sequence[int], networks: int
 ) -> list[Placed]:
     """One placement with groups of several sizes, its workers started once."""
     fitting, epochs = placement.fitting(setup.threads), GPU_EPOCHS if placement.gpus else 1

@@ -1,54 +1,17 @@
-"""Reporting: a study's tables, recommendation and page, written beside its journal and shown."""
+"""A study's findings in a terminal: the table of settings, the ceiling, the recommendation."""
 
-import json
 import math
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
 
-from zoo.launch import write_json, write_text
-from zoo.population.journal import Journal
-from zoo.reliability.findings import (
-    Findings,
-    Metric,
-    baselines_frame,
-    entropy_frame,
-    find,
-    recommendation_dict,
-    settings_frame,
-)
+from zoo.reliability.findings import Findings
 from zoo.reliability.interval import Estimate
-from zoo.reliability.report import write_report
 
 
-def report_study(folder: Path, target: float, metric: Metric, console: Console, as_json: bool) -> None:
-    """Analyse the study in ``folder``, write its tables and page, and print the answer.
-
-    Raises:
-        ValueError: if the folder holds no study or nothing is measured completely.
-    """
-    journal = Journal.open(folder, readonly=True)
-    try:
-        findings = find(journal, target, metric)
-    finally:
-        journal.close()
-    for name, frame in (
-        ("study", settings_frame(findings)),
-        ("baselines", baselines_frame(findings)),
-        ("entropy", entropy_frame(findings)),
-    ):
-        write_text(folder / f"{name}.csv", frame.to_csv(index=False, lineterminator="\n"))
-        write_text(folder / f"{name}.json", frame.to_json(orient="records", indent=2, double_precision=15) + "\n")
-    write_json(folder / "recommendation.json", recommendation_dict(findings))
-    write_report(findings, folder / "report.html")
-    if as_json:
-        print(json.dumps(recommendation_dict(findings)))
-    else:
-        _show(findings, folder, console)
-
-
-def _show(findings: Findings, folder: Path, console: Console) -> None:
+def show_findings(findings: Findings, folder: Path, console: Console) -> None:
+    """Print the answer of the study in ``folder``, and a table of its settings."""
     answer = findings.recommendation
     networks = f"{len(findings.genotypes)} network{'' if len(findings.genotypes) == 1 else 's'}"
     title = f"{networks} against {findings.reference} × {findings.repeats}"

@@ -1,0 +1,111 @@
+"""Running an experiment from the command line: its cost, its progress, its answer."""
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import typer
+from rich.console import Console
+
+from zoo.commands.options import Cluster, Running, parse_time
+
+if TYPE_CHECKING:
+    from zoo.experiments import Experiment, Resources, Run, Source
+
+
+def start(running: Running) -> None:
+    """Find out before anything else whether the run can be kept where it shall be, and for how long it goes on.
+
+    Raises:
+        ValueError: for a folder that holds something else, or a time that is none.
+    """
+    from zoo.experiments.folder import check_folder
+
+    parse_time(running.time)
+    if not _follows():
+        check_folder(running.out)
+
+
+def perform(
+    ctx: typer.Context,
+    experiment: "Experiment",
+    source: "Source",
+    running: Running,
+    cluster: Cluster | None = None,
+) -> None:
+    """Run an experiment as its options say: its cost with ``--dry-run``, else its progress and its answer.
+
+    Raises:
+        ValueError: as :func:`zoo.experiments.execute`.
+    """
+    from zoo.experiments import Bar, Resources, execute
+
+    console = Console(stderr=running.as_json or _follows(), quiet=_follows())
+    resources = Resources() if cluster is None else fitting(cluster.resources(), experiment.threads, console)
+    if running.dry_run:
+        if not _follows():
+            _say_cost(experiment, source, resources, running.as_json, console)
+        return
+    with Bar(console) as bar:
+        run = execute(
+            experiment,
+            source,
+            running.out,
+            resources,
+            deadline=parse_time(running.time),
+            listen=bar,
+            command=ctx.obj,
+        )
+    if not _follows():
+        conclude(run, running.time, console, running.as_json)
+
+
+def conclude(run: "Run", time: str | None, console: Console, as_json: bool) -> None:
+    """Write the report of a run and say what it found; or how far it is, where it has not finished."""
+    if not run.finished:
+        counts = {name: value for name, value in run.status.items() if name != "best"}
+        if as_json:
+            print(json.dumps({"finished": False, **counts}))
+        else:
+            done = counts["done"]
+            console.print(f"Stopped after {time} with {done} trials done; the same command continues.", markup=False)
+        return
+    report = run.report()
+    report.write(run.folder)
+    if as_json:
+        print(json.dumps({**report.summary, **run.summary}))
+    else:
+        report.show(console)
+
+
+def _follows() -> bool:
+    """Whether this process is one that torchrun has started beside the first."""
+    return os.environ.get("RANK", "0") not in ("", "0")
+
+
+def fitting(resources: "Resources", threads: int, console: Console) -> "Resources":
+    """The workers that this machine has cores for; says so where they are fewer than asked for."""
+    from zoo.experiments.resources import usable_cores
+
+    fewer = resources.fitting(threads)
+    if fewer != resources:
+        cores = usable_cores()
+        there_are = f"this machine has {cores} core{'' if cores == 1 else 's'}"
+        console.print(f"{fewer.workers} of {resources.workers} workers: {there_are}", style="dim", markup=False)
+    return fewer
+
+
+def _say_cost(
+    experiment: "Experiment", source: "Source", resources: "Resources", as_json: bool, console: Console
+) -> None:
+    from zoo.experiments import Bar
+
+    with Bar(console) as bar:
+        material = source.load(experiment, bar.loading)
+        estimate = experiment.fitted(material, bar.said).estimate(material, resources.workers)
+    if as_json:
+        print(json.dumps(dict(estimate.numbers)))
+        return
+    width = max(10, *(len(name) for name, _ in estimate.lines))
+    for name, text in estimate.lines:
+        print(f"{name:<{width}} {text}")

@@ -1,0 +1,230 @@
+"""Execution: an experiment run in a folder, or continued from its journal; without a console."""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Sequence
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from zoo.experiments.experiment import Experiment
+from zoo.experiments.folder import WEIGHTS, check_folder, locked
+from zoo.experiments.machine import about
+from zoo.experiments.progress import SILENT, Listener, Progress
+from zoo.experiments.resources import Resources
+from zoo.experiments.run import FINISHED, OPTIONS, RESOURCES, SOURCE, Run
+from zoo.experiments.source import Source
+from zoo.population.executor import Executor, LazyExecutor
+from zoo.population.journal import Journal
+from zoo.population.manager import Manager
+from zoo.population.strategy import Strategy
+from zoo.population.trial import Record, Trial
+from zoo.population.weights import WeightStore
+
+LONELY = Resources()
+
+
+def execute(
+    experiment: Experiment,
+    source: Source,
+    folder: Path,
+    resources: Resources = LONELY,
+    *,
+    deadline: float | None = None,
+    listen: Listener = SILENT,
+    command: Sequence[str] = (),
+) -> Run:
+    """Run an experiment to its end, or continue the run that the folder holds.
+
+    Under torchrun every process calls this; the first one keeps the folder.
+
+    Args:
+        experiment: what to run; what only its material says is filled in.
+        source: where its material lies.
+        folder: new, empty, or of the same run.
+        resources: workers, GPUs, cluster.
+        deadline: seconds from now after which nothing new is started.
+        listen: hears how it goes on.
+        command: words of the command line that asked for it, for reports.
+
+    Returns:
+        The run; its ``finished`` says whether the deadline came first.
+
+    Raises:
+        ValueError: for anything that does not go together, before anything is written where that is possible; for
+            another run in the folder; where nothing came of the run.
+    """
+    ends = None if deadline is None else time.monotonic() + deadline
+    rank = _rank() if experiment.distributed else 0
+    if rank == 0:
+        check_folder(folder)
+        resources.check()
+    material = source.load(experiment, listen.loading)
+    experiment = experiment.fitted(material, listen.said)
+    if rank:
+        with experiment.joined(material) as (ranks, evaluator):
+            ranks.follow(evaluator)
+        return Run(folder)
+    try:
+        with locked(folder), closing(_opened(folder, experiment, source, resources, command)) as journal:
+            if kept := experiment.describe(material):
+                journal.set("data", dict(kept))
+            experiment = _grown(experiment, journal)
+            finished = _driven(experiment, material, folder, journal, resources, ends, listen)
+            listen.ended()
+            run = Run(folder)
+            if finished:
+                run.summary = experiment.finish(run, material)
+            journal.set(FINISHED, finished)
+    finally:
+        listen.ended()
+    return run
+
+
+def resume(
+    folder: Path,
+    *,
+    resources: Resources | None = None,
+    source: Source | None = None,
+    deadline: float | None = None,
+    listen: Listener = SILENT,
+) -> Run:
+    """Continue a run with nothing but its journal.
+
+    Args:
+        folder: the run's.
+        resources: other than those it last had.
+        source: other than where its material lay; needed where that was in memory.
+        deadline: seconds from now after which nothing new is started.
+        listen: hears how it goes on.
+
+    Raises:
+        ValueError: as :func:`execute`, or for a run whose material cannot be found again.
+    """
+    run = Run.open(folder)
+    return execute(
+        run.experiment,
+        run.source if source is None else source,
+        folder,
+        run.resources if resources is None else resources,
+        deadline=deadline,
+        listen=listen,
+        command=run.command,
+    )
+
+
+def _rank() -> int:
+    """This process's number among those that torchrun has started; 0 alone."""
+    if "RANK" not in os.environ:
+        return 0  # torch is not asked: who only starts workers does without it
+    from zoo.training.distributed import process_place
+
+    return process_place()[0]
+
+
+def _opened(
+    folder: Path, experiment: Experiment, source: Source, resources: Resources, command: Sequence[str]
+) -> Journal:
+    """The journal of the new or continued run, with where its material is, on what, and for which command.
+
+    Of a run that can grow, its value "growth" lists the numbers of networks that were asked for so far.
+
+    Raises:
+        ValueError: if the folder holds something else, another run, or more networks; it is unchanged then.
+    """
+    journal = Journal.create(folder, experiment.identity())
+    try:
+        models = getattr(experiment, "models", None)
+        if models is not None:
+            growth: list[int] = journal.get("growth") or []
+            if growth and models < growth[-1]:
+                raise ValueError(f"{folder} has {growth[-1]} models; it can grow, not shrink to {models}")
+            journal.set("growth", growth if growth[-1:] == [models] else [*growth, models])
+        journal.set(OPTIONS, experiment.options())
+        journal.set(SOURCE, source.to_dict())
+        journal.set(RESOURCES, resources.to_dict())
+        journal.set("command", list(command))
+        journal.set("directory", os.getcwd())
+        if journal.get("about") is None:
+            journal.set("about", about())
+    except BaseException:
+        journal.close()
+        raise
+    return journal
+
+
+def _grown(experiment: Experiment, journal: Journal) -> Experiment:
+    """The experiment with its history of sizes, where it can grow: batches stay what they were."""
+    growth = journal.get("growth")
+    if growth is None or not hasattr(experiment, "growth"):
+        return experiment
+    return dataclasses.replace(experiment, growth=tuple(growth))  # type: ignore[call-arg]
+
+
+def _driven(
+    experiment: Experiment,
+    material: Any,
+    folder: Path,
+    journal: Journal,
+    resources: Resources,
+    ends: float | None,
+    listen: Listener,
+) -> bool:
+    """Ask, measure and tell until the strategy has finished, or time is up and what was running has come back."""
+
+    def over() -> bool:
+        return ends is not None and time.monotonic() >= ends
+
+    drive = _Drive(experiment, folder, journal, listen)
+    if not experiment.distributed:
+        return drive.run(lambda: resources.executor(experiment.evaluator, material, experiment.threads), over)
+    from zoo.training.distributed import ProcessGroupExecutor  # torch, for which those who only read do not wait
+
+    with experiment.joined(material) as (ranks, evaluator):
+        finished = drive.run(lambda: ProcessGroupExecutor(evaluator, ranks), over)
+        ranks.send(None)
+    return finished
+
+
+class _Drive:
+    """A strategy on its way: the manager's loop, with what is told while it goes round."""
+
+    def __init__(self, experiment: Experiment, folder: Path, journal: Journal, listen: Listener) -> None:
+        self._experiment, self._journal, self._listen = experiment, journal, listen
+        self._strategy: Strategy = experiment.strategy()
+        self._manager = Manager(self._strategy, journal, WeightStore(folder / WEIGHTS), batch=experiment.group)
+        trials, records = self._manager.trials, self._manager.records
+        self._done = sum(experiment.price(trials[record.index]) for record in records)
+        self._count = len(records)
+
+    def run(self, executor: Callable[[], Executor], over: Callable[[], bool]) -> bool:
+        """Run to the end, or until ``over()`` and what was running has come back.
+
+        The journal's value "sessions" says for each call how many workers there were, for how many seconds, and
+        how many of these they worked.
+        """
+        workers = LazyExecutor(executor, self._announce)
+        try:
+            return self._manager.run(workers, listen=self._note, stop=over)
+        finally:
+            if workers.started:
+                self._journal.set("sessions", [*(self._journal.get("sessions") or []), workers.session()])
+            workers.close()
+            self._observe()  # what a killed process had heard and not written
+
+    def _announce(self, trial: Trial | None = None, record: Record | None = None) -> None:
+        total = self._experiment.total(self._strategy)
+        self._listen.progressed(
+            Progress(done=self._done, total=total, trials=self._count, trial=trial, record=record)
+        )
+
+    def _note(self, trial: Trial, record: Record) -> None:
+        self._done += self._experiment.price(trial)
+        self._count += 1
+        self._announce(trial, record)
+        self._observe()
+
+    def _observe(self) -> None:
+        for sentence in self._experiment.observe(self._strategy, self._journal):
+            self._listen.said(sentence)

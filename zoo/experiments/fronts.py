@@ -1,0 +1,174 @@
+"""The front of a run as files: its report, and models along it as a delivery."""
+
+import json
+import shlex
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from zoo.experiments.report import Report
+from zoo.experiments.run import Run
+from zoo.population.front import Limit, Numbers, equispaced, objectives
+from zoo.population.run_front import RunFront, has_front, read_front
+from zoo.population.trial import Record, Trial
+
+if TYPE_CHECKING:
+    from zoo.export.model import Model
+
+MODELS = 5
+"""Models along a front where the user names no number, or fewer where it has fewer."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Wanted:
+    """What is wanted of a run's networks.
+
+    Attributes:
+        models: how many at equal distances along the front; None: :data:`MODELS`, or the run's own model.
+        formats: of :data:`zoo.export.delivery.FORMATS`.
+        maximize: metrics to make large; with ``minimize`` instead of the run's own objectives.
+        minimize: metrics to make small.
+        limits: such as "macs<=500e6".
+        retrained: folders of trainings, whose weights are taken for their genotypes.
+    """
+
+    models: int | None = None
+    formats: tuple[str, ...] = ("json", "csv", "table")
+    maximize: Sequence[str] = ()
+    minimize: Sequence[str] = ()
+    limits: Sequence[str] = ()
+    retrained: Iterable[Path] = ()
+
+
+def front_report(run: Run) -> Report:
+    """Page, pictures and tables of a run's front as far as it is.
+
+    Raises:
+        ValueError: if nothing was measured yet, or nothing keeps the limits.
+    """
+    from zoo.export.delivery import Delivery
+
+    with run.journal() as journal:
+        found = read_front(journal)
+    delivery = Delivery(
+        found=found, chosen=along(found, None), formats=("csv",), weights=_no_weights, about=facts_of(run)
+    )
+    with tempfile.TemporaryDirectory() as scratch:
+        summary = delivery.write(Path(scratch))
+        files = {path.name: path.read_bytes() for path in sorted(Path(scratch).iterdir())}
+
+    def show(console: Console) -> None:
+        show_models(summary, console)
+        console.print(f"Hypervolume {summary['hypervolume']:.4f} of the box of everything measured.")
+        console.print(f"Report: {run.folder / 'front.html'}", soft_wrap=True, markup=False)
+
+    page = files.pop("front.html").decode()
+    return Report(
+        summary=summary, tables={"history": found.frame()}, page=page, name="front.html", files=files, show=show
+    )
+
+
+def deliver(run: Run, wanted: Wanted, folder: Path) -> dict[str, Any]:
+    """Write models of a run into ``folder``: along its front, or the model it ends with.
+
+    Returns:
+        What was written: the models with their files, as in models.json.
+
+    Raises:
+        ValueError: if nothing comparable was measured, weights are missing, or a program deviates.
+    """
+    from zoo.export.delivery import Delivery
+    from zoo.export.run_models import kept_model, weights_of
+
+    several = bool(wanted.maximize or wanted.minimize)
+    goals = objectives(wanted.maximize, wanted.minimize) if several else ()
+    own = None if has_front(run.identity) or several or wanted.models is not None else kept_model(run.folder)
+    like = None if own is None else own.notes.get("trial")
+    with run.journal() as journal:
+        found = read_front(journal, goals, [Limit.parse(text) for text in wanted.limits], like)
+    delivery = Delivery(
+        found=found,
+        chosen=along(found, wanted.models) if own is None else _row_of(found, own.genotype.key),
+        formats=wanted.formats,
+        weights=weights_of(run.folder, found, wanted.retrained, inherited(run)),
+        about=facts_of(run),
+    )
+    if folder.exists() and not folder.is_dir():
+        raise ValueError(f"{folder} is a file, expected a folder")
+    return delivery.write(folder)
+
+
+def inherited(run: Run) -> "Callable[[Trial, Record], Model]":
+    """The networks of trials, by the run's experiment, or by a search that only names itself in thriftnas.models."""
+    from zoo.export.run_models import extraction
+
+    extract = extraction(run.kind)
+    return run.experiment.models(run) if extract is None else partial(extract, run.folder)
+
+
+def _no_weights(row: int) -> "Model":
+    raise ValueError(f"a report writes no weights, asked for row {row}")
+
+
+def along(found: RunFront, count: int | None) -> Numbers:
+    """Rows of ``count`` models at equal distances along the front, or of as many as it has, at most the default.
+
+    Raises:
+        ValueError: if the front has fewer.
+    """
+    points = found.losses[found.front]
+    count = min(MODELS, len(np.unique(points, axis=0))) if count is None else count
+    return found.front[equispaced(points, found.objectives, count)]
+
+
+def facts_of(run: Run) -> dict[str, str]:
+    """Facts of a run for its page."""
+    about = run.facts()
+    command = shlex.join(["thriftnas", *about["command"]]) if about["command"] else "made in Python"
+    facts = {"folder": str(run.folder), "command": command, "identity": json.dumps(about["identity"])}
+    for name in ("versions", "hardware"):
+        if name in about:
+            facts[name] = ", ".join(f"{what} {value}" for what, value in about[name].items() if value is not None)
+    return facts
+
+
+def show_models(summary: dict[str, Any], console: Console) -> None:
+    """The chosen models as a table, with the metrics that matter to the run and what networks are usually judged by.
+
+    A model's note called "warning", which whoever extracts it may write, is shown below.
+    """
+    from zoo.export.front_page import axis, number
+
+    mattering = [text.split(" ")[1] for text in summary["objectives"]]
+    names = [
+        name
+        for name in dict.fromkeys([*mattering, "accuracy", "macs", "params"])
+        if any(name in model["metrics"] for model in summary["models"])
+    ]
+    title = f"{len(summary['models'])} of {summary['front']} networks on the front, {summary['measured']} measured"
+    table = Table("model", "trial", *map(axis, names), title=title)
+    for model in summary["models"]:
+        values = [number(model["metrics"][name]) if name in model["metrics"] else "–" for name in names]
+        table.add_row(str(model["model"]), str(model["trial"]), *values)
+    console.print(table)
+    for model in summary["models"]:
+        warning = model.get("weights", {}).get("notes", {}).get("warning")
+        if warning:
+            console.print(f"Model {model['model']}: {warning}", style="yellow", markup=False)
+    worst = [d for model in summary["models"] for d in model.get("deviations", {}).values()]
+    if worst:
+        console.print(f"Programs deviate from the networks by {max(worst):.1g} at most.")
+
+
+def _row_of(found: RunFront, key: str) -> Numbers:
+    rows = [row for row, trial in enumerate(found.trials) if trial.genotype.key == key]
+    if not rows:
+        raise ValueError("the run's model is none of those it has measured completely")
+    return np.array(rows[:1], dtype=np.int64)

@@ -1,0 +1,105 @@
+"""What experiments that train cells on images share: fitting to the images, the price of a trial, its workers."""
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from zoo.experiments.estimate import epoch_price, images_at
+from zoo.experiments.experiment import Experiment, Say
+from zoo.population.proxy import ProxySetting
+from zoo.population.trial import Evaluator, Trial
+from zoo.spaces.genotype import CellGenotype, require_cells
+from zoo.spaces.skeleton import Skeleton
+from zoo.training.setup import TrainingSetup
+
+if TYPE_CHECKING:
+    from zoo.data.image_set import ImageSet
+    from zoo.data.stream import ImageStream
+
+
+def fitted_skeleton(skeleton: Skeleton, images: "ImageSet | ImageStream") -> Skeleton:
+    """The skeleton for the size, the colours and the classes of the images."""
+    return dataclasses.replace(
+        skeleton, resolution=images.resolution, in_channels=images.channels, classes=len(images.classes)
+    )
+
+
+def describe_images(images: "ImageSet | ImageStream", counts: Mapping[int, int]) -> dict[str, Any]:
+    """Facts about images: names, sizes, and the training images of an epoch by sample level."""
+    return {
+        "name": images.name,
+        "classes": list(images.classes),
+        "train": len(images.train),
+        "validation": len(images.validation),
+        "images": {str(level): count for level, count in counts.items()},
+        "resolution": images.resolution,
+        "channels": images.channels,
+    }
+
+
+@dataclass(frozen=True, kw_only=True)
+class OnImages(Experiment):
+    """An experiment that trains cells from scratch on images, at proxy settings.
+
+    Attributes:
+        setup: of the training; its skeleton is fitted to the images.
+        counts: training images of an epoch by sample level, which :meth:`fitted` finds out.
+    """
+
+    beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group")
+    requested: ClassVar[tuple[str, ...]] = ("counts",)
+
+    setup: TrainingSetup = field(default_factory=TrainingSetup)
+    counts: Mapping[int, int] = field(default_factory=dict)
+
+    def settings_used(self) -> list[ProxySetting]:
+        """The settings of the run's trials."""
+        return []
+
+    @property
+    def seed(self) -> int:
+        """Of networks, weights, splits and order."""
+        return self.setup.seed
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of a worker."""
+        return self.setup.threads
+
+    def fitted(self, material: "ImageSet", say: Say) -> Self:
+        """The experiment with a skeleton for these images.
+
+        Raises:
+            ValueError: for images that the skeleton cannot read.
+        """
+        setup = dataclasses.replace(self.setup, skeleton=fitted_skeleton(self.setup.skeleton, material))
+        counts = images_at(self.settings_used(), material, self.seed)
+        return dataclasses.replace(self, data=material.fingerprint, setup=setup, counts=counts)
+
+    def describe(self, material: "ImageSet") -> Mapping[str, Any]:
+        """Names and sizes of the images."""
+        return describe_images(material, self.counts)
+
+    def evaluator(self, material: "ImageSet") -> Evaluator:
+        """Trains networks from scratch on the images."""
+        from zoo.training import evaluator
+
+        return evaluator.make_evaluator(self.setup, material)
+
+    def price(self, trial: Trial) -> float:
+        """Forward MACs of all images the trial trains on, with a floor."""
+        assert trial.setting is not None
+        genotype = require_cells(trial.genotype)
+        return self.epoch_price(genotype, trial.setting) * (trial.stop - trial.start)
+
+    def epoch_price(self, genotype: CellGenotype, setting: ProxySetting) -> float:
+        """Price of an epoch of a network at a setting."""
+        return epoch_price(genotype, setting, self.setup.skeleton, self.counts[setting.s])
+
+    def seconds_of(self, setting: ProxySetting, genotype: CellGenotype, images: "ImageSet") -> float:
+        """Seconds of a network's whole training at a setting, validation included, from timing a few steps."""
+        from zoo.training.speed import seconds_per_image
+
+        speed = seconds_per_image(self.setup, images, setting, genotype)
+        return speed.training * self.counts[setting.s] * setting.e + speed.validation * len(images.validation)

@@ -1,0 +1,181 @@
+"""What a run that trains networks ends with: the model of one of its trials, and a page of what was trained."""
+
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from zoo.experiments.folder import WEIGHTS
+from zoo.experiments.report import Report
+from zoo.files import write_json
+from zoo.population.trial import Record, Trial
+from zoo.population.weights import WeightStore
+from zoo.training.setup import TrainingSetup
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from zoo.data.image_set import ImageSet
+    from zoo.data.stream import ImageStream
+    from zoo.experiments.run import Run
+
+MODEL = "model.pt"
+TEMPLATE = "zoo.experiments/run.html"
+
+Panel = tuple[str, str, Sequence[str]]
+"""Title, y axis and columns of a chart of lines."""
+
+
+def best_trial(run: "Run") -> tuple[Trial, Record]:
+    """The trial with the highest validation accuracy.
+
+    Raises:
+        ValueError: if every network failed; names the first reason.
+    """
+    best = run.best
+    if best is None:
+        frame = run.frame
+        raise ValueError(f"all {len(frame)} networks failed; the first: {frame['reason'].iloc[0]}")
+    return best
+
+
+def keep_trained(
+    run: "Run",
+    trained: tuple[Trial, Record],
+    setup: TrainingSetup,
+    images: "ImageSet | ImageStream",
+    loaders: int = 0,
+) -> dict[str, Any]:
+    """Write a trial's network as model.pt, with best.json beside it; this is where the test images are read.
+
+    Args:
+        run: whose folder has the weights.
+        trained: the trial and its record.
+        setup: it was trained with.
+        images: of the run.
+        loaders: processes that decode the test images of a stream.
+
+    Returns:
+        What is known about the model, JSON-ready.
+
+    Raises:
+        ValueError: if the weights are missing or damaged, or an image cannot be read.
+    """
+    from zoo.export.model import save_model
+    from zoo.export.trained import trained_model
+    from zoo.training.device import local_device
+
+    device = local_device(setup.precision)
+    model = trained_model(*trained, WeightStore(run.folder / WEIGHTS), setup, images, device, loaders)
+    path = run.folder / MODEL
+    save_model(model, path)
+    summary: dict[str, Any] = {"model": str(path), **model.notes}
+    write_json(run.folder / "best.json", {**summary, "genotype": model.genotype.to_dict()})
+    return summary
+
+
+def kept_summary(folder: Path) -> dict[str, Any]:
+    """What :func:`keep_trained` said about the model, without its genotype; empty where there is none."""
+    path = folder / "best.json"
+    if not path.exists():
+        return {}
+    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    summary.pop("genotype", None)
+    return summary
+
+
+def say_model(folder: Path, console: Console) -> None:
+    """The last line of a run that ends with a model; nothing where there is none."""
+    path = folder / MODEL
+    if path.exists():
+        console.print(f"Model: {path} (use: thriftnas predict {path} IMAGE)", soft_wrap=True, markup=False)
+
+
+def training_report(
+    run: "Run", columns: Sequence[str], panels: Sequence[Panel], sentences: Sequence[str], more: Mapping[str, Any]
+) -> Report:
+    """The report of a run whose trials are the epochs of one training: a table of epochs and its curves.
+
+    Args:
+        run: to report on.
+        columns: of the table, besides the epoch.
+        panels: of the curves.
+        sentences: the answer; the first one is the page's heading.
+        more: of the summary.
+
+    Raises:
+        ValueError: if nothing has been measured yet.
+    """
+    frame = measured_frame(run).rename(columns={"stop": "epoch"})
+    table = frame.reindex(columns=["epoch", *columns])
+    page = run_page(run, sentences, line_charts(table, "epoch", panels), table)
+    return Report(
+        summary={"epochs": len(frame), **more},
+        tables={"epochs": table},
+        page=page,
+        files={"epochs.csv": table.to_csv(index=False, lineterminator="\n")},
+        show=lambda console: _say(sentences, run, console),
+    )
+
+
+def measured_frame(run: "Run") -> "pd.DataFrame":
+    """A row per trial.
+
+    Raises:
+        ValueError: if nothing has been measured yet.
+    """
+    if not run.status["done"]:
+        raise ValueError(f"{run.folder} has measured nothing yet; there is nothing to report")
+    return run.frame
+
+
+def line_charts(table: "pd.DataFrame", x: str, panels: Sequence[Panel]) -> str:
+    """Curves of a table's columns as SVG."""
+    from zoo.figures import Curve, Curves, curves_svg
+
+    drawn = [
+        Curves(
+            title=title,
+            xlabel=x,
+            ylabel=ylabel,
+            curves=[
+                Curve(label=name.replace("_", " "), x=table[x].tolist(), y=table[name].astype(float).tolist())
+                for name in names
+                if name in table and table[name].notna().any()
+            ],
+        )
+        for title, ylabel, names in panels
+    ]
+    shown = [panel for panel in drawn if panel.curves]
+    return curves_svg(shown, name="training", description="Curves of the training") if shown else ""
+
+
+def run_page(run: "Run", sentences: Sequence[str], pictures: str, table: "pd.DataFrame") -> str:
+    """A self-contained page: the answer, pictures, a table, and what was run."""
+    from markupsafe import Markup
+
+    from zoo.reliability.report import facts, render_page
+
+    about = run.facts()
+    identity = about.pop("identity")
+    parts = {"Run": identity.get("strategy"), "Training": identity.get("setup"), **about}
+    contents = {
+        "title": f"{run.kind}: {sentences[0]}",
+        "answer": sentences[0],
+        "notes": list(sentences[1:]),
+        "pictures": Markup(pictures),
+        "columns": [str(name) for name in table.columns],
+        "rows": table.astype(object).where(table.notna(), None).to_numpy().tolist(),
+        "run": [(str(name).capitalize(), list(facts(part))) for name, part in parts.items() if part],
+    }
+    return render_page(TEMPLATE, contents)
+
+
+def _say(sentences: Sequence[str], run: "Run", console: Console) -> None:
+    for sentence in sentences:
+        console.print(sentence, markup=False, highlight=False, soft_wrap=True)
+    say_model(run.folder, console)
+
+

@@ -1,0 +1,214 @@
+"""A training as an experiment: one genotype at an original setting, as long as papers train it."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from zoo.experiments.estimate import Estimate, disk, hours
+from zoo.experiments.experiment import Experiment, Say
+from zoo.experiments.kinds.on_images import describe_images, fitted_skeleton
+from zoo.experiments.kinds.trained import keep_trained, kept_summary, training_report
+from zoo.experiments.report import Report
+from zoo.population.proxy import ProxySetting
+from zoo.population.strategy import Strategy
+from zoo.population.trial import Evaluator
+from zoo.spaces.chain_cost import chain_skeleton
+from zoo.spaces.genotype import CellGenotype, ChainGenotype
+from zoo.spaces.skeleton import Skeleton
+from zoo.training.originals import Original
+from zoo.training.recipe import Precision, Recipe
+from zoo.training.retraining import VERSION, Retraining
+from zoo.training.setup import TrainingSetup
+
+if TYPE_CHECKING:
+    from zoo.data.image_set import ImageSet
+    from zoo.data.stream import ImageStream
+    from zoo.experiments.run import Run
+    from zoo.training.distributed import ProcessGroup
+
+COLUMNS = ("ok", "train_loss", "loss", "accuracy", "balanced_accuracy", "seconds")
+PANELS = (
+    ("Accuracy", "share of the validation images", ("accuracy", "balanced_accuracy")),
+    ("Loss", "mean cross-entropy", ("train_loss", "loss")),
+)
+JOURNAL_BYTES = 2_500
+"""What an epoch takes in the journal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingExperiment(Experiment):
+    """One genotype, trained to the end and kept as a model; a chain of one-epoch trials.
+
+    Attributes:
+        genotype: cells, or a chain.
+        setting: without reductions; its epochs are the schedule's.
+        setup: of the training; its skeleton is fitted to the images.
+        processes: that train together; torchrun starts them.
+        sync_bn: whether batch normalisation sees the batches of all processes.
+        loaders: processes that decode streamed images.
+    """
+
+    name: ClassVar[str] = "train"
+    version: ClassVar[int] = VERSION
+    distributed: ClassVar[bool] = True
+    beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group", "processes", "sync_bn")
+    adjustable: ClassVar[tuple[str, ...]] = ("loaders",)
+
+    genotype: CellGenotype | ChainGenotype
+    setting: ProxySetting
+    setup: TrainingSetup = field(default_factory=TrainingSetup)
+    processes: int = 1
+    sync_bn: bool = False
+    loaders: int = 2
+
+    def __post_init__(self) -> None:
+        if self.loaders < 0:
+            raise ValueError(f"loaders must be at least 0, got {self.loaders}")
+        warmup = self.setup.recipe.warmup
+        if warmup >= self.setting.e:
+            raise ValueError(f"the warm-up must be shorter than the {self.setting.e} epochs, got {warmup}")
+
+    @property
+    def seed(self) -> int:
+        """Of weights, splits, order and augmentation."""
+        return self.setup.seed
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of a process."""
+        return self.setup.threads
+
+    def fitted(self, material: "ImageSet | ImageStream", say: Say) -> Self:
+        """The training with a skeleton for these images.
+
+        Raises:
+            ValueError: for images that the skeleton cannot read, or too few of them for one batch.
+        """
+        from zoo.training.trainer import batch_slices
+
+        batch_slices(len(material.train), self.setup.recipe.batch, self.processes)
+        setup = dataclasses.replace(self.setup, skeleton=fitted_skeleton(self.setup.skeleton, material))
+        return dataclasses.replace(self, data=material.fingerprint, setup=setup)
+
+    def describe(self, material: "ImageSet | ImageStream") -> Mapping[str, Any]:
+        """Names and sizes of the images."""
+        return describe_images(material, {0: len(material.train)})
+
+    def strategy(self) -> Retraining:
+        """One chain of epochs."""
+        return Retraining([self.genotype], self.setting)
+
+    def evaluator(self, material: "ImageSet | ImageStream") -> Evaluator:
+        """Trains in this process alone."""
+        from zoo.training.evaluator import TrainingEvaluator
+
+        return TrainingEvaluator(self.setup, material)  # type: ignore[arg-type]  # streams need :meth:`joined`
+
+    @contextmanager
+    def joined(self, material: "ImageSet | ImageStream") -> "Iterator[tuple[ProcessGroup, Evaluator]]":
+        """The processes that train together, and this one's evaluator."""
+        from zoo.data.image_set import ImageSet
+        from zoo.data.stream import Reader
+        from zoo.training.distributed import joined_ranks
+        from zoo.training.evaluator import TrainingEvaluator
+        from zoo.training.stream import StreamEvaluator
+
+        with joined_ranks(self.setup.precision.device, sync_norm=self.sync_bn) as ranks:
+            if isinstance(material, ImageSet):
+                yield ranks, TrainingEvaluator(self.setup, material, ranks)
+                return
+            pin = self.setup.precision.device.startswith("cuda")
+            with Reader(material, self.loaders, pin=pin) as reader:
+                yield ranks, StreamEvaluator(self.setup, material, reader, ranks)
+
+    def total(self, strategy: Strategy) -> float:
+        """Epochs."""
+        return self.setting.e
+
+    def estimate(self, material: "ImageSet | ImageStream", workers: int) -> Estimate:
+        """Epochs, hours and megabytes, from timing a few steps (and, of a stream, reading a few images)."""
+        from zoo.training.timing import network_parameters, training_seconds
+
+        seconds = training_seconds(self.setup, material, self.setting, self.genotype, self.loaders, self.processes)
+        # two checkpoints of weights and momentum for a moment, and the model
+        params = network_parameters(self.genotype, self.setup)
+        megabytes = (params * (2 * 8 + 4) + self.setting.e * JOURNAL_BYTES) / 1e6
+        numbers = {"networks": 1, "epochs": self.setting.e, "hours": seconds / 3600, "disk_mb": megabytes}
+        lines = (("networks", "1"), ("epochs", str(self.setting.e)), hours(seconds / 3600), disk(megabytes))
+        return Estimate(numbers=numbers, lines=lines)
+
+    def finish(self, run: "Run", material: "ImageSet | ImageStream") -> Mapping[str, Any]:
+        """Keep the network of the last epoch as a model; its test accuracy is measured here.
+
+        Raises:
+            ValueError: if the training failed; the table of its epochs is written then too.
+        """
+        with run.journal() as journal:
+            trials, records = journal.trials(), journal.records()
+        last = trials[-1]
+        if not records[last.index].ok:
+            self.report(run).write(run.folder)
+            raise ValueError(f"the training failed in epoch {last.stop}: {records[last.index].reason}")
+        return keep_trained(run, (last, records[last.index]), self.setup, material, self.loaders)
+
+    def report(self, run: "Run") -> Report:
+        """The table of epochs and its curves.
+
+        Raises:
+            ValueError: if nothing has been measured yet.
+        """
+        kept, trained = kept_summary(run.folder), run.status["done"]
+        sentences = [f"{trained} of {self.setting.e} epochs are trained"]
+        if kept:
+            validation, test = kept["accuracy"], kept["test_accuracy"]
+            sentences = [
+                f"after {self.setting.e} epochs: validation {validation:.4f}, test {test:.4f}",
+                f"{kept['params']:,} parameters, {kept['macs']:,} MACs per image",
+            ]
+        return training_report(run, COLUMNS, PANELS, sentences, kept)
+
+
+def paper_training(
+    genotype: CellGenotype | ChainGenotype,
+    original: Original,
+    *,
+    epochs: int | None = None,
+    recipe: Recipe | None = None,
+    sizes: Mapping[str, int | None] | None = None,
+    precision: Precision | None = None,
+    seed: int = 0,
+    threads: int = 1,
+) -> TrainingExperiment:
+    """A training as a paper has it, with what is given in other numbers.
+
+    Args:
+        genotype: cells, or a chain, which has sizes of its own.
+        original: the paper's setting.
+        epochs: of the schedule.
+        recipe: of the training.
+        sizes: channels, cells and resolution; None leaves the paper's.
+        precision: device, dtype, memory format.
+        seed: of everything random.
+        threads: CPU threads.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+    if seed < 0 or threads < 1:
+        raise ValueError(f"threads must be at least 1 and the seed at least 0, got {threads} and {seed}")
+    usual = {"channels": original.channels, "cells": original.cells, "resolution": original.resolution or 32}
+    if isinstance(genotype, ChainGenotype):
+        chain = chain_skeleton(genotype.space)
+        usual |= {"channels": chain.channels, "cells": chain.cells}
+    given = {name: value for name, value in (sizes or {}).items() if value is not None}
+    setup = TrainingSetup(
+        skeleton=Skeleton(**{**usual, **given}, form=original.form),
+        recipe=original.recipe if recipe is None else recipe,
+        precision=Precision() if precision is None else precision,
+        seed=seed,
+        threads=threads,
+    )
+    setting = ProxySetting(0, 0, 0, original.epochs if epochs is None else epochs)
+    return TrainingExperiment(genotype=genotype, setting=setting, setup=setup)

@@ -1,0 +1,145 @@
+"""A zoo as an experiment: random networks trained at one setting, the best of which is kept."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from rich.console import Console
+
+from zoo.experiments.estimate import Estimate, disk, hours
+from zoo.experiments.kinds.on_images import OnImages
+from zoo.experiments.kinds.trained import (
+    best_trial,
+    keep_trained,
+    kept_summary,
+    measured_frame,
+    run_page,
+    say_model,
+)
+from zoo.experiments.report import Report
+from zoo.population.proxy import ProxySetting
+from zoo.population.strategy import GenotypeSequence, RandomSearch, Strategy
+from zoo.population.trial import Trial
+from zoo.spaces.cell_space import cell_space
+from zoo.spaces.cost import cost
+from zoo.spaces.genotype import require_cells
+
+if TYPE_CHECKING:
+    from zoo.data.image_set import ImageSet
+    from zoo.experiments.run import Run
+
+JOURNAL_BYTES, BYTES_PER_PARAMETER = 2_500, 8
+"""What a trial takes in the journal, and a network in the weight store: parameters and momentum."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ZooExperiment(OnImages):
+    """Random networks at one setting, of which the best on validation images is kept as a model.
+
+    Attributes:
+        space: name of the search space.
+        setting: how each network is trained.
+        models: networks; the number may grow.
+        growth: numbers of networks that were asked for so far.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+
+    name: ClassVar[str] = "zoo"
+    adjustable: ClassVar[tuple[str, ...]] = ("models",)
+    requested: ClassVar[tuple[str, ...]] = ("counts", "growth")
+
+    space: str = "econas-zoo"
+    setting: ProxySetting
+    models: int = 8
+    growth: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.models < 1 or self.group < 1:
+            raise ValueError(f"models and group must be at least 1, got {self.models} and {self.group}")
+        cell_space(self.space)
+
+    def settings_used(self) -> list[ProxySetting]:
+        """The one."""
+        return [self.setting]
+
+    def strategy(self) -> Strategy:
+        """Random search with the zoo's history of sizes."""
+        return _Growing(self._search(), self.growth or (self.models,))
+
+    def _search(self) -> RandomSearch:
+        return RandomSearch(cell_space(self.space), self.setting, self.models, self.seed)
+
+    def total(self, strategy: Strategy) -> float:
+        """Forward MACs of all trainings."""
+        return sum(self.price(trial) for trial in self._search().ask(self.models, 0))
+
+    def estimate(self, material: "ImageSet", workers: int) -> Estimate:
+        """Networks, epochs, hours and megabytes, from timing one network."""
+        genotype = require_cells(GenotypeSequence(cell_space(self.space), self.seed)[0])
+        seconds = self.seconds_of(self.setting, genotype, material) * self.models / workers
+        params = cost(genotype, self.setting.skeleton(self.setup.skeleton)).params
+        megabytes = (self.models * JOURNAL_BYTES + 2 * params * BYTES_PER_PARAMETER) / 1e6  # the best and the newest
+        epochs = self.models * self.setting.e
+        numbers = {"networks": self.models, "epochs": epochs, "hours": seconds / 3600, "disk_mb": megabytes}
+        lines = (("networks", str(self.models)), ("epochs", str(epochs)), hours(seconds / 3600), disk(megabytes))
+        return Estimate(numbers=numbers, lines=lines)
+
+    def finish(self, run: "Run", material: "ImageSet") -> Mapping[str, Any]:
+        """Keep the best network as a model; its test accuracy is measured here.
+
+        Raises:
+            ValueError: if every network failed.
+        """
+        return keep_trained(run, best_trial(run), self.setup, material)
+
+    def report(self, run: "Run") -> Report:
+        """The table of the zoo, and the spread of its accuracies.
+
+        Raises:
+            ValueError: if nothing has been measured yet.
+        """
+        from zoo.figures import Curve, Curves, curves_svg
+
+        frame = measured_frame(run)
+        good = frame[frame["ok"].astype(bool)] if "ok" in frame else frame
+        accuracies = sorted(good["accuracy"].tolist()) if "accuracy" in good else []
+        sentences, pictures, kept = [f"none of {len(frame)} networks is measured"], "", kept_summary(run.folder)
+        if accuracies:
+            middle = accuracies[len(accuracies) // 2] / 2 + accuracies[(len(accuracies) - 1) // 2] / 2
+            spread = f"{accuracies[0]:.3f} to {accuracies[-1]:.3f}, median {middle:.3f}"
+            sentences = [f"validation accuracy of {len(accuracies)} networks: {spread}"]
+            line = Curve(label="network", x=list(range(1, len(accuracies) + 1)), y=accuracies)
+            panel = Curves(title="Accuracies", xlabel="rank from below", ylabel="validation accuracy", curves=[line])
+            pictures = curves_svg([panel], name="zoo", description="Validation accuracies of the zoo, sorted")
+        if kept:
+            validation, test = kept["accuracy"], kept["test_accuracy"]
+            sentences.append(f"best: trial {kept['trial']}, validation {validation:.4f}, test {test:.4f}")
+
+        def show(console: Console) -> None:
+            for sentence in sentences:
+                console.print(sentence, markup=False)
+            say_model(run.folder, console)
+
+        shown = ["index", "ok", "accuracy", "balanced_accuracy", "loss", "macs", "params", "seconds", "reason"]
+        return Report(
+            summary=kept or {"networks": len(frame), "measured": len(accuracies)},
+            tables={"zoo": frame},
+            page=run_page(run, sentences, pictures, frame.reindex(columns=shown)),
+            files={"zoo.csv": frame.to_csv(index=False, lineterminator="\n")},
+            show=show,
+        )
+
+
+class _Growing:
+    """Random search that ends a batch wherever the zoo once ended, so that a grown one asks again what it asked."""
+
+    def __init__(self, search: RandomSearch, growth: Sequence[int]) -> None:
+        self._search, self._growth = search, growth
+        self.tell, self.resumable = search.tell, search.resumable
+
+    def ask(self, n: int, first: int) -> list[Trial]:
+        """The next networks, at most to the end of the size the zoo then had."""
+        end = next((size for size in self._growth if size > first), first)
+        return self._search.ask(min(n, end - first), first)

@@ -1,0 +1,57 @@
+"""The machine: versions and hardware, for whoever reads a run's numbers later."""
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+CPUINFO = Path("/proc/cpuinfo")
+VECTORS = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16", "i8mm")
+"""Name prefixes of the instruction sets that the speed of training depends on."""
+
+PACKAGES = ("thriftnas", "torch", "torchvision", "numpy", "scipy", "pandas", "ray")
+
+
+def about() -> dict[str, Any]:
+    """Versions and hardware."""
+    import torch  # takes a second or more; who only reads a run does without
+
+    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    return {
+        "versions": {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
+        "hardware": {
+            "processor": _processor(),
+            "instructions": _instructions(),
+            "kernels": torch.backends.cpu.get_cpu_capability(),  # what torch makes of them
+            "cores": os.cpu_count(),
+            "gpu": gpu,
+            "system": platform.platform(),
+        },
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _processor() -> str:
+    return _described("model name") or platform.processor() or platform.machine()
+
+
+def _instructions() -> str:
+    """Vector and matrix instruction sets of the first processor, as Linux names them; none where it does not say."""
+    flags = f"{_described('flags')} {_described('Features')}".split()  # of x86 and of Arm
+    return " ".join(sorted(flag for flag in flags if flag.startswith(VECTORS)))
+
+
+def _described(what: str) -> str:
+    """A line of Linux's description of the first processor; empty where there is none."""
+    try:
+        lines = CPUINFO.read_text().splitlines()
+    except OSError:
+        return ""
+    return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(what)), "")

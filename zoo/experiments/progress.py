@@ -1,0 +1,110 @@
+"""Progress: what a run tells while it goes on, and a bar that shows it."""
+
+from dataclasses import dataclass
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import Progress as RichProgress
+
+from zoo.population.trial import Record, Trial
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """How far a run is.
+
+    Attributes:
+        done: price of everything measured so far.
+        total: price of the whole run at most, as far as is known; it may grow.
+        trials: measured so far.
+        trial: the newest measured one; None at the start.
+        record: of it.
+    """
+
+    done: float
+    total: float
+    trials: int
+    trial: Trial | None = None
+    record: Record | None = None
+
+
+class Listener:
+    """Hears how a run goes on; this one ignores it all."""
+
+    def loading(self, done: int, total: int) -> None:
+        """Images are being decoded."""
+
+    def said(self, sentence: str) -> None:
+        """Something a user should know; a sentence."""
+
+    def progressed(self, progress: Progress) -> None:
+        """Workers have started, or a trial has been measured."""
+
+    def ended(self) -> None:
+        """Nothing more is measured."""
+
+
+SILENT = Listener()
+
+
+class Bar(Listener):
+    """A bar that moves evenly with the price of what is measured, and sentences above it."""
+
+    def __init__(self, console: Console, *, loading: str = "decoding images", running: str = "training") -> None:
+        self._console = console
+        self._loading = RichProgress(
+            TextColumn(loading),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=console,
+            transient=True,
+        )
+        self._load = self._loading.add_task("", total=None)
+        self._bar = RichProgress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn("{task.fields[done]} trials"),
+            TimeElapsedColumn(),
+            TextColumn("ETA"),
+            TimeRemainingColumn(),
+            console=console,
+        )
+        self._task = self._bar.add_task(running, total=None, done=0)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended()
+
+    def loading(self, done: int, total: int) -> None:
+        """Draw how many images are decoded."""
+        self._loading.start()
+        self._loading.update(self._load, completed=done, total=total)
+
+    def said(self, sentence: str) -> None:
+        """Print the sentence above the bar."""
+        self._console.print(sentence, style="dim", markup=False)
+
+    def progressed(self, progress: Progress) -> None:
+        """Move the bar; name a trial that failed."""
+        self._stop(self._loading)
+        self._bar.update(self._task, completed=progress.done, total=progress.total, done=progress.trials)
+        self._bar.start()
+        trial, record = progress.trial, progress.record
+        if trial is not None and record is not None and not record.ok:
+            where = "" if trial.setting is None else f" ({trial.setting})"
+            self._console.print(f"trial {trial.index}{where} failed: {record.reason}", style="yellow", markup=False)
+
+    def ended(self) -> None:
+        """Leave the bar as it is."""
+        self._stop(self._loading)
+        self._stop(self._bar)
+
+    @staticmethod
+    def _stop(bar: RichProgress) -> None:
+        if bar.live.is_started:  # stopping prints an empty line even where nothing was drawn
+            bar.stop()

@@ -1,0 +1,57 @@
+"""The report of a run: its answer, its tables and its page, made from the journal alone."""
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.console import Console
+
+from zoo.files import write_bytes, write_text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def _nothing(console: Console) -> None:
+    """Prints nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Report:
+    """What a run has found so far.
+
+    Attributes:
+        summary: the answer, JSON-ready.
+        tables: by name.
+        page: a self-contained HTML page.
+        name: file name of the page.
+        files: further files by name, tables among them, as they are written beside the journal; a name may hold a folder.
+        show: prints the answer.
+    """
+
+    summary: Mapping[str, Any]
+    tables: "Mapping[str, pd.DataFrame]" = field(default_factory=dict)
+    page: str = ""
+    name: str = "report.html"
+    files: Mapping[str, str | bytes] = field(default_factory=dict)
+    show: Callable[[Console], None] = _nothing
+
+    def write(self, folder: Path) -> None:
+        """Write page and files, each whole or not at all; folders among them are replaced.
+
+        Raises:
+            OSError: if a file cannot be written.
+        """
+        for room in {name.partition("/")[0] for name in self.files if "/" in name}:
+            shutil.rmtree(folder / room, ignore_errors=True)  # files of an earlier report may not be true any more
+        for name, content in self.files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            (write_text if isinstance(content, str) else write_bytes)(path, content)  # type: ignore[operator]
+        if self.page:
+            write_text(folder / self.name, self.page)
+
+    def _repr_html_(self) -> str:
+        return self.page

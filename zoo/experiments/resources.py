@@ -1,0 +1,89 @@
+"""Resources: the workers, GPUs and cluster of a run, none of which changes its results."""
+
+import math
+import os
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from zoo.population.executor import Executor, SerialExecutor
+from zoo.population.trial import Evaluator
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Resources:
+    """Where a run's workers are; may differ whenever a run is continued.
+
+    Attributes:
+        workers: processes; 1 without an address trains in this process, without Ray.
+        gpus: GPUs per worker, may be a fraction.
+        address: of a running Ray cluster; None starts Ray on this machine where it is needed.
+    """
+
+    workers: int = 1
+    gpus: float = 0.0
+    address: str | None = None
+
+    def executor(self, make: Callable[[Any], Evaluator], payload: Any, threads: int) -> Executor:
+        """Workers of ``threads`` CPU threads; each makes an evaluator of its own from the payload, such as images.
+
+        Raises:
+            ValueError: for a count that is not positive or a cluster that does not answer.
+        """
+        if self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        if self.workers == 1 and self.address is None:
+            return SerialExecutor(make(payload))
+        # Ray takes seconds to import; serial runs do without.
+        from zoo.population.ray_executor import RayExecutor
+
+        return RayExecutor(make, payload, workers=self.workers, cpus=threads, gpus=self.gpus, address=self.address)
+
+    def fitting(self, threads: int) -> "Resources":
+        """The same with no more workers than this machine has cores for: others would take turns with them.
+
+        On a cluster and on GPUs the executor does the same with what Ray counts.
+        """
+        if self.address is not None or self.gpus:
+            return self
+        return replace(self, workers=min(self.workers, max(1, usable_cores() // threads)))
+
+    def check(self) -> None:
+        """Find out early whether the workers can be had.
+
+        Raises:
+            ValueError: for counts out of range, GPUs this machine does not have, or a cluster that does not answer.
+        """
+        if not 0 <= self.gpus < math.inf:
+            raise ValueError(f"gpus must be a number from 0 up, got {self.gpus:g}")
+        if self.gpus and self.address is None:
+            import torch
+
+            if not torch.cuda.is_available():
+                raise ValueError(f"gpus must be 0 on this machine, which has no CUDA device, got {self.gpus:g}")
+        if self.workers < 1:
+            raise ValueError(f"workers must be at least 1, got {self.workers}")
+        if self.address is not None:
+            from zoo.population.ray_executor import find_cluster
+
+            find_cluster(self.address)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The resources as JSON-ready data."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "Resources":
+        """Read :meth:`to_dict`'s form."""
+        return cls(**data)
+
+
+def usable_cores() -> int:
+    """CPU cores that this process may use: fewer than the machine's where it or its container is limited."""
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # no such file, or "max": no limit
+        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
+        cores = min(cores, max(1, int(quota) // int(period)))
+    return cores

@@ -1,0 +1,122 @@
+"""Sources: where a run's material lies, as JSON, so that a run can be continued from its journal alone."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Protocol
+
+if TYPE_CHECKING:
+    from zoo.data.image_set import ImageSet
+    from zoo.data.stream import ImageStream
+    from zoo.experiments.experiment import Experiment
+
+FOLDER = "imagefolder:"
+Loading = Callable[[int, int], None]
+"""Hears how many pictures of how many are decoded."""
+
+
+class Source(Protocol):
+    """Where a run's material lies."""
+
+    def load(self, experiment: "Experiment", loading: Loading) -> Any:
+        """The material: images, a table, a supernet with images.
+
+        Raises:
+            ValueError: if it cannot be read.
+        """
+        ...
+
+    def to_dict(self) -> dict[str, Any]:
+        """The source as JSON-ready data, with absolute paths; its "kind" says which."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageSource:
+    """Images by name, and how many of them.
+
+    Attributes:
+        name: digits, cifar10, ..., or imagefolder:DIR.
+        train: training images in total; None: all that remain.
+        validation: of the training images; None: a fifth.
+        resolution: pixels a side; None: the data's own.
+        streamed: whether they are decoded while a network trains.
+    """
+
+    kind: ClassVar[str] = "images"
+
+    name: str
+    train: int | None = None
+    validation: int | None = None
+    resolution: int | None = None
+    streamed: bool = False
+
+    def load(self, experiment: "Experiment", loading: Loading) -> "ImageSet | ImageStream":
+        """Read the images, split by the experiment's seed.
+
+        Raises:
+            ValueError: as :func:`zoo.data.load` and :func:`zoo.data.stream.open_stream`.
+        """
+        if self.streamed:
+            from zoo.data.stream import open_stream
+
+            side = 32 if self.resolution is None else self.resolution
+            return open_stream(
+                self.name, resolution=side, train=self.train, validation=self.validation, seed=experiment.seed
+            )
+        return self.images(experiment.seed, loading)
+
+    def images(self, seed: int, loading: Loading | None = None, resolution: int | None = None) -> "ImageSet":
+        """The images in memory, of another resolution where one is given.
+
+        Raises:
+            ValueError: as :func:`zoo.data.load`.
+        """
+        from zoo.data import load
+
+        return load(
+            self.name,
+            resolution=self.resolution if resolution is None else resolution,
+            train=self.train,
+            validation=self.validation,
+            seed=seed,
+            progress=loading,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """The source with the absolute path of its folder."""
+        name = self.name
+        if name.startswith(FOLDER) and name != FOLDER:
+            name = FOLDER + str(Path(name.removeprefix(FOLDER)).expanduser().resolve())
+        return {"kind": self.kind, **asdict(self), "name": name}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class HeldSource:
+    """Material that is in memory already and that only its maker can give again."""
+
+    kind: ClassVar[str] = "arrays"
+
+    material: Any
+
+    def load(self, experiment: "Experiment", loading: Loading) -> Any:
+        """What is held."""
+        return self.material
+
+    def to_dict(self) -> dict[str, Any]:
+        """Only that it was held in memory."""
+        return {"kind": self.kind}
+
+
+def image_source(data: Mapping[str, Any]) -> Source:
+    """Read the JSON form of a source of images.
+
+    Raises:
+        ValueError: for images that were made from arrays, and for another kind of source.
+    """
+    kind = data.get("kind")
+    if kind == HeldSource.kind:
+        raise ValueError("the run was made from arrays; resume in Python with images=")
+    if kind != ImageSource.kind:
+        raise ValueError(f"expected a source of images, got {kind!r}")
+    return ImageSource(**{name: value for name, value in data.items() if name != "kind"})
