@@ -15,9 +15,9 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
+from zoo.launch import about, write_json
 
 import benchmarks
-from zoo.launch import about, write_json
 
 
 def names() -> list[str]:

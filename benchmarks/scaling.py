@@ -13,18 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from zoo.launch import Placement, write_text
 
 from benchmarks._pairs import genotypes, in_turns, jobs, noise
 from benchmarks.baselines import plain_training
 from benchmarks.population import seconds_each
 from zoo.data.image_set import ImageSet
 from zoo.figures import Curve, Curves, curves_svg
-from zoo.launch import Placement, write_text
 from zoo.population.proxy import ProxySetting
 from zoo.spaces import CellGenotype, Skeleton
 from zoo.training import TrainingEvaluator, TrainingSetup
 from zoo.training.evaluator import make_evaluator
-from zoo.training.trainer import Recipe
+from zoo.training.recipe import Recipe
 
 SETTING = ProxySetting(0, 0, 0, 1)
 ENGINES = {"engine plain": "plain", "engine auto": "auto"}

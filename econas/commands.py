@@ -9,6 +9,7 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from zoo.launch import WEIGHTS, Placement, check_folder, locked, open_run, run, write_json
 
 from econas.history.report import report_search
 from econas.plan import METHODS, Plan, dearer, ladder, pricing, stages
@@ -18,7 +19,6 @@ from econas.strategy.parameters import Parameters
 from zoo.commands import options as opt
 from zoo.commands.build import keep_model, say_how_to_use
 from zoo.export.trained import trained_model
-from zoo.launch import WEIGHTS, Placement, check_folder, locked, open_run, run, write_json
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import GenotypeSequence

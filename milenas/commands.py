@@ -6,6 +6,7 @@ from typing import Annotated, Any, cast
 
 import typer
 from rich.console import Console
+from zoo.launch import check_folder, counting_bar
 
 from milenas.plan import Plan, estimate
 from milenas.run import keep_report, run_search, say_report
@@ -16,7 +17,6 @@ from milenas.training.setup import SEARCH_RECIPE, Method, Sampler, SearchSetup
 from milenas.training.updates import Update
 from zoo.commands import options as opt
 from zoo.data import load
-from zoo.launch import check_folder, counting_bar
 from zoo.population.journal import Journal
 from zoo.spaces.skeleton import Skeleton
 from zoo.training import Recipe

@@ -10,6 +10,7 @@ from typing import Any
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
+from zoo.launch import WEIGHTS, locked, open_run, run_ranks, write_json, write_text
 
 from milenas.history.findings import Findings, find, retrain_command
 from milenas.history.report import write_report
@@ -19,7 +20,6 @@ from milenas.training.evaluator import retraining_setup
 from zoo.commands import options as opt
 from zoo.commands.build import keep_model, say_how_to_use
 from zoo.export.trained import trained_model
-from zoo.launch import WEIGHTS, locked, open_run, run_ranks, write_json, write_text
 from zoo.population.journal import Journal
 from zoo.population.weights import WeightStore
 

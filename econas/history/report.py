@@ -13,6 +13,7 @@ import pandas as pd
 from markupsafe import Markup
 from rich.console import Console
 from rich.table import Table
+from zoo.launch import write_json, write_text
 
 from econas.history import pictures
 from econas.history.costs import Cost, costs, idle_share
@@ -21,7 +22,6 @@ from econas.history.lineage import Ancestor, changes, choices, describe, lineage
 from econas.history.survival import Passage, audited, cycles, passages
 from econas.history.trajectory import RETRAIN, Retrained, Training
 from zoo.figures import cell_svg
-from zoo.launch import write_json, write_text
 from zoo.population.journal import Journal
 from zoo.reliability.report import facts, interval, number, percent, render_page
 from zoo.spaces.genotype import CellGenotype, ChainGenotype, Genotype
@@ -63,7 +63,7 @@ def write_report(found: History, path: Path) -> None:
 
     Any text may hold markup. Equal histories give equal bytes. Raises OSError if the file cannot be written.
     """
-    write_text(path, render_page("econas.history/report.html", _contents(found))
+    write_text(path, render_page("econas.history/report.html", _contents(found)))
 
 
 def winning_lineage(found: History) -> list[Ancestor]:

@@ -9,6 +9,7 @@ from markupsafe import Markup
 from milenas.history.findings import Epoch, Findings
 from milenas.strategy.search import Derived
 from zoo.figures import Curve, Curves, cell_svg, curves_svg
+from zoo.files import write_text
 from zoo.reliability.report import facts, number, percent, render_page
 
 FRAMES = 8
@@ -65,7 +66,7 @@ def write_report(findings: Findings, commands: Mapping[int, str], path: Path) ->
         "called": shlex.join(["thriftnas", *map(str, findings.command)]),
         "run": list(_run(findings)),
     }
-    write_text(path, render_page("milenas.history/report.html", contents)
+    write_text(path, render_page("milenas.history/report.html", contents))
 
 
 def filmstrip(derived: Sequence[Derived]) -> list[Derived]:

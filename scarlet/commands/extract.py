@@ -9,6 +9,7 @@ import numpy as np
 import typer
 from rich.console import Console
 from rich.table import Table
+from zoo.launch import write_json
 
 from scarlet.evaluation.subnets import calibration_images
 from scarlet.evaluation.tree import adopt, recalibrated
@@ -19,7 +20,6 @@ from zoo.commands import options as opt
 from zoo.commands.zoo import read_genotype
 from zoo.data import load
 from zoo.export.model import Model, save_model
-from zoo.launch import write_json
 from zoo.spaces.chain import chain_of
 from zoo.spaces.chain_cost import chain_cost
 from zoo.spaces.chain_space import CHAIN_SPACES

@@ -6,6 +6,8 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
+from zoo.commands.front_report import report_front
+from zoo.launch import check_folder, counting_bar, locked, open_run, run
 
 from scarlet.extraction.inherited import IMAGES, SUPERNET
 from scarlet.strategy.nsga import VERSION, Goal, WeightedSearch
@@ -14,10 +16,8 @@ from scarlet.strategy.source import Source, know_supernet, supernet_source, tabl
 from scarlet.supernet.file import NAME
 from zoo.commands import options as opt
 from zoo.commands.export import Limits, Maximize, Minimize
-from zoo.commands.front_report import report_front
 from zoo.data import load
 from zoo.data.sources import FOLDER
-from zoo.launch import check_folder, counting_bar, locked, open_run, run
 from zoo.population.front import Limit, Objective, objectives
 from zoo.population.journal import Journal
 from zoo.population.run_front import identity_of

@@ -9,6 +9,7 @@ import torch
 import typer
 from rich.console import Console
 from rich.table import Table
+from zoo.launch import write_text
 
 from scarlet.supernet.file import load_supernet, require_fitting
 from scarlet.supernet.paths import draw_paths
@@ -18,7 +19,6 @@ from zoo.commands import options as opt
 from zoo.data import load
 from zoo.data.augmentation import prepare
 from zoo.figures.chart import Trace, factor_svg
-from zoo.launch import write_text
 
 
 def similarity(

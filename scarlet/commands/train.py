@@ -10,6 +10,7 @@ from typing import Annotated, Any
 import torch
 import typer
 from rich.console import Console
+from zoo.launch import WEIGHTS, check_folder, locked, open_run, run_ranks, write_text
 
 from scarlet.supernet.file import NAME, TrainedSupernet, save_supernet
 from scarlet.supernet.paths import SAMPLINGS
@@ -17,7 +18,6 @@ from scarlet.supernet.supernet import STARTS, SupernetForm
 from scarlet.supernet.training import VERSION, SupernetEvaluator, SupernetSetup, new_supernet, supernet_optimizer
 from zoo.commands import options as opt
 from zoo.data.image_set import ImageSet
-from zoo.launch import WEIGHTS, check_folder, locked, open_run, run_ranks, write_text
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Evaluator

@@ -1,11 +1,11 @@
 """Calibration: placements that run, a recommendation that does not ask for more than pays, and what too much costs."""
 
 import pytest
+from zoo.commands.calibration import Placed, calibrate, networks_per_hour, recommended, worth_trying
+from zoo.launch import Placement
 
 from zoo import launch
-from zoo.commands.calibration import Placed, calibrate, networks_per_hour, recommended, worth_trying
 from zoo.data import load
-from zoo.launch import Placement
 from zoo.population import Record
 from zoo.population.executor import SerialExecutor
 from zoo.population.trial import Job, Trial

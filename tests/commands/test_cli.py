@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pytest
 import typer
+from zoo.commands.calibration import Placed
 
 import zoo.commands.doctor
 from zoo import __version__
 from zoo.cli import app, main
-from zoo.commands.calibration import Placed
 
 
 def commands(group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:

@@ -31,9 +31,9 @@ def export(
     """Write models of a run as files: genotypes, metrics, weights, programs, and the picture of its front.
 
     Of a search for several objectives: models at equal distances along the front, with inherited or retrained weights.
-    Of a run that ends with a model (zoo train, zoo build, econas search, darts search --finalists): that model. state is
-    a model file of this package, torch a program for torch.export.load, onnx one for onnxruntime; both are read back
-    and compared with the network.
+    Of a run that ends with a model (zoo train, zoo build, econas search, darts search --finalists): that model.
+    state is a model file of this package, torch a program for torch.export.load, onnx one for onnxruntime; both are
+    read back and compared with the network.
     """
     from zoo.experiments import Run
     from zoo.experiments.fronts import Wanted, deliver, show_models

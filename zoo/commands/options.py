@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, TypeVar, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from zoo.experiments import ImageSource, Resources
     from zoo.training.recipe import Precision, Recipe
 
-Function = TypeVar("Function", bound=Callable[..., Any])
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Run = Annotated[Path, typer.Argument(help="Run folder.")]
 Maximize = Annotated[list[str] | None, typer.Option(help="Metric to make large; may be repeated.")]
@@ -46,13 +45,11 @@ def _workers(text: str, *names: str) -> Any:
 class Images:
     """Which images."""
 
-    data: Annotated[
-        str, _data("digits, cifar10, cifar100, svhn, fashion-mnist, or imagefolder:DIR.")
-    ] = "digits"
+    data: Annotated[str, _data("digits, cifar10, cifar100, svhn, fashion-mnist, or imagefolder:DIR.")] = "digits"
     train: Annotated[int | None, _data("Training images in total, class-balanced; all by default.")] = None
-    validation: Annotated[
-        int | None, _data("Validation images, taken from training; a fifth by default.", "--val")
-    ] = None
+    validation: Annotated[int | None, _data("Validation images, taken from training; a fifth by default.", "--val")] = (
+        None
+    )
 
     def source(self, resolution: int | None = None, *, streamed: bool = False) -> "ImageSource":
         """Where they lie, for an experiment."""
@@ -102,9 +99,7 @@ class Compute:
             raise ValueError(f"threads must be at least 1, got {self.threads}")
         if cluster is None:
             return process_precision(self.device, self.dtype, self.channels_last)
-        return choose_precision(
-            self.device, self.dtype, self.channels_last, gpus=cluster.gpus, address=cluster.address
-        )
+        return choose_precision(self.device, self.dtype, self.channels_last, gpus=cluster.gpus, address=cluster.address)
 
 
 def _rate(text: str) -> Any:
@@ -124,9 +119,7 @@ class Rates:
     momentum: Annotated[float | None, _rate("Momentum")] = None
     weight_decay: Annotated[float | None, _rate("Weight decay")] = None
     clip: Annotated[float | None, _rate("Largest gradient norm of a step")] = None
-    cutout: Annotated[
-        float | None, _rate("Side of the blanked square as a share of the image's, 0 for none")
-    ] = None
+    cutout: Annotated[float | None, _rate("Side of the blanked square as a share of the image's, 0 for none")] = None
     path_dropout: Annotated[float | None, _rate("Path dropout at the end of its linear ramp")] = None
     smoothing: Annotated[float | None, _rate("Label smoothing")] = None
 
@@ -163,9 +156,7 @@ class Cluster:
 
     workers: Annotated[int, _workers("Worker processes (Ray); 1 trains in this process.")] = 1
     gpus: Annotated[float, _workers("GPUs per worker, may be a fraction.")] = 0.0
-    address: Annotated[
-        str | None, _workers("Join a running Ray cluster: auto, host:port or ray://host:port.")
-    ] = None
+    address: Annotated[str | None, _workers("Join a running Ray cluster: auto, host:port or ray://host:port.")] = None
 
     def resources(self) -> "Resources":
         """The workers, once it is known that they can be had.
@@ -192,7 +183,7 @@ class Running:
     as_json: Json = False
 
 
-def spread(function: Function) -> Function:
+def spread(function: Callable[..., None]) -> Callable[..., None]:
     """Spread the groups among a command's parameters out into options; the command gets them back as groups.
 
     A parameter's default, an instance of its group, gives the options of this command other defaults.
@@ -223,7 +214,7 @@ def spread(function: Function) -> Function:
     command.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     del command.__wrapped__  # typer would look at it
-    return command  # type: ignore[return-value]
+    return command
 
 
 def _group_hints(group: Any) -> Mapping[str, Any]:

@@ -55,7 +55,7 @@ def resume(
 
     console, deadline, found = Console(stderr=as_json), opt.parse_time(time), Run.open(run)
     changes = {"workers": workers, "address": address}
-    given = {name: value for name, value in changes.items() if value is not None}
+    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     resources = fitting(replace(found.resources, **given), found.experiment.threads, console)
     with Bar(console) as bar:
         done = resumed(run, resources=resources, deadline=deadline, listen=bar)

@@ -20,9 +20,7 @@ def study(
         str, opt.option("Grid of reduced settings: levels of c, r, s from 0 to 4, and epochs e.", PANEL)
     ] = "c{0,2,4}r{0,2,4}s{0,1}e{3,6}",
     reference: Annotated[str, opt.option("The setting whose ranking counts.", PANEL)] = "c0r0s0e12",
-    repeats: Annotated[
-        int, opt.option("Trainings per network at the reference, each with its own seed.", PANEL)
-    ] = 2,
+    repeats: Annotated[int, opt.option("Trainings per network at the reference, each with its own seed.", PANEL)] = 2,
     target: Annotated[float, opt.option("Spearman correlation a setting must reach.", PANEL)] = 0.8,
     network: opt.Network = opt.Network(),
     batch: opt.Batch = 32,
@@ -53,8 +51,6 @@ def study(
         models=models,
         target=target,
         group=engine.group,
-        setup=cell_setup(
-            network, compute, engine, cluster, seed, Recipe(batch=batch, cutout=0.5 if cutout else 0.0)
-        ),
+        setup=cell_setup(network, compute, engine, cluster, seed, Recipe(batch=batch, cutout=0.5 if cutout else 0.0)),
     )
     perform(ctx, experiment, images.source(network.resolution), running, cluster)

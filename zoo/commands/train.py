@@ -31,9 +31,7 @@ def train(
         bool, opt.option("Batch normalisation over all processes (CUDA).", "Workers", "--sync-bn")
     ] = False,
     channels: Annotated[int | None, opt.option("Initial channels; the recipe's by default.", "Network")] = None,
-    cells: Annotated[
-        int | None, opt.option("Cells; two of them reduce; the recipe's by default.", "Network")
-    ] = None,
+    cells: Annotated[int | None, opt.option("Cells; two of them reduce; the recipe's by default.", "Network")] = None,
     resolution: Annotated[int | None, opt.option("Pixels a side; the recipe's by default.", "Network")] = None,
     seed: opt.Seed = 0,
     compute: opt.Compute = opt.Compute(),
@@ -64,9 +62,7 @@ def train(
         seed=seed,
         threads=compute.threads,
     )
-    experiment = dataclasses.replace(
-        experiment, processes=process_place()[1], sync_bn=sync_bn, loaders=loaders
-    )
+    experiment = dataclasses.replace(experiment, processes=process_place()[1], sync_bn=sync_bn, loaders=loaders)
     side = original.resolution if resolution is None else resolution
     perform(ctx, experiment, images.source(side, streamed=stream or original.streamed), running)
 

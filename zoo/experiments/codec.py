@@ -98,5 +98,3 @@ def _decode_union(parts: tuple[Any, ...], data: Any) -> Any:
     if len(rest) == 1:
         return decode(rest[0], data)
     return data
-
-

@@ -215,9 +215,7 @@ class _Drive:
 
     def _announce(self, trial: Trial | None = None, record: Record | None = None) -> None:
         total = self._experiment.total(self._strategy)
-        self._listen.progressed(
-            Progress(done=self._done, total=total, trials=self._count, trial=trial, record=record)
-        )
+        self._listen.progressed(Progress(done=self._done, total=total, trials=self._count, trial=trial, record=record))
 
     def _note(self, trial: Trial, record: Record) -> None:
         self._done += self._experiment.price(trial)

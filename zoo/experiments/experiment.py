@@ -77,7 +77,7 @@ class Experiment(ABC):
         strategy, hints = identity.get("strategy", {}), get_type_hints(cls)
         if strategy.get("name") != cls.name:
             raise ValueError(f"expected a run of {cls.name!r}, got one of {strategy.get('name')!r}")
-        places = {name: identity for name in cls.beside} | {name: options for name in cls.adjustable}
+        places = dict.fromkeys(cls.beside, identity) | dict.fromkeys(cls.adjustable, options)
         values = {
             field.name: decode(hints[field.name], place[field.name])
             for field in dataclasses.fields(cls)
@@ -177,7 +177,7 @@ class Experiment(ABC):
             ValueError: where nothing has been measured yet.
         """
 
-    def models(self, run: "Run") -> "Callable[[Trial, Record], Model]":
+    def weights(self, run: "Run") -> "Callable[[Trial, Record], Model]":
         """What gives the networks of trials with the weights they were measured with, where the run still can.
 
         Whatever all of them need, such as a supernet, is read once, when the first is asked for.

@@ -110,7 +110,7 @@ def inherited(run: Run) -> "Callable[[Trial, Record], Model]":
     from zoo.export.run_models import extraction
 
     extract = extraction(run.kind)
-    return run.experiment.models(run) if extract is None else partial(extract, run.folder)
+    return run.experiment.weights(run) if extract is None else partial(extract, run.folder)
 
 
 def _no_weights(row: int) -> "Model":

@@ -27,7 +27,7 @@ class Report:
         tables: by name.
         page: a self-contained HTML page.
         name: file name of the page.
-        files: further files by name, tables among them, as they are written beside the journal; a name may hold a folder.
+        files: further files by name, tables among them, as they lie beside the journal; a name may hold a folder.
         show: prints the answer.
     """
 
@@ -49,7 +49,7 @@ class Report:
         for name, content in self.files.items():
             path = folder / name
             path.parent.mkdir(parents=True, exist_ok=True)
-            (write_text if isinstance(content, str) else write_bytes)(path, content)  # type: ignore[operator]
+            write_bytes(path, content.encode("utf-8") if isinstance(content, str) else content)
         if self.page:
             write_text(folder / self.name, self.page)
 

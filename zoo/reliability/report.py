@@ -11,8 +11,8 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
-from zoo.files import write_text
 from zoo.figures import Level, Panel, Point, Trace, acceleration_svg, cell_svg, factor_svg, scatter_svg
+from zoo.files import write_text
 from zoo.reliability.findings import FactorLine, Findings, SettingFinding
 from zoo.reliability.interval import Estimate
 from zoo.spaces.genotype import CellGenotype

@@ -6,6 +6,7 @@ from zoo.spaces.chain_space import PUBLISHED_CHAINS, require_chain
 from zoo.spaces.genotype import CellGenotype, ChainGenotype, genotype_from_json, require_cells
 from zoo.spaces.literature import PUBLISHED
 
+
 def read_genotype(source: str) -> CellGenotype | ChainGenotype:
     """A genotype of cells or of a chain by public name or from a JSON file.
 
@@ -25,5 +26,3 @@ def read_genotype(source: str) -> CellGenotype | ChainGenotype:
         raise ValueError(f"{source}: a genotype must be JSON, got a binary file") from None
     except ValueError as error:
         raise ValueError(f"{source}: {error}") from None
-
-

@@ -7,6 +7,7 @@ import torch
 from zoo.training.distributed import process_place
 from zoo.training.recipe import Precision
 
+
 def choose_precision(device: str, dtype: str, channels_last: bool, *, gpus: float, address: str | None) -> Precision:
     """The precision asked for, "auto" being the best device at hand.
 
@@ -16,7 +17,6 @@ def choose_precision(device: str, dtype: str, channels_last: bool, *, gpus: floa
     Raises:
         ValueError: for a device this machine does not have or a dtype it cannot compute with.
     """
-
 
     if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", device):
         raise ValueError(f"unknown device {device!r}, expected auto, cpu, cuda, cuda:N or mps")
@@ -57,5 +57,3 @@ def _has(device: str) -> bool:
     if device.startswith("cuda"):
         return torch.cuda.is_available() and (torch.device(device).index or 0) < torch.cuda.device_count()
     return device == "cpu" or torch.backends.mps.is_available()
-
-

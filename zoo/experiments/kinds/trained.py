@@ -177,5 +177,3 @@ def _say(sentences: Sequence[str], run: "Run", console: Console) -> None:
     for sentence in sentences:
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     say_model(run.folder, console)
-
-

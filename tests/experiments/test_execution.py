@@ -1,18 +1,24 @@
-"""Launching: run folders, their lock, what a journal says about its run, deadlines, and files written whole."""
+"""Execution: run folders, their lock, what a journal says about its run, deadlines, and files written whole."""
 
 import contextlib
 import json
 import os
 import subprocess
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
 from rich.console import Console
 
-from zoo import launch
-from zoo.launch import Placement, check_folder, locked, open_run, usable_cores, write_json, write_text
+from zoo import files
+from zoo.experiments import Bar, Experiment, HeldSource, Listener, Report, Resources, execute, execution, machine
+from zoo.experiments import resources as places
+from zoo.experiments.folder import check_folder, locked
+from zoo.experiments.resources import usable_cores
+from zoo.files import write_json, write_text
 from zoo.population import ProxySetting, Record, Trial
 from zoo.population.executor import SerialExecutor
 from zoo.population.journal import Journal
@@ -21,7 +27,7 @@ from zoo.spaces.literature import DARTS_V1
 
 HOLD = """
 import sys
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from zoo.population.journal import run_lock
 with run_lock(Path(sys.argv[1])):
@@ -93,57 +99,93 @@ def test_relative_folders_are_checked_where_we_are(tmp_path, monkeypatch):
         check_folder(Path("file/run"))
 
 
+# ---------------------------------------------------------------- an experiment
+
+SETTING = ProxySetting.parse("c0r0s0e1")
+TRIALS = [Trial(index=i, genotype=DARTS_V1, setting=SETTING, start=0, stop=1) for i in range(9)]
+
+
+def measure(jobs):
+    return [(Record(index=job.trial.index, ok=True, metrics={"accuracy": 0.5}), None) for job in jobs]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Fixed(Experiment):
+    """Measures a fixed list of trials with whatever the material is."""
+
+    name: ClassVar[str] = "fixed"
+    adjustable: ClassVar[tuple[str, ...]] = ("models",)
+    seed: int = 0
+    models: int = 4
+    a: int = 1
+
+    def fitted(self, material, say):
+        return self
+
+    def strategy(self):
+        return FixedList(TRIALS[: self.models])
+
+    def evaluator(self, material):
+        return material
+
+    def total(self, strategy):
+        return float(self.models)
+
+    def report(self, run):
+        return Report(summary=run.status)
+
+
+def launched(folder: Path, evaluator=measure, *, deadline=None, listen=None, command=(), **fields):
+    return execute(
+        Fixed(**fields), HeldSource(material=evaluator), folder, deadline=deadline, listen=listen or Listener(),
+        command=command,
+    )  # fmt: skip
+
+
 # ---------------------------------------------------------------- the journal of a run
 
 
 def test_a_new_run_says_what_it_ran_on_and_where(tmp_path):
-    with contextlib.closing(open_run(tmp_path / "run", {"a": 1}, ["zoo", "study"], 5)) as journal:
-        about = journal.get("about")
-        assert {"thriftnas", "torch", "numpy", "ray", "python"} <= set(about["versions"])
-        assert set(about["hardware"]) == {"processor", "instructions", "kernels", "cores", "gpu", "system"}
-        assert about["hardware"]["cores"] == os.cpu_count()
-        assert journal.get("command") == ["zoo", "study"]
-        assert journal.get("directory") == os.getcwd()
-        assert journal.get("growth") == [5]
+    run = launched(tmp_path / "run", models=5, command=["zoo", "study"])
+    about = run.value("about")
+    assert {"thriftnas", "torch", "numpy", "ray", "python"} <= set(about["versions"])
+    assert set(about["hardware"]) == {"processor", "instructions", "kernels", "cores", "gpu", "system"}
+    assert about["hardware"]["cores"] == os.cpu_count()
+    assert run.command == ["zoo", "study"]
+    assert run.value("directory") == os.getcwd()
+    assert run.value("growth") == [5]
 
 
 def test_instruction_sets_are_those_that_speed_depends_on(monkeypatch, tmp_path):
     described = tmp_path / "cpuinfo"
     lines = "processor : 0\nflags : fpu avx2 avx512_bf16 amx_tile sse4_2 apic\nprocessor : 1\nflags : none\n"
     described.write_text(lines)
-    monkeypatch.setattr(launch, "CPUINFO", described)
-    hardware = launch.about()["hardware"]
+    monkeypatch.setattr(machine, "CPUINFO", described)
+    hardware = machine.about()["hardware"]
     assert hardware["instructions"] == "amx_tile avx2 avx512_bf16 sse4_2"
     assert hardware["kernels"]
 
 
 def test_a_continued_run_keeps_its_facts_and_takes_the_new_command(tmp_path, monkeypatch):
-    open_run(tmp_path / "run", {"a": 1}, ["first"], 5).close()
-    monkeypatch.setattr(launch, "about", lambda: {"versions": "of today"})
+    launched(tmp_path / "run", models=5, command=["first"])
+    monkeypatch.setattr(execution, "about", lambda: {"versions": "of today"})
     for models, growth in ((5, [5]), (8, [5, 8]), (8, [5, 8]), (9, [5, 8, 9])):
-        with contextlib.closing(open_run(tmp_path / "run", {"a": 1}, ["second"], models)) as journal:
-            assert journal.get("about")["versions"] != "of today"
-            assert journal.get("command") == ["second"]
-            assert journal.get("growth") == growth
+        run = launched(tmp_path / "run", models=models, command=["second"])
+        assert run.value("about")["versions"] != "of today"
+        assert run.command == ["second"]
+        assert run.value("growth") == growth
 
 
-@pytest.mark.parametrize(("identity", "models"), [({"a": 2}, 5), ({"a": 1}, 4)])
-def test_a_refused_command_leaves_no_trace_in_the_journal(tmp_path, identity, models):
-    open_run(tmp_path / "run", {"a": 1}, ["first"], 5).close()
+@pytest.mark.parametrize("fields", [{"a": 2, "models": 5}, {"a": 1, "models": 4}])
+def test_a_refused_command_leaves_no_trace_in_the_journal(tmp_path, fields):
+    launched(tmp_path / "run", models=5, command=["first"])
     with pytest.raises(ValueError, match=r"a is 1 there, got 2|5 models; it can grow, not shrink to 4"):
-        open_run(tmp_path / "run", identity, ["second"], models)
+        launched(tmp_path / "run", command=["second"], **fields)
     with contextlib.closing(Journal.open(tmp_path / "run", readonly=True)) as journal:
         assert (journal.get("command"), journal.get("growth")) == (["first"], [5])
 
 
 # ---------------------------------------------------------------- running
-
-SETTING = ProxySetting.parse("c0r0s0e1")
-TRIALS = [Trial(index=i, genotype=DARTS_V1, setting=SETTING, start=0, stop=1) for i in range(4)]
-
-
-def measure(jobs):
-    return [(Record(index=job.trial.index, ok=True, metrics={"accuracy": 0.5}), None) for job in jobs]
 
 
 class Closing(SerialExecutor):
@@ -155,51 +197,43 @@ class Closing(SerialExecutor):
         self.closed = True
 
 
-def launched(folder: Path, executor, *, seconds=None, console=None):
-    with contextlib.closing(Journal.create(folder, {})) as journal:
-        return launch.run(
-            folder,
-            journal,
-            FixedList(TRIALS),
-            executor,
-            group=1,
-            total=lambda: 4.0,
-            price=lambda trial: 1.0,
-            console=console or Console(quiet=True),
-            seconds=seconds,
-        )
+def with_executor(monkeypatch, make):
+    monkeypatch.setattr(Resources, "executor", lambda *_: make())
 
 
-def test_a_run_ends_and_closes_its_workers(tmp_path):
+def test_a_run_ends_and_closes_its_workers(tmp_path, monkeypatch):
     workers = Closing(measure)
-    assert launched(tmp_path / "run", lambda: workers)
+    with_executor(monkeypatch, lambda: workers)
+    assert launched(tmp_path / "run").finished
     assert workers.closed
 
 
-def test_a_finished_run_starts_no_workers(tmp_path):
-    assert launched(tmp_path / "run", lambda: SerialExecutor(measure))
-    assert launched(tmp_path / "run", lambda: pytest.fail("workers were started"))
+def test_a_finished_run_starts_no_workers(tmp_path, monkeypatch):
+    assert launched(tmp_path / "run").finished
+    with_executor(monkeypatch, lambda: pytest.fail("workers were started"))
+    assert launched(tmp_path / "run").finished
 
 
 def test_after_its_time_a_run_starts_nothing_new_and_can_be_continued(tmp_path):
     clock = iter(range(100))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(launch.time, "monotonic", lambda: next(clock))
-        assert not launched(tmp_path / "run", lambda: SerialExecutor(measure), seconds=3)
-    with contextlib.closing(Journal.open(tmp_path / "run", readonly=True)) as journal:
-        counts = journal.counts()
+        patch.setattr(execution, "time", SimpleNamespace(monotonic=lambda: next(clock)))
+        run = launched(tmp_path / "run", deadline=3)
+    assert not run.finished
+    counts = run.status
     assert counts["pending"] == 0
     assert 1 <= counts["done"] < 4
-    assert launched(tmp_path / "run", lambda: SerialExecutor(measure))
+    assert launched(tmp_path / "run").finished
 
 
-def test_workers_are_closed_when_something_breaks(tmp_path):
+def test_workers_are_closed_when_something_breaks(tmp_path, monkeypatch):
     def interrupt(jobs):
         raise KeyboardInterrupt
 
     workers = Closing(interrupt)
+    with_executor(monkeypatch, lambda: workers)
     with pytest.raises(KeyboardInterrupt):
-        launched(tmp_path / "run", lambda: workers)
+        launched(tmp_path / "run")
     assert workers.closed
 
 
@@ -207,30 +241,31 @@ def test_a_failed_trial_is_said_as_it_is(tmp_path, capsys):
     def fail(jobs):
         return [(Record(index=job.trial.index, ok=False, reason="[bold] is no tag"), None) for job in jobs]
 
-    assert launched(tmp_path / "run", lambda: SerialExecutor(fail), console=Console(width=100))
+    with Bar(Console(width=100)) as bar:
+        assert launched(tmp_path / "run", fail, listen=bar).finished
     assert "trial 3 (c0r0s0e1) failed: [bold] is no tag" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize("workers", [0, -1])
-def test_a_placement_needs_workers(workers):
+def test_resources_need_workers(workers):
     with pytest.raises(ValueError, match=f"workers must be at least 1, got {workers}"):
-        Placement(workers=workers).check()
+        Resources(workers=workers).check()
 
 
 @pytest.mark.parametrize(
-    ("placement", "threads", "workers"),
+    ("asked", "threads", "workers"),
     [
-        (Placement(workers=8), 1, 4),
-        (Placement(workers=3), 1, 3),
-        (Placement(workers=4), 2, 2),
-        (Placement(workers=2), 6, 1),
-        (Placement(workers=8, gpus=0.5), 1, 8),
-        (Placement(workers=8, address="auto"), 1, 8),
+        (Resources(workers=8), 1, 4),
+        (Resources(workers=3), 1, 3),
+        (Resources(workers=4), 2, 2),
+        (Resources(workers=2), 6, 1),
+        (Resources(workers=8, gpus=0.5), 1, 8),
+        (Resources(workers=8, address="auto"), 1, 8),
     ],
 )
-def test_no_more_workers_than_cores_unless_ray_counts_something_else(monkeypatch, placement, threads, workers):
-    monkeypatch.setattr(launch, "usable_cores", lambda: 4)
-    assert placement.fitting(threads) == replace(placement, workers=workers)
+def test_no_more_workers_than_cores_unless_ray_counts_something_else(monkeypatch, asked, threads, workers):
+    monkeypatch.setattr(places, "usable_cores", lambda: 4)
+    assert asked.fitting(threads) == replace(asked, workers=workers)
 
 
 def test_cores_are_those_this_process_may_use():
@@ -247,7 +282,7 @@ def test_a_file_appears_whole_or_not_at_all(tmp_path, monkeypatch):
         assert (tmp_path / "a.csv").read_text() == "first"  # a reader sees the old one until now
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(launch.os, "replace", refuse)
+    monkeypatch.setattr(files.os, "replace", refuse)
     with pytest.raises(OSError, match="No space left"):
         write_text(tmp_path / "a.csv", "second")
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == {"a.csv": "first"}
