@@ -19,7 +19,7 @@ from zoo.data.image_set import ImageSet, Split
 from zoo.networks.cell_network import build_network
 from zoo.spaces.genotype import CellGenotype
 from zoo.spaces.skeleton import Skeleton
-from zoo.training.trainer import Recipe
+from zoo.training.recipe import Recipe
 
 LOADERS = 2
 """Worker processes of a DataLoader."""

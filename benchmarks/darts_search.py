@@ -20,13 +20,13 @@ from milenas.strategy.search import Derived
 from milenas.supernet.config import DARTS_OPERATIONS, SupernetConfig, learned
 from milenas.supernet.topology import Kind
 from milenas.training.evaluator import SearchEvaluator
+from milenas.training.rules import UPDATES, Update
 from milenas.training.setup import SEARCH_RECIPE, Method, SearchSetup
-from milenas.training.updates import UPDATES, Update
 from zoo.data import ImageSet, load
 from zoo.population import Journal, Manager, SerialExecutor, WeightStore
 from zoo.population.trial import Job, Outcome, Record
 from zoo.spaces.skeleton import Skeleton
-from zoo.training.retraining import ORIGINALS
+from zoo.training.originals import ORIGINALS
 
 STUDIES = ("levels", "depth")
 COLUMNS = ("accuracy", "params", "depth_normal", "depth_reduction", "skips_normal", "convs_normal")

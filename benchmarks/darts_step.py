@@ -16,9 +16,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks._pairs import compared, torchs_own
-from milenas.supernet.config import SupernetConfig
+from milenas.supernet.config import KINDS, SupernetConfig
 from milenas.supernet.operations import Branch, Norm, Pool
-from milenas.supernet.supernet import KINDS, SearchCell, Supernet, build_supernet
+from milenas.supernet.supernet import SearchCell, Supernet, build_supernet
 from milenas.training.updates import EPSILON, Problem, direction
 from zoo.networks.operations import build_operation
 from zoo.spaces.genotype import INPUTS

@@ -24,7 +24,7 @@ from zoo.population.proxy import ProxySetting
 from zoo.spaces import CellGenotype, Skeleton
 from zoo.training import TrainingEvaluator, TrainingSetup
 from zoo.training.evaluator import make_evaluator
-from zoo.training.trainer import Recipe
+from zoo.training.recipe import Recipe
 
 SETTING = ProxySetting(0, 0, 0, 1)
 ENGINES = {"engine plain": "plain", "engine auto": "auto"}

@@ -34,7 +34,8 @@ from scarlet.evaluation.tree import PathTree, evaluate_paths
 from scarlet.extraction.inherited import searched_supernet
 from scarlet.strategy.replay import replayed
 from scarlet.supernet.file import load_supernet
-from scarlet.supernet.supernet import Supernet, SupernetForm, build_supernet
+from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.supernet import Supernet, build_supernet
 from zoo.data import load
 from zoo.data.augmentation import prepare
 from zoo.population import Journal

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from scarlet.commands.train import RECIPE, trained_supernet
 from scarlet.evaluation.subnets import calibration_images
 from scarlet.evaluation.tree import evaluate_paths, recalibrated
-from scarlet.supernet.supernet import SupernetForm
-from scarlet.supernet.training import SupernetEvaluator, SupernetSetup
+from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.setup import SupernetSetup
+from scarlet.supernet.training import SupernetEvaluator
 from zoo.data import ImageSet, load
 from zoo.data.augmentation import prepare
 from zoo.population import Job, ProxySetting, Trial

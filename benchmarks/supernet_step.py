@@ -20,8 +20,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from benchmarks._pairs import compared, torchs_own
+from scarlet.supernet.form import SupernetForm
 from scarlet.supernet.paths import Sampling, draw_paths
-from scarlet.supernet.supernet import Supernet, SupernetForm, build_supernet
+from scarlet.supernet.supernet import Supernet, build_supernet
 from scarlet.supernet.training import supernet_optimizer, supernet_step
 from zoo.spaces import Skeleton
 from zoo.spaces.chain import chain_of

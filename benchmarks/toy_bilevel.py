@@ -20,11 +20,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from milenas.training.updates import UPDATES, Problem, Update, direction, weights_first
+from milenas.training.rules import UPDATES, Update, weights_first
+from milenas.training.updates import Problem, direction
 from zoo.data import load
 from zoo.networks.operations import build_operation
 from zoo.spaces.operations import OPERATIONS
-from zoo.training.trainer import Recipe, learning_rate
+from zoo.training.recipe import Recipe
+from zoo.training.trainer import learning_rate
 
 EDGES = tuple(itertools.combinations(range(4), 2))
 """All edges among four nodes, the first of which is the cell's input."""

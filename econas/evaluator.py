@@ -5,7 +5,8 @@ from collections.abc import Sequence
 from econas.history.trajectory import RETRAIN
 from zoo.data.image_set import ImageSet
 from zoo.population.trial import Evaluator, Job, Outcome
-from zoo.training.evaluator import TrainingSetup, make_evaluator
+from zoo.training.evaluator import make_evaluator
+from zoo.training.setup import TrainingSetup
 
 
 class SearchEvaluator:

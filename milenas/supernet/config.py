@@ -10,6 +10,9 @@ from zoo.spaces.operations import OPERATIONS
 SPACE = "darts-supernet"
 OUTPUT = 1
 
+KINDS = ("normal", "reduction")
+"""The kinds of cells, in the order of a genotype."""
+
 DARTS_OPERATIONS = (
     NONE, "max_pool_3x3", "avg_pool_3x3", "skip_connect", "sep_conv_3x3", "sep_conv_5x5", "dil_conv_3x3",
     "dil_conv_5x5",

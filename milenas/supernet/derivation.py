@@ -1,11 +1,13 @@
 """Derivation: from architecture weights to the cells they stand for."""
 
 from collections.abc import Mapping, Sequence
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from milenas.supernet.topology import Pair, Topology, most_probable
 from zoo.spaces.genotype import INPUTS, Cell, Edge
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 NONE = "none"
 
@@ -14,7 +16,9 @@ class NoNodeLeftError(ValueError):
     """Every intermediate node has lost its inputs: there is no cell."""
 
 
-def derive_cell(topology: Topology, operations: Sequence[str], alpha: Tensor, beta: Tensor | None, keep: int) -> Cell:
+def derive_cell(
+    topology: Topology, operations: Sequence[str], alpha: "Tensor", beta: "Tensor | None", keep: int
+) -> Cell:
     """The cell that α and β stand for.
 
     Fixed topology: every node keeps its ``keep`` strongest edges by their best operation other than ``none``

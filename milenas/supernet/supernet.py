@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from milenas.supernet.config import SupernetConfig
+from milenas.supernet.config import KINDS, SupernetConfig
 from milenas.supernet.derivation import derive_cell
 from milenas.supernet.operations import MOMENTUM, Branch, Norm, Pool, without_parameters
 from milenas.supernet.topology import merged
@@ -17,7 +17,6 @@ from zoo.spaces.genotype import INPUTS, CellGenotype
 from zoo.spaces.operations import OPERATIONS, Operation
 from zoo.spaces.skeleton import CellPlan, Skeleton
 
-KINDS = ("normal", "reduction")
 START = 1e-3
 """Standard deviation of α and β at the start (Liu et al. 2019)."""
 

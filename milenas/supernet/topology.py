@@ -7,12 +7,13 @@ from 1). Successors are intermediate nodes only, so both inputs have as many of 
 from dataclasses import dataclass
 from functools import lru_cache
 from itertools import combinations, product
-from typing import Literal, get_args
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, Literal, get_args
 
 from zoo.spaces.genotype import INPUTS
+
+if TYPE_CHECKING:  # the shape of a supernet is read without torch
+    import torch
+    from torch import Tensor
 
 Kind = Literal["fixed", "inputs", "outputs", "stretchable"]
 KINDS: tuple[Kind, ...] = get_args(Kind)
@@ -114,8 +115,10 @@ def _edges(topology: Topology) -> tuple[Pair, ...]:
 
 
 @lru_cache
-def _members(topology: Topology, device: torch.device) -> Tensor:
+def _members(topology: Topology, device: "torch.device") -> "Tensor":
     """(all choices, edges): whether a choice holds an edge."""
+    import torch
+
     place = {edge: i for i, edge in enumerate(topology.edges)}
     held = torch.zeros(sum(topology.sizes), len(place), dtype=torch.bool)
     choices = [choice for chooser in topology.choosers for choice in chooser.choices]
@@ -124,29 +127,33 @@ def _members(topology: Topology, device: torch.device) -> Tensor:
     return held.to(device)
 
 
-def probabilities(topology: Topology, beta: Tensor) -> Tensor:
+def probabilities(topology: Topology, beta: "Tensor") -> "Tensor":
     """The probability of every choice, a softmax over each node's own (Eq. 5, 8 and 12, Huang 2020).
 
     Args:
         topology: not the fixed one.
         beta: (sum of ``topology.sizes``,).
     """
+    import torch
+
     return torch.cat([part.softmax(0) for part in torch.split(beta, topology.sizes)])
 
 
-def merged(topology: Topology, beta: Tensor) -> Tensor:
+def merged(topology: Topology, beta: "Tensor") -> "Tensor":
     """The weight s of every edge, (edges,): the scaled sum of the probabilities of the choices that hold it.
 
     Eq. 6 (input pairs), 10 (output pairs) and 13 (codes) of Huang 2020. The sums over pairs of maps are never
     built, so a cell needs the memory of one without topology weights. The paper's codes include the empty one, while
     its scale is exact without: with it, uniform β gives s = 1 − 2^-n for n successors, as printed.
     """
+    import torch
+
     scales = [chooser.scale for chooser in topology.choosers for _ in chooser.choices]
     scaled = probabilities(topology, beta) * torch.tensor(scales, device=beta.device, dtype=beta.dtype)
     return scaled @ _members(topology, beta.device).to(beta.dtype)
 
 
-def penalty(topology: Topology, beta: Tensor) -> Tensor:
+def penalty(topology: Topology, beta: "Tensor") -> "Tensor":
     """How much the most probable topology leaves nodes without an input (Eq. 14, Huang 2020); a scalar.
 
     0 exactly where every intermediate node has a predecessor that keeps it (ties aside), positive elsewhere.
@@ -154,6 +161,8 @@ def penalty(topology: Topology, beta: Tensor) -> Tensor:
     Deviation: the sum goes over every intermediate node; the printed one ends before node N, which is the last
     intermediate node here, and would let cells pass that lose it.
     """
+    import torch
+
     if topology.kind in ("fixed", "inputs"):  # every node has its inputs
         return beta.new_zeros(())
     held = _members(topology, beta.device)
@@ -173,8 +182,10 @@ def penalty(topology: Topology, beta: Tensor) -> Tensor:
     return missing
 
 
-def most_probable(topology: Topology, beta: Tensor) -> tuple[Pair, ...]:
+def most_probable(topology: Topology, beta: "Tensor") -> tuple[Pair, ...]:
     """The edges of every node's most probable choice, by target and then by source; of equals the first."""
+    import torch
+
     picked = [
         chooser.choices[int(part.argmax())]
         for chooser, part in zip(topology.choosers, torch.split(beta.detach().cpu(), topology.sizes), strict=True)

@@ -10,7 +10,8 @@ from torch import Tensor
 from zoo.data.augmentation import Augmentation, augment, draw
 from zoo.data.image_set import ImageSet, split_off
 from zoo.training.distributed import ProcessGroup
-from zoo.training.trainer import Examples, Recipe, Stage, batch_slices, random_stream
+from zoo.training.recipe import Recipe
+from zoo.training.trainer import Examples, Stage, batch_slices, random_stream
 
 # Purposes of the random streams; every use of randomness has a number of its own.
 DIVISION = 701

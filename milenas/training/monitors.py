@@ -7,8 +7,9 @@ from math import log
 import torch
 from torch import Tensor
 
+from milenas.supernet.config import KINDS
 from milenas.supernet.derivation import depth
-from milenas.supernet.supernet import KINDS, Supernet
+from milenas.supernet.supernet import Supernet
 from milenas.supernet.topology import penalty
 from milenas.training.updates import Loss
 from zoo.spaces.genotype import Cell, CellGenotype

@@ -2,16 +2,16 @@
 
 import dataclasses
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-import torch
-
 from milenas.supernet.config import SupernetConfig
-from milenas.training.updates import UPDATES, Update, second_order
+from milenas.training.rules import UPDATES, Update, second_order
 from zoo.spaces.skeleton import Skeleton
-from zoo.training import Precision, Recipe
-from zoo.training.retraining import ORIGINALS
+from zoo.training.originals import ORIGINALS
+from zoo.training.recipe import Precision, Recipe
+from zoo.training.setup import read_fields
 
 Sampler = Literal["mixed", "gumbel"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
@@ -32,8 +32,8 @@ class Method:
     """How α and β are learned; the defaults are those of MiLeNAS (He et al. 2020).
 
     Attributes:
-        update: the rule, one of :data:`milenas.training.updates.UPDATES`.
-        lam: λ of MiLeNAS, see :func:`milenas.training.updates.shares`.
+        update: the rule, one of :data:`milenas.training.rules.UPDATES`.
+        lam: λ of MiLeNAS, see :func:`milenas.training.rules.shares`.
         sampler: "mixed": every operation at its weight; "gumbel": one drawn operation per edge (Dong, Yang 2019).
         bilevel_until: epochs of the rule's bilevel form before it mixes levels.
         penalty: weight of the penalty on invalid topologies (10, Huang 2020).
@@ -150,5 +150,26 @@ class SearchSetup:
     def identity(self) -> dict[str, Any]:
         """The setup as JSON-ready data; the device counts by its type only."""
         data = dataclasses.asdict(self)
-        data["precision"]["device"] = torch.device(self.precision.device).type
+        data["precision"]["device"] = self.precision.device_type
         return data
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "SearchSetup":
+        """The setup that :meth:`identity` wrote; what was left out has its default, the device no number.
+
+        Raises:
+            ValueError: for fields that a setup does not have, or values out of range.
+        """
+        return read_fields(cls, data, PARTS)
+
+
+PARTS = {
+    "shape": SupernetConfig,
+    "skeleton": Skeleton,
+    "final": Skeleton,
+    "recipe": Recipe,
+    "method": Method,
+    "retrain": Recipe,
+    "precision": Precision,
+}
+"""The fields of :class:`SearchSetup` that have fields themselves."""

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from milenas.supernet.supernet import KINDS, Mixing, Supernet
+from milenas.supernet.config import KINDS
+from milenas.supernet.supernet import Mixing, Supernet
 from milenas.supernet.topology import penalty
 from milenas.training.batches import Batches
+from milenas.training.rules import weights_first
 from milenas.training.setup import Method, SearchSetup
-from milenas.training.updates import Gradient, Loss, Problem, direction, plain_gradient, weights_first
+from milenas.training.updates import Gradient, Loss, Problem, direction, plain_gradient
 from zoo.training import Recipe
 from zoo.training.distributed import ProcessGroup
 from zoo.training.trainer import Diverged, Stage, learning_rate, make_optimizer, random_stream

@@ -7,13 +7,11 @@ papers write α for everything that is not w; here that is α and β.
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch
 from torch import Tensor
 
-Update = Literal["single", "darts1", "darts2", "milenas1", "milenas2"]
-UPDATES: tuple[Update, ...] = get_args(Update)
+from milenas.training.rules import Update, second_order, shares
 
 Loss = Callable[[], Tensor]
 """A mean loss at the current w, α and β, computed anew at every call."""
@@ -61,38 +59,13 @@ class Problem:
         return [*self.alphas, *self.betas]
 
 
-def shares(update: Update, lam: float) -> tuple[float, float]:
-    """How much of the training and of the validation loss a rule descends.
-
-    The mixing parameter λ of MiLeNAS stands where the paper prints it: on the validation term in first order, on the
-    training term in second order. So λ = 0 is single level in the one case and DARTS second order in the other.
-    """
-    return {
-        "single": (1.0, 0.0),
-        "darts1": (0.0, 1.0),
-        "darts2": (0.0, 1.0),
-        "milenas1": (1.0, lam),
-        "milenas2": (lam, 1.0),
-    }[update]
-
-
-def second_order(update: Update) -> bool:
-    """Whether a rule looks through w's next step by finite differences."""
-    return update in ("darts2", "milenas2")
-
-
-def weights_first(update: Update) -> bool:
-    """Whether w steps before α and β, which then see the new w (MiLeNAS first order; DARTS has it the other way)."""
-    return update in ("single", "milenas1")
-
-
 def direction(update: Update, problem: Problem, *, lam: float, rate: float, epsilon: float = EPSILON) -> list[Tensor]:
     """What the optimizer of α and β descends in one step; w is left as it was, bit for bit.
 
     Args:
         update: the rule.
         problem: losses and parameters.
-        lam: λ of MiLeNAS, see :func:`shares`.
+        lam: λ of MiLeNAS, see :func:`milenas.training.rules.shares`.
         rate: ξ, the current learning rate of w; first order does not use it.
         epsilon: of the finite differences.
     """

@@ -23,7 +23,7 @@ from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.chain_space import CHAIN_SPACES
 from zoo.spaces.genotype import ChainGenotype
 from zoo.training.memory import free_memory, out_of_memory
-from zoo.training.trainer import DTYPES
+from zoo.training.recipe import DTYPES, torch_dtype
 
 CALIBRATION = 703
 """Purpose of the random stream that draws the images of a recalibration."""
@@ -119,7 +119,7 @@ class SubnetEvaluator:
         held = read_supernet(inheritance.weights, device=inheritance.device)
         require_fitting(images, held.classes, held.network.skeleton)
         self._network, self._labels = held.network, images.validation.labels
-        dtype = DTYPES[inheritance.dtype]
+        dtype = torch_dtype(inheritance.dtype)
         if dtype == torch.float64:
             self._network.double()
         self._network = self._network.to(memory_format=torch.channels_last)

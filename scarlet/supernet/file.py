@@ -12,7 +12,8 @@ from typing import Any
 
 import torch
 
-from scarlet.supernet.supernet import Supernet, SupernetForm, build_supernet
+from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.supernet import Supernet, build_supernet
 from zoo.data.image_set import ImageSet
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.checkpoint import read_tensors

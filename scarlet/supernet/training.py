@@ -3,9 +3,8 @@
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from dataclasses import dataclass
 from functools import partial
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
@@ -15,20 +14,21 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from scarlet.evaluation.tree import evaluate_paths
-from scarlet.supernet.paths import Sampling, draw_paths
+from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.paths import draw_paths
+from scarlet.supernet.setup import SupernetSetup
 from scarlet.supernet.similarity import feature_similarity, mean_similarity
-from scarlet.supernet.supernet import Start, Supernet, SupernetForm, build_supernet
+from scarlet.supernet.supernet import Supernet, build_supernet
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.population.trial import Job, Outcome
 from zoo.training.checkpoint import save_checkpoint
 from zoo.training.distributed import ALONE, ProcessGroup
-from zoo.training.evaluator import WEIGHTS, TrainingSetup, guarded, resumed, sample
+from zoo.training.evaluator import WEIGHTS, guarded, resumed, sample
+from zoo.training.recipe import Precision, Recipe
 from zoo.training.trainer import (
     Diverged,
     Examples,
-    Precision,
-    Recipe,
     Stage,
     augmented_batches,
     batch_slices,
@@ -45,27 +45,6 @@ MEASURED_PATHS = 8
 
 COMPARED = 64
 """Validation images on which parallel choices are compared."""
-
-VERSION = 1
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SupernetSetup:
-    """Everything that decides what training a supernet gives, except its form and the images.
-
-    Attributes:
-        training: skeleton, recipe, precision, seed, threads.
-        sampling: which paths a step takes.
-        start: what stabilizers begin as.
-    """
-
-    training: TrainingSetup
-    sampling: Sampling
-    start: Start = "identity"
-
-    def identity(self) -> dict[str, Any]:
-        """The setup as JSON-ready data, part of a run's identity."""
-        return self.training.identity() | {"sampling": self.sampling, "stabilizer_start": self.start}
 
 
 def new_supernet(form: SupernetForm, setup: SupernetSetup, root: int = 0) -> Supernet:

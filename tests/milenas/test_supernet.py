@@ -7,10 +7,10 @@ from torch.nn import functional
 
 from benchmarks.darts_step import PlainSupernet, plain_first
 from milenas.strategy.size import channels_for, check_params, final_skeleton
-from milenas.supernet.config import DARTS_OPERATIONS, SupernetConfig
+from milenas.supernet.config import DARTS_OPERATIONS, KINDS, SupernetConfig
 from milenas.supernet.derivation import derive_cell
 from milenas.supernet.operations import Norm
-from milenas.supernet.supernet import KINDS, Supernet, build_supernet
+from milenas.supernet.supernet import Supernet, build_supernet
 from milenas.supernet.topology import Topology
 from tests.cells import STRETCHED
 from zoo.networks import build_network, measured_cost

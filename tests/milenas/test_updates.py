@@ -12,7 +12,8 @@ from torch.nn import functional
 from milenas.supernet.config import DARTS_OPERATIONS, SupernetConfig, learned
 from milenas.supernet.supernet import build_supernet
 from milenas.supernet.topology import penalty
-from milenas.training.updates import Problem, direction, first_order, shares, unrolled
+from milenas.training.rules import shares
+from milenas.training.updates import Problem, direction, first_order, unrolled
 from zoo.spaces import Skeleton
 
 RATE = 0.025

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import nn
 
-from scarlet.supernet.supernet import Supernet, SupernetForm, build_supernet
+from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.supernet import Supernet, build_supernet
 from zoo.data.image_set import ImageSet, Split
 from zoo.spaces.skeleton import Skeleton
 

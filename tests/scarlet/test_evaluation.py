@@ -7,7 +7,7 @@ from torch import nn
 
 from scarlet.evaluation.folded import FoldedSupernet, Folding, fusible
 from scarlet.evaluation.tree import PathTree, evaluate_paths, recalibrated
-from scarlet.supernet.supernet import SupernetForm
+from scarlet.supernet.form import SupernetForm
 from zoo.spaces.genotype import ChainGenotype, SpaceGenotype
 
 SPACES = ["scarlet-s1-cifar", "scarlet-s2-cifar", "nas-bench-macro"]

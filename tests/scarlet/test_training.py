@@ -11,10 +11,12 @@ import pytest
 import torch
 from torch import nn
 
-from scarlet.supernet.supernet import SupernetForm, build_supernet, training
+from scarlet.supernet import training
+from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.setup import SupernetSetup
+from scarlet.supernet.supernet import build_supernet
 from scarlet.supernet.training import (
     SupernetEvaluator,
-    SupernetSetup,
     new_supernet,
     supernet_optimizer,
     supernet_step,

@@ -11,7 +11,8 @@ from zoo.networks import build_network
 from zoo.population import Job, Journal, Manager, Outcome, ProxySetting, Record, SerialExecutor, Trial, WeightStore
 from zoo.spaces import DARTS, PUBLISHED, Skeleton
 from zoo.training import Precision, Recipe, TrainingSetup
-from zoo.training.retraining import ORIGINALS, Retraining
+from zoo.training.originals import ORIGINALS
+from zoo.training.retraining import Retraining
 from zoo.training.trainer import (
     Examples,
     Stage,

@@ -13,7 +13,8 @@ from zoo.population.executor import Executor
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Job, Trial
 from zoo.spaces.cell_space import ECONAS_SEARCH
-from zoo.training.evaluator import TrainingSetup, make_evaluator
+from zoo.training.evaluator import make_evaluator
+from zoo.training.setup import TrainingSetup
 
 SETTING = ProxySetting(4, 4, 0, 1)
 GPU_EPOCHS = 8

@@ -158,7 +158,7 @@ def prepare_bench(
     """
     from zoo.data import load
     from zoo.training import TrainingSetup
-    from zoo.training.evaluator import ENGINES
+    from zoo.training.setup import ENGINES
 
     if min(threads, streams) < 1:
         raise ValueError(f"threads and streams must be at least 1, got {threads} and {streams}")

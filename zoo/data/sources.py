@@ -10,9 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
 
 from zoo.data.decoded import default_cache
 from zoo.data.folder import hold_out, open_folder
@@ -83,10 +81,13 @@ def resize(images: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
     """uint8 (N, C, H, W) → uint8 (N, C, resolution, resolution), antialiased bilinear, rounded to nearest."""
     if images.shape[2:] == (resolution, resolution):
         return images
+    import torch  # here, as below: who only divides images does without the seconds it takes
+    from torch.nn import functional
+
     resized = np.empty((*images.shape[:2], resolution, resolution), dtype=np.uint8)
     for start in range(0, len(images), _RESIZE_CHUNK):
         pixels = torch.from_numpy(images[start : start + _RESIZE_CHUNK]).float()
-        pixels = F.interpolate(pixels, size=(resolution, resolution), mode="bilinear", antialias=True)
+        pixels = functional.interpolate(pixels, size=(resolution, resolution), mode="bilinear", antialias=True)
         resized[start : start + _RESIZE_CHUNK] = pixels.round_().clamp_(0, 255).to(torch.uint8).numpy()
     return resized
 
@@ -145,7 +146,9 @@ def _check_count(name: str, count: int, available: int, note: str = "") -> None:
 
 def _digits() -> Pool:
     """Scikit-learn's 1,797 handwritten digits of 8 x 8, grey values 0 to 16; a fifth is the test split."""
+    import torch
     from sklearn.datasets import load_digits  # here: half a second that the other data sets need not pay
+    from torch.nn import functional
 
     digits = load_digits()
     labels = digits.target.astype(np.int64)
@@ -153,7 +156,7 @@ def _digits() -> Pool:
     grey = torch.from_numpy(digits.images).float()[:, None] / 16  # (N, 1, 8, 8), 0 to 1
 
     def read(indices: NDArray[np.int64], resolution: int) -> NDArray[np.uint8]:
-        pixels = F.interpolate(
+        pixels = functional.interpolate(
             grey[torch.from_numpy(indices)], size=(resolution, resolution), mode="bilinear", antialias=True
         )
         return (pixels * 255).round_().clamp_(0, 255).to(torch.uint8).numpy()

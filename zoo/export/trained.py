@@ -13,9 +13,10 @@ from zoo.population.trial import Record, Trial
 from zoo.population.weights import WeightStore
 from zoo.spaces.genotype import SpaceGenotype
 from zoo.training.checkpoint import load_checkpoint
-from zoo.training.evaluator import TrainingSetup
+from zoo.training.recipe import Precision
+from zoo.training.setup import TrainingSetup
 from zoo.training.stream import measure_stream
-from zoo.training.trainer import Precision, evaluate, make_optimizer
+from zoo.training.trainer import evaluate, make_optimizer
 
 
 def trained_model(

@@ -1,12 +1,19 @@
-"""What was asked, what was measured, who is running: trials, records, journal, strategies, executors. No torch."""
+"""What was asked, what was measured, who is running: trials, records, journal, strategies, executors. No torch.
 
-from zoo.population.executor import Executor, SerialExecutor
-from zoo.population.journal import Journal
-from zoo.population.manager import Manager
-from zoo.population.proxy import ProxySetting, acceleration, parse_grid
-from zoo.population.strategy import FixedList, GenotypeSequence, RandomSearch, Strategy
-from zoo.population.trial import Evaluator, Job, Outcome, Record, Trial
-from zoo.population.weights import WeightStore
+What this package offers is imported when it is asked for: a trial can be read without the journal's libraries.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from zoo.population.executor import Executor, SerialExecutor
+    from zoo.population.journal import Journal
+    from zoo.population.manager import Manager
+    from zoo.population.proxy import ProxySetting, acceleration, parse_grid
+    from zoo.population.strategy import FixedList, GenotypeSequence, RandomSearch, Strategy
+    from zoo.population.trial import Evaluator, Job, Outcome, Record, Trial
+    from zoo.population.weights import WeightStore
 
 __all__ = [
     "Evaluator",
@@ -27,3 +34,29 @@ __all__ = [
     "acceleration",
     "parse_grid",
 ]
+
+_PLACES = {
+    "Evaluator": "trial",
+    "Executor": "executor",
+    "FixedList": "strategy",
+    "GenotypeSequence": "strategy",
+    "Job": "trial",
+    "Journal": "journal",
+    "Manager": "manager",
+    "Outcome": "trial",
+    "ProxySetting": "proxy",
+    "RandomSearch": "strategy",
+    "Record": "trial",
+    "SerialExecutor": "executor",
+    "Strategy": "strategy",
+    "Trial": "trial",
+    "WeightStore": "weights",
+    "acceleration": "proxy",
+    "parse_grid": "proxy",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

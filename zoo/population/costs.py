@@ -8,7 +8,6 @@ from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from zoo.population.trial import Evaluator, Job, Outcome
 from zoo.spaces.chain_cost import ChainCosts
@@ -134,6 +133,8 @@ def read_latency(path: Path, options: Sequence[int], name: str = "latency") -> S
         ValueError: for a file of another form, or values that are missing, doubled, negative or no numbers.
         OSError: if the file cannot be read.
     """
+    import pandas as pd  # here: half a second that searches without a latency need not pay
+
     try:
         frame = pd.read_csv(path)
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:

@@ -11,9 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from pymoo.indicators.hv import HV
-from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting
-from scipy.optimize import linear_sum_assignment
 
 Losses = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
@@ -152,6 +149,8 @@ def front(losses: Losses) -> Numbers:
     """The rows that no other row dominates, ascending; equal rows are all in or all out."""
     if not len(losses):
         return np.zeros(0, dtype=np.int64)
+    from pymoo.util.nds.non_dominated_sorting import NonDominatedSorting  # here: pymoo takes more than a second
+
     found = NonDominatedSorting().do(losses, only_non_dominated_front=True)
     return np.sort(np.asarray(found, dtype=np.int64))
 
@@ -172,6 +171,8 @@ def hypervolume(losses: Losses, ideal: npt.ArrayLike, worst: npt.ArrayLike) -> f
     points = np.maximum(points[(points < 1).all(axis=1)], 0.0)
     if not len(points):
         return 0.0
+    from pymoo.indicators.hv import HV
+
     return float(HV(ref_point=np.ones(points.shape[1])).do(points))
 
 
@@ -198,5 +199,7 @@ def equispaced(losses: Losses, wanted: Sequence[Objective], count: int) -> Numbe
     if count == 1:
         return found[[int(np.abs(length - length[-1] / 2).argmin())]]
     inner, places = length[1:-1], np.linspace(0.0, length[-1], count)[1:-1]
+    from scipy.optimize import linear_sum_assignment  # here: it takes more than a second
+
     _, chosen = linear_sum_assignment(np.abs(places[:, None] - inner[None, :]))
     return found[np.concatenate([[0], 1 + np.sort(chosen), [len(found) - 1]]).astype(np.int64)]

@@ -1,4 +1,7 @@
-"""Selection: who survives a generation by rank and weighted crowding, and whose children come next."""
+"""Selection: who survives a generation by rank and weighted crowding, and whose children come next.
+
+Pymoo, which takes more than a second, is imported where it is used.
+"""
 
 import math
 from collections.abc import Sequence
@@ -7,11 +10,6 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from pymoo.core.population import Population
-from pymoo.core.problem import Problem
-from pymoo.operators.crossover.ux import UniformCrossover
-from pymoo.operators.selection.tournament import TournamentSelection
-from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
 
 from zoo.population.front import Losses, Numbers, Objective
 
@@ -103,6 +101,9 @@ def survive(losses: Losses, weights: Sequence[float], count: int, rng: np.random
 
     Of rows with equal losses one has the room around them and the others none.
     """
+    from pymoo.core.population import Population
+    from pymoo.operators.survival.rank_and_crowding import RankAndCrowding
+
     method = RankAndCrowding(crowding_func=lambda points, n_remove: weighted_crowding(points, weights, n_remove))
     method.filter_infeasible = False  # only feasible networks come here
     everyone = Population.new("F", losses)
@@ -116,6 +117,9 @@ def survive(losses: Losses, weights: Sequence[float], count: int, rng: np.random
 
 def tournament(survivors: Survivors, count: int, rng: np.random.Generator) -> Numbers:
     """(count, 2) places among the survivors: parents, each the better of two by rank, then by room."""
+    from pymoo.core.population import Population
+    from pymoo.operators.selection.tournament import TournamentSelection
+
     places = Population.new("place", np.arange(len(survivors.numbers)))
     selection = TournamentSelection(func_comp=_first)
     pairs = selection.do(None, places, count, n_parents=2, to_pop=False, random_state=rng)
@@ -129,6 +133,10 @@ def _first(_: Any, pairs: Numbers, **__: Any) -> Any:
 
 def crossed(first: Numbers, second: Numbers, rng: np.random.Generator) -> Numbers:
     """A child (genes,) of two parents (genes,): every gene is one of theirs, either as likely (uniform crossover)."""
+    from pymoo.core.population import Population
+    from pymoo.core.problem import Problem
+    from pymoo.operators.crossover.ux import UniformCrossover
+
     parents = Population.new("X", np.stack([first, second]))
     operator, problem = UniformCrossover(prob=1.0), Problem(n_var=len(first))
     children = operator(problem, parents, parents=np.array([[0, 1]]), random_state=rng)

@@ -4,14 +4,17 @@ import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from zoo.population.costs import TableCosts
 from zoo.population.trial import Job, Outcome, Record
 from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO, ChainSpace
 from zoo.spaces.genotype import ChainGenotype, Genotype
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +101,8 @@ def read_table(path: Path) -> Table:
         ValueError: if a column is missing, an architecture or accuracy cannot be read, or rows are missing.
         OSError: if the file cannot be read.
     """
+    import pandas as pd  # here: half a second that searches without a table need not pay
+
     try:
         frame = pd.read_csv(path, dtype={layout.architecture: str for layout in LAYOUTS})
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, EOFError, zlib.error) as error:
@@ -126,12 +131,14 @@ def read_table(path: Path) -> Table:
     return Table(layout.space, rows, _costs(frame, layout, path))
 
 
-def _costs(frame: pd.DataFrame, layout: Layout, path: Path) -> TableCosts:
+def _costs(frame: "pd.DataFrame", layout: Layout, path: Path) -> TableCosts:
     """What the table lists of MACs and parameters.
 
     Raises:
         ValueError: for a value that is no number from 0 up.
     """
+    import pandas as pd
+
     place = tuple(np.array([layout.space.read(name) for name in frame[layout.architecture].fillna("")]).T)
     listed = {}
     for name, (column, unit) in layout.costs.items():

@@ -3,10 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
-import pandas as pd
 
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting, training_macs
@@ -18,6 +17,9 @@ from zoo.reliability.study import REFERENCE
 from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, require_cells
 from zoo.spaces.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 INTERVALS = 501
 """Purpose of the random stream that draws bootstrap resamples."""
@@ -227,6 +229,8 @@ def _lines(
     resamples: int,
 ) -> list[FactorLine]:
     """Every sequence of at least two settings that differ in one factor only."""
+    import pandas as pd
+
     reference = pd.DataFrame(targets).mean(axis=1).to_numpy()
     lines = []
     for factor in FACTORS:
@@ -257,8 +261,10 @@ def _mean(values: Sequence[float] | np.ndarray[Any, np.dtype[np.float64]]) -> fl
     return math.fsum(finite) / len(finite) if finite else math.nan
 
 
-def settings_frame(findings: Findings) -> pd.DataFrame:
+def settings_frame(findings: Findings) -> "pd.DataFrame":
     """The table of settings, one row each, by ascending acceleration: what ``study.csv`` holds."""
+    import pandas as pd
+
     rows = []
     for found in findings.settings:
         measured = found.score
@@ -287,8 +293,10 @@ def settings_frame(findings: Findings) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def baselines_frame(findings: Findings) -> pd.DataFrame:
+def baselines_frame(findings: Findings) -> "pd.DataFrame":
     """The free proxies, one row each: MACs and parameters."""
+    import pandas as pd
+
     return pd.DataFrame(
         {
             "proxy": one.setting,
@@ -303,8 +311,10 @@ def baselines_frame(findings: Findings) -> pd.DataFrame:
     )
 
 
-def entropy_frame(findings: Findings) -> pd.DataFrame:
+def entropy_frame(findings: Findings) -> "pd.DataFrame":
     """ρ along every factor: one row per line, with its entropy."""
+    import pandas as pd
+
     return pd.DataFrame(
         {
             "factor": line.factor,

@@ -24,7 +24,6 @@ from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtr, ndtri
 
 from zoo.reliability.correlation import Array, Measure, pair, undefined_because
 
@@ -107,6 +106,8 @@ def from_draws(value: float, draws: Array, networks: int, level: float = 0.95, s
     else:
         error = max(spread(fisher(defined, networks)), bonett_wright(value, networks) / 2)
         # Half the normal-theory error is a floor: a few networks in perfect order are no certainty.
+        from scipy.special import ndtri
+
         reach = ndtri(1 - tail) * error
         low, high = np.tanh(fisher(value, networks) + np.array([-reach, reach]))
     return Estimate(value, min(value, float(low)), max(value, float(high)))
@@ -120,6 +121,8 @@ def fisher(values: npt.ArrayLike, networks: int) -> Array:
 
 def spread(draws: npt.ArrayLike) -> float:
     """Half the width of the central 68.27 %: the standard error, if the draws were normal."""
+    from scipy.special import ndtr
+
     low, high = np.quantile(np.asarray(draws), ndtr([-1, 1]))
     return float(high - low) / 2
 

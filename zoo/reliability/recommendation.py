@@ -27,7 +27,6 @@ from itertools import combinations
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import ndtri
 
 from zoo.reliability.correlation import (
     Array,
@@ -217,6 +216,8 @@ def _evidence(
     tail = (1 - level) / 2  # half the error for each route
     joint = _joint_quantile(draws[usable], 1 - tail, rng)
     bounds[usable] = np.tanh(z - joint * errors)[usable]
+    from scipy.special import ndtri
+
     alone = usable & (z + ndtri(tail) * errors >= goal)
     slow_first = np.argsort(speed, kind="stable")
     in_sequence = slow_first[np.logical_and.accumulate(alone[slow_first])]

@@ -10,8 +10,8 @@ import torch
 from torch import Tensor
 
 from zoo.networks.engine.program import Program
+from zoo.training.recipe import Recipe
 from zoo.training.step import train_step
-from zoo.training.trainer import Recipe
 
 
 class CapturedStep:

@@ -19,15 +19,13 @@ from zoo.training.captured import CapturedStep
 from zoo.training.cuda_streams import in_turns
 from zoo.training.distributed import ALONE
 from zoo.training.memory import largest_fitting
+from zoo.training.recipe import Precision, Recipe, torch_dtype
 from zoo.training.trainer import (
     AUGMENT,
-    DTYPES,
     EVALUATION_BATCH,
     SHUFFLE,
     Diverged,
     Examples,
-    Precision,
-    Recipe,
     Stage,
     batch_slices,
     learning_rate,
@@ -46,7 +44,7 @@ def prefers_program(engine: str, resolution: int, device: str) -> bool:
 
 def make_program(networks: Sequence[CellNetwork], precision: Precision, recipe: Recipe) -> Program:
     """The networks as one program in a precision's dtype, for a recipe's batches."""
-    return Program(networks, DTYPES[precision.dtype], recipe.batch)
+    return Program(networks, torch_dtype(precision.dtype), recipe.batch)
 
 
 def load_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer]) -> None:

@@ -1,9 +1,8 @@
 """The evaluator: trials to records in a worker, by training each network on the images the worker holds."""
 
-import dataclasses
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import chain, pairwise
 from typing import Any, Protocol
 
@@ -31,12 +30,10 @@ from zoo.training.cotraining import (
 )
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.memory import free_memory, out_of_memory
+from zoo.training.setup import TrainingSetup
 from zoo.training.trainer import (
-    ADDED,
     Diverged,
     Examples,
-    Precision,
-    Recipe,
     Stage,
     evaluate,
     make_optimizer,
@@ -45,53 +42,6 @@ from zoo.training.trainer import (
 
 # Purposes of the random streams; every use of randomness has a number of its own.
 WEIGHTS, SAMPLE = 304, 305
-
-ENGINES = ("auto", "plain")
-"""auto: as one program with the rest of its batch where maps are small, else plain; plain: the modules themselves."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TrainingSetup:
-    """Everything that decides what training a trial gives, except the images; part of a run's identity.
-
-    Attributes:
-        skeleton: of the original setting; proxy settings reduce it.
-        recipe: batch, schedule, regularisation.
-        precision: device, dtype, memory format.
-        seed: of weights, order, augmentation and sample subsets.
-        threads: CPU threads of a worker; another number gives other last bits.
-        engine: how networks are executed, one of :data:`ENGINES`; another gives other last bits.
-        streams: programs that the networks of a batch are shared out to, side by side on a GPU; more give other
-            last bits.
-
-    Raises:
-        ValueError: for an engine that does not exist, or less than one stream.
-    """
-
-    skeleton: Skeleton = field(default_factory=Skeleton)
-    recipe: Recipe = field(default_factory=Recipe)
-    precision: Precision = field(default_factory=Precision)
-    seed: int = 0
-    threads: int = 1
-    engine: str = "plain"
-    streams: int = 1
-
-    def __post_init__(self) -> None:
-        if self.streams < 1:
-            raise ValueError(f"streams must be at least 1, got {self.streams}")
-        if self.engine not in ENGINES:
-            raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
-
-    def identity(self) -> dict[str, Any]:
-        """The setup as JSON-ready data; the device counts by its type only, and see :data:`ADDED`."""
-        data = dataclasses.asdict(self)
-        for field_ in dataclasses.fields(Recipe):
-            if field_.name in ADDED and data["recipe"][field_.name] == field_.default:
-                del data["recipe"][field_.name]
-        if self.streams == 1:  # as in runs from before there were any
-            del data["streams"]
-        data["precision"]["device"] = torch.device(self.precision.device).type
-        return data
 
 
 def side_by_side(count: int, streams: int) -> list[slice]:

@@ -12,7 +12,7 @@ from zoo.networks.network import build_any
 from zoo.population.proxy import ProxySetting
 from zoo.spaces.genotype import Genotype
 from zoo.training.cotraining import evaluate_together, make_program, prefers_program, train_together
-from zoo.training.evaluator import TrainingSetup
+from zoo.training.setup import TrainingSetup
 from zoo.training.trainer import Examples, Stage, evaluate, make_optimizer, train_stage
 
 STEPS = 3

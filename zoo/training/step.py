@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from zoo.networks.engine.program import Program
-from zoo.training.trainer import Recipe
+from zoo.training.recipe import Recipe
 
 
 def train_step(

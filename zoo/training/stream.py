@@ -14,12 +14,13 @@ from zoo.networks.network import Network
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Job, Outcome
 from zoo.training.distributed import ALONE, ProcessGroup
-from zoo.training.evaluator import TrainingSetup, run_job, sample
+from zoo.training.evaluator import run_job, sample
+from zoo.training.recipe import Precision
+from zoo.training.setup import TrainingSetup
 from zoo.training.trainer import (
     AUGMENT,
     EVALUATION_BATCH,
     SHUFFLE,
-    Precision,
     Stage,
     batch_slices,
     measure,

@@ -1,0 +1,46 @@
+"""The setup of a supernet's training: everything that decides what it gives, except form and images; no torch."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from scarlet.supernet.form import STARTS, Start
+from scarlet.supernet.paths import SAMPLINGS, Sampling
+from zoo.training.setup import TrainingSetup
+
+VERSION = 1
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupernetSetup:
+    """Everything that decides what training a supernet gives, except its form and the images.
+
+    Attributes:
+        training: skeleton, recipe, precision, seed, threads.
+        sampling: which paths a step takes.
+        start: what stabilizers begin as.
+    """
+
+    training: TrainingSetup
+    sampling: Sampling
+    start: Start = "identity"
+
+    def identity(self) -> dict[str, Any]:
+        """The setup as JSON-ready data, part of a run's identity."""
+        return self.training.identity() | {"sampling": self.sampling, "stabilizer_start": self.start}
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any]) -> "SupernetSetup":
+        """The setup that :meth:`identity` wrote; what was left out of the training has its default.
+
+        Raises:
+            ValueError: for fields that a setup does not have, or values out of range.
+        """
+        own = ("sampling", "stabilizer_start")
+        training = TrainingSetup.from_dict({name: value for name, value in data.items() if name not in own})
+        sampling, start = data.get("sampling"), data.get("stabilizer_start", "identity")
+        if sampling not in SAMPLINGS:
+            raise ValueError(f"unknown sampling {sampling!r}, expected {' or '.join(SAMPLINGS)}")
+        if start not in STARTS:
+            raise ValueError(f"unknown start {start!r} of stabilizers, expected {' or '.join(STARTS)}")
+        return cls(training=training, sampling=sampling, start=start)
