@@ -28,7 +28,7 @@ from zoo.spaces.cell_space import cell_space
 from zoo.spaces.cost import cost as network_cost
 from zoo.spaces.genotype import require_cells
 from zoo.training import Recipe
-from zoo.training.retraining import AUXILIARY, ORIGINALS
+from zoo.training.originals import AUXILIARY, ORIGINALS
 from zoo.training.speed import seconds_per_image
 
 app = typer.Typer(no_args_is_help=True, help="EcoNAS: evolution on hierarchical proxies (Zhou et al. 2020).")

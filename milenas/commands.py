@@ -13,15 +13,15 @@ from milenas.run import keep_report, run_search, say_report
 from milenas.strategy.search import SupernetSearch
 from milenas.supernet.config import DARTS_OPERATIONS, SupernetConfig, learned
 from milenas.supernet.topology import KINDS
+from milenas.training.rules import Update
 from milenas.training.setup import SEARCH_RECIPE, Method, Sampler, SearchSetup
-from milenas.training.updates import Update
 from zoo.commands import options as opt
 from zoo.data import load
 from zoo.population.journal import Journal
 from zoo.spaces.skeleton import Skeleton
 from zoo.training import Recipe
 from zoo.training.distributed import process_place
-from zoo.training.retraining import ORIGINALS
+from zoo.training.originals import ORIGINALS
 
 app = typer.Typer(no_args_is_help=True, help="Differentiable search: DARTS, MiLeNAS, stretchable cells.")
 

@@ -13,9 +13,10 @@ from rich.console import Console
 from zoo.launch import WEIGHTS, check_folder, locked, open_run, run_ranks, write_text
 
 from scarlet.supernet.file import NAME, TrainedSupernet, save_supernet
+from scarlet.supernet.form import STARTS, SupernetForm
 from scarlet.supernet.paths import SAMPLINGS
-from scarlet.supernet.supernet import STARTS, SupernetForm
-from scarlet.supernet.training import VERSION, SupernetEvaluator, SupernetSetup, new_supernet, supernet_optimizer
+from scarlet.supernet.setup import VERSION, SupernetSetup
+from scarlet.supernet.training import SupernetEvaluator, new_supernet, supernet_optimizer
 from zoo.commands import options as opt
 from zoo.data.image_set import ImageSet
 from zoo.population.journal import Journal
