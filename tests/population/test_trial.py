@@ -19,7 +19,7 @@ def trial(**changes):
 
 TRIALS = [
     trial(),
-    trial(start=20, stop=40, resumes=0, role="promotion", keep=True),
+    trial(start=20, stop=40, resumes=0, role="promotion", keep=True, tags={"cycle": 3, "rung": None}),
     trial(parent="0123456789abcdef0123", setting=None),
     *(trial(genotype=space.sample(np.random.default_rng(1))) for space in CELL_SPACES.values()),
 ]
@@ -34,6 +34,7 @@ RECORDS = [
         batch=8,
         attempt=3,
         host="h",
+        notes={"genotype": {"nodes": [[["skip_connect", 1]], []]}, "curve": [0.1 + 0.2, 1, True, None]},
     ),
 ]
 
@@ -72,6 +73,39 @@ def test_an_impossible_stage_is_named(changes, message):
 def test_a_metric_that_is_no_finite_number_is_named(value):
     with pytest.raises(ValueError, match="metric 'accuracy' of trial 4 must be a finite number"):
         Record(index=4, ok=True, metrics={"loss": 1.0, "accuracy": value})
+
+
+@pytest.mark.parametrize(
+    ("value", "message"),
+    [
+        (math.nan, "must be finite, got nan as 'a'"),
+        ([1.0, {"b": [-math.inf]}], "must be finite, got -inf as 'b'"),
+        ((1, 2), r"must be JSON, got tuple \(1, 2\) as 'a'"),
+        ({"b": {1}}, r"must be JSON, got set \{1\} as 'b'"),
+        (np.float32(0.5), "must be JSON, got float32"),
+        (np.int64(1), "must be JSON, got int64"),
+        ({1: 2}, "must be text, got 1"),
+    ],
+)
+def test_tags_and_notes_that_are_no_json_are_named(value, message):
+    with pytest.raises(ValueError, match=f"tags of trial 5 {message}"):
+        trial(tags={"fine": 1, "a": value})
+    with pytest.raises(ValueError, match=f"notes of trial 4 {message}"):
+        Record(index=4, ok=True, notes={"fine": 1, "a": value})
+
+
+def test_a_name_that_is_no_text_is_named():
+    with pytest.raises(ValueError, match="names of tags of trial 5 must be text, got 1"):
+        trial(tags={1: 2})
+
+
+def test_no_tags_and_no_notes_are_no_part_of_the_json():
+    assert "tags" not in TRIALS[0].to_dict()
+    assert "notes" not in RECORDS[0].to_dict()
+
+
+def test_a_trial_with_tags_can_be_in_a_set():
+    assert len({trial(tags={"cycle": 1}), trial(tags={"cycle": 1}), trial(tags={"cycle": 2})}) == 2
 
 
 def test_both_are_frozen():

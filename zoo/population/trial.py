@@ -5,6 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from zoo.population.json_value import JSON, check_json
 from zoo.population.proxy import ProxySetting
 from zoo.spaces.genotype import Genotype, genotype_from_dict
 
@@ -23,9 +24,11 @@ class Trial:
         parent: key of the genotype it was mutated from.
         role: why it was asked: reference, proxy, child, promotion, audit, retrain, ...
         keep: whether its weights are worth storing.
+        tags: what the strategy must read back: a generation, a cycle. A role never spells it.
 
     Raises:
-        ValueError: for epochs that do not ascend or a stage that starts late without weights to resume.
+        ValueError: for epochs that do not ascend, a stage that starts late without weights to resume, or tags that
+            are not JSON.
     """
 
     index: int
@@ -37,6 +40,7 @@ class Trial:
     parent: str | None = None
     role: str = "child"
     keep: bool = False
+    tags: Mapping[str, JSON] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         last = self.stop if self.setting is None else self.setting.e
@@ -49,10 +53,12 @@ class Trial:
             )
         if self.resumes is not None and not 0 <= self.resumes < self.index:
             raise ValueError(f"trial {self.index} cannot resume trial {self.resumes}: it must come before")
+        if self.tags:
+            check_json(self.tags, f"tags of trial {self.index}")
 
     def to_dict(self) -> dict[str, Any]:
-        """The trial as JSON-ready data."""
-        return {
+        """The trial as JSON-ready data; empty tags are left out, so that digests are those of before there were any."""
+        data = {
             "index": self.index,
             "genotype": self.genotype.to_dict(),
             "setting": None if self.setting is None else str(self.setting),
@@ -63,10 +69,11 @@ class Trial:
             "role": self.role,
             "keep": self.keep,
         }
+        return data | {"tags": dict(self.tags)} if self.tags else data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Trial":
-        """Read :meth:`to_dict`'s form."""
+        """Read :meth:`to_dict`'s form, with tags or without."""
         setting = data["setting"]
         return cls(
             **{
@@ -92,9 +99,10 @@ class Record:
         batch: index of the first trial of its batch.
         attempt: how often its batch was sent, from 1.
         host: where it ran.
+        notes: what is no number: a derived genotype, curves, why an engine fell back ("fallback").
 
     Raises:
-        ValueError: for a metric that is not a finite number.
+        ValueError: for a metric that is not a finite number, or notes that are not JSON.
     """
 
     index: int
@@ -107,24 +115,32 @@ class Record:
     batch: int = 0
     attempt: int = 1
     host: str = ""
+    notes: Mapping[str, JSON] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for name, value in self.metrics.items():
             if not isinstance(value, int | float) or not math.isfinite(value):
                 raise ValueError(f"metric {name!r} of trial {self.index} must be a finite number, got {value!r}")
+        if self.notes:
+            check_json(self.notes, f"notes of trial {self.index}")
 
     def to_dict(self) -> dict[str, Any]:
-        """The record as JSON-ready data."""
-        return {name: getattr(self, name) for name in self.__slots__} | {"metrics": dict(self.metrics)}
+        """The record as JSON-ready data; empty notes are left out, as tags of trials are."""
+        data = {name: getattr(self, name) for name in self.__slots__} | {"metrics": dict(self.metrics)}
+        del data["notes"]
+        return data | {"notes": dict(self.notes)} if self.notes else data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Record":
-        """Read :meth:`to_dict`'s form."""
+        """Read :meth:`to_dict`'s form, with notes or without."""
         return cls(**data)
 
 
 INCIDENTAL = ("seconds", "host", "attempt")
 """Fields of a record that say how it was measured and differ from run to run: digests leave them out."""
+
+INCIDENTAL_NOTES = ("fallback",)
+"""Notes of that kind."""
 
 
 @dataclass(frozen=True, slots=True)
