@@ -21,15 +21,15 @@ from unittest import mock
 
 import numpy as np
 
-from darts.shape import SupernetShape
-from darts.strategy import SupernetSearch
-from econas.audit import Auditing, Step
-from econas.baselines import RandomBaseline, RegularizedEvolution, evolution_then_retrain, random_then_retrain
-from econas.halving import Rung, SuccessiveHalving
-from econas.parameters import Parameters
-from econas.search import HierarchicalSearch
-from scarlet.nsga import WeightedSearch, Wishes
-from scarlet.search_parameters import SearchParameters
+from econas.strategy.audit import Auditing, Step
+from econas.strategy.baselines import RandomBaseline, RegularizedEvolution, evolution_then_retrain, random_then_retrain
+from econas.strategy.halving import Rung, SuccessiveHalving
+from econas.strategy.hierarchical import HierarchicalSearch
+from econas.strategy.parameters import Parameters
+from milenas.strategy.search import SupernetSearch
+from milenas.supernet.config import SupernetConfig
+from scarlet.strategy.nsga import Goal, WeightedSearch
+from scarlet.strategy.parameters import SearchParameters
 from zoo.cli import main
 from zoo.population import (
     Evaluator,
@@ -44,8 +44,8 @@ from zoo.population import (
     Strategy,
     WeightStore,
 )
+from zoo.population.costs import ClosedFormCosts
 from zoo.population.front import Limit, objectives
-from zoo.population.prices import Counted
 from zoo.population.table import Table, read_table
 from zoo.reliability.study import Study
 from zoo.spaces import DARTS, ECONAS_SEARCH, ECONAS_ZOO
@@ -224,12 +224,12 @@ STAGED = Parameters(
 
 def weighted() -> Strategy:
     """Some generations with a limit on what is known beforehand, and one on what is not."""
-    wishes = Wishes(
+    wishes = Goal(
         objectives=objectives(["accuracy"], ["macs"]),
         weights=(0.6, 0.4),
         limits=(Limit.parse("macs<=60e6"), Limit.parse("accuracy>=0.3")),
     )
-    prices = Counted(ChainCosts(CHAINS["nas-bench-macro"], 32, 10))
+    prices = ClosedFormCosts(ChainCosts(CHAINS["nas-bench-macro"], 32, 10))
     return WeightedSearch(
         NAS_BENCH_MACRO, prices, wishes, SearchParameters(population=8, generations=5, rounds=3), seed=1
     )
@@ -252,7 +252,7 @@ INVENTED: dict[str, tuple[int, Callable[[], Strategy]]] = {  # with the trials o
     "halving, continued": (1, continued_halving),
     "weighted search": (5, weighted),
     "retraining": (1, retraining),
-    "supernet search": (1, lambda: SupernetSearch(SupernetShape(), 3, per_epoch=4)),
+    "supernet search": (1, lambda: SupernetSearch(SupernetConfig(), 3, per_epoch=4)),
 }
 
 
