@@ -15,9 +15,10 @@ from typing import Any
 
 from rich.console import Console
 from rich.table import Table
-from zoo.launch import about, write_json
 
 import benchmarks
+from zoo.experiments.machine import about
+from zoo.files import write_json
 
 
 def names() -> list[str]:

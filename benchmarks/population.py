@@ -14,11 +14,11 @@ from typing import Any
 
 import torch
 from zoo.commands.calibration import networks_per_hour
-from zoo.launch import Placement
 
 from benchmarks._pairs import RECIPE, SETTING, compared, genotypes, jobs, noise, proxy_skeleton
 from benchmarks._population_gpu import on_gpu
 from benchmarks.baselines import plain_training
+from zoo.experiments import Resources
 from zoo.population.executor import Executor
 from zoo.population.trial import Job
 from zoo.training import Precision, TrainingSetup
@@ -77,7 +77,7 @@ def on_cpu(args: argparse.Namespace) -> list[dict[str, Any]]:
         for place in args.places:
             workers, threads, group = _place(place)
             setup = TrainingSetup(recipe=RECIPE, precision=Precision(dtype=dtype), threads=threads, engine="auto")
-            executor = Placement(workers=workers).executor(partial(make_evaluator, setup), images, threads)
+            executor = Resources(workers=workers).executor(partial(make_evaluator, setup), images, threads)
             seconds: dict[str, list[float]] = {place: [], PLAIN: []}  # of a network
             try:
                 for number in range(args.rounds + 1):

@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from zoo.launch import Placement, write_text
 
 from benchmarks._pairs import genotypes, in_turns, jobs, noise
 from benchmarks.baselines import plain_training
 from benchmarks.population import seconds_each
 from zoo.data.image_set import ImageSet
+from zoo.experiments import Resources
 from zoo.figures import Curve, Curves, curves_svg
+from zoo.files import write_text
 from zoo.population.proxy import ProxySetting
 from zoo.spaces import CellGenotype, Skeleton
 from zoo.training import TrainingEvaluator, TrainingSetup
@@ -98,7 +99,7 @@ def shared(workers: int, images: ImageSet, args: argparse.Namespace) -> Seconds:
     seconds: Seconds = {}
     for name, engine in ENGINES.items():
         setup = TrainingSetup(skeleton=skeleton, recipe=Recipe(batch=args.batch), engine=engine)
-        executor = Placement(workers=workers).executor(partial(make_evaluator, setup), images, 1)
+        executor = Resources(workers=workers).executor(partial(make_evaluator, setup), images, 1)
         try:
             taken = [len(work) * seconds_each(executor, work, 1) for _ in range(args.rounds + 1)]
         finally:

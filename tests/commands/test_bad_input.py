@@ -8,9 +8,8 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from rich.console import Console
 
-from zoo.commands.options import choose_placement
+from zoo.commands.options import Cluster
 from zoo.spaces.literature import DARTS_V1
 
 CELL = DARTS_V1.to_dict()
@@ -45,12 +44,12 @@ def refused_study(refused, study: list[str]) -> Callable[..., str]:
         ("--data", "cifar11", "digits"),
         ("--data", "imagefolder:", "imagefolder:DIR"),
         ("--data", "imagefolder:nowhere", "folder"),
-        ("--settings", "c9r0s0e1", "level c9 does not exist, expected c0 to c4"),
-        ("--settings", "c0r{0,7}s0e1", "level r7 does not exist, expected r0 to r4"),
-        ("--settings", "c0r0", "c{0,2,4}"),
-        ("--settings", "c{0,x}r0s0e1", "level"),
-        ("--settings", "e0", "c{0,2,4}"),
-        ("--settings", "", "expected a form"),
+        ("--setting", "c9r0s0e1", "level c9 does not exist, expected c0 to c4"),
+        ("--setting", "c0r{0,7}s0e1", "level r7 does not exist, expected r0 to r4"),
+        ("--setting", "c0r0", "c{0,2,4}"),
+        ("--setting", "c{0,x}r0s0e1", "level"),
+        ("--setting", "e0", "c{0,2,4}"),
+        ("--setting", "", "expected a form"),
         ("--reference", "c0r0s5e1", "level s5 does not exist, expected s0 to s4"),
         ("--reference", "full", "c4r4s0e60"),
         ("--space", "darts2", "econas-zoo"),
@@ -107,7 +106,7 @@ def test_counts_of_a_zoo_are_positive(refused, build, option, value):
 @pytest.mark.parametrize(
     ("command", "option"),
     [
-        (("zoo", "sample"), "--count"),
+        (("zoo", "sample"), "--models"),
         (("zoo", "cost", "DARTS_V1"), "--channels"),
         (("zoo", "cost", "DARTS_V1"), "--cells"),
         (("zoo", "cost", "DARTS_V1"), "--resolution"),
@@ -146,7 +145,7 @@ def test_other_commands_name_the_value_and_what_was_expected(refused, arguments,
 
 
 def test_no_epochs(refused_study):
-    assert "epochs must be at least 1, got e0" in refused_study("--settings", "c0r0s0e0")
+    assert "epochs must be at least 1, got e0" in refused_study("--setting", "c0r0s0e0")
 
 
 def changed(**fields: object) -> str:
@@ -265,4 +264,4 @@ def test_a_ray_address_nobody_answers(refused_study):
 def test_gpus_this_machine_does_not_have_are_refused_before_anything_starts(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ValueError, match="no CUDA device, got 1"):
-        choose_placement(2, 1.0, None, 1, Console(quiet=True))
+        Cluster(workers=2, gpus=1.0).resources()

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 
 import pytest
 import typer
-from zoo.commands.calibration import Placed
 
-import zoo.commands.doctor
+import zoo.experiments.calibration
+import zoo.experiments.machine
 from zoo import __version__
 from zoo.cli import app, main
+from zoo.experiments.calibration import Placed
 
 
 def commands(group, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], object]]:
@@ -104,7 +105,7 @@ def calibrated(monkeypatch):
         Placed(workers=workers, ran=min(workers, 2), gpus=0.0, threads=1, group=8, epochs_per_hour=rate)
         for workers, rate in ((1, 1000.0), (2, 2500.0), (8, 2100.0))
     ]
-    monkeypatch.setattr(zoo.commands.doctor, "calibrate_machine", lambda *_, **__: tried)
+    monkeypatch.setattr(zoo.experiments.calibration, "calibrate", lambda *_, **__: tried)
 
 
 def test_doctor_calibrates(thriftnas, calibrated):
@@ -118,20 +119,19 @@ def test_doctor_calibrates(thriftnas, calibrated):
 
 
 def test_too_many_workers_are_said_in_one_line(thriftnas, monkeypatch, study):
-    monkeypatch.setattr("zoo.launch.usable_cores", lambda: 1)
-    monkeypatch.setattr("zoo.commands.options.usable_cores", lambda: 1)
+    monkeypatch.setattr("zoo.experiments.resources.usable_cores", lambda: 1)
     answer = thriftnas(*study, "--workers", 8, "--dry-run")
     assert (answer.code, answer.err) == (0, "")
     assert answer.out.startswith("1 of 8 workers: this machine has 1 core\n")
 
 
 def test_doctor_names_a_missing_package_instead_of_failing(thriftnas, monkeypatch):
-    monkeypatch.setattr("zoo.launch.PACKAGES", ("thriftnas", "no-such-package"))
+    monkeypatch.setattr("zoo.experiments.machine.PACKAGES", ("thriftnas", "no-such-package"))
     assert json.loads(thriftnas("doctor", "--json").out)["versions"]["no-such-package"] == "not installed"
 
 
 def test_interruption_says_that_nothing_is_lost(thriftnas, monkeypatch):
-    monkeypatch.setattr(zoo.commands.doctor, "about", _raise(KeyboardInterrupt()))
+    monkeypatch.setattr(zoo.experiments.machine, "about", _raise(KeyboardInterrupt()))
     answer = thriftnas("doctor")
     assert answer.code == 130
     assert "the same command continues it" in answer.err
@@ -145,12 +145,12 @@ def test_interruption_says_that_nothing_is_lost(thriftnas, monkeypatch):
     ],
 )
 def test_what_goes_wrong_is_one_line(thriftnas, monkeypatch, error, line):
-    monkeypatch.setattr(zoo.commands.doctor, "about", _raise(error))
+    monkeypatch.setattr(zoo.experiments.machine, "about", _raise(error))
     assert thriftnas("doctor") == type(thriftnas("--version"))(2, "", line)
 
 
 def test_a_bug_is_not_dressed_up_as_bad_input(monkeypatch):
-    monkeypatch.setattr(zoo.commands.doctor, "about", _raise(ZeroDivisionError()))
+    monkeypatch.setattr(zoo.experiments.machine, "about", _raise(ZeroDivisionError()))
     with pytest.raises(ZeroDivisionError):
         main(["doctor"])
 
@@ -197,6 +197,24 @@ def test_what_only_reads_starts_without_torch(arguments):
     answer = subprocess.run([sys.executable, "-c", TORCHLESS, *arguments], capture_output=True, text=True)
     assert (answer.returncode, answer.stderr) == (0, "")
     assert answer.stdout
+
+
+HELPFUL = """
+import io, sys
+from contextlib import redirect_stdout
+from zoo.cli import main
+for words in sys.argv[1:]:
+    with redirect_stdout(io.StringIO()):
+        assert main([*words.split(), "--help"]) == 0, words
+    print(words, sorted({"torch", "torchvision", "ray", "pandas"} & set(sys.modules)))
+"""
+
+
+def test_no_help_waits_for_torch_ray_or_pandas():
+    words = [" ".join(path) for path in COMMANDS]
+    answer = subprocess.run([sys.executable, "-c", HELPFUL, *words], capture_output=True, text=True)
+    assert (answer.returncode, answer.stderr) == (0, "")
+    assert answer.stdout.splitlines() == [f"{command} []" for command in words]
 
 
 def test_a_run_is_read_without_torch(built):

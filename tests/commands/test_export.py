@@ -40,7 +40,7 @@ def front_size(folder: Path) -> int:
 
 
 def test_models_along_the_front_with_tables_and_pictures(thriftnas, searched):
-    answer = thriftnas("run", "export", searched, "--count", 3, "--json")
+    answer = thriftnas("run", "export", searched, "--models", 3, "--json")
     assert answer.code == 0
     out = searched / "export"
     assert json.loads(answer.out)["models"] == json.loads((out / "models.json").read_text())["models"]
@@ -53,7 +53,7 @@ def test_models_along_the_front_with_tables_and_pictures(thriftnas, searched):
 
 
 def test_more_models_than_the_front_has_are_refused_and_nothing_is_written(thriftnas, searched):
-    answer = thriftnas("run", "export", searched, "--count", 99)
+    answer = thriftnas("run", "export", searched, "--models", 99)
     assert answer.code == 2
     assert "different points, expected a count from 1 to that, got 99" in answer.err
     assert answer.err.count("\n") == 1
@@ -69,7 +69,7 @@ def test_more_models_than_the_front_has_are_refused_and_nothing_is_written(thrif
         (("--limit", "macs<1"), "'macs<1' is not a limit"),
         (("--limit", "macs<=1"), "none of 30 networks keeps macs<=1"),
         (("--retrained", "nowhere"), "nowhere"),
-        (("--count", "0"), "got 0"),
+        (("--models", "0"), "got 0"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(thriftnas, searched, options, message):
@@ -135,7 +135,7 @@ def test_weights_trained_elsewhere_are_taken(thriftnas, built, tmp_path):
 
 
 def test_a_study_exports_its_genotypes(thriftnas, finished):
-    answer = thriftnas("run", "export", finished, "--count", 1, "--json")
+    answer = thriftnas("run", "export", finished, "--models", 1, "--json")
     assert answer.code == 0, answer.err
     assert json.loads(answer.out)["measured"] == 3
 

@@ -59,7 +59,7 @@ def test_an_interrupted_study_is_resumed_to_the_undisturbed_digest(
 def test_resume_from_another_directory_finds_the_same_images(
     thriftnas, study, photos, tmp_path, interrupted_after, monkeypatch
 ):
-    small = ["--train", 40, "--val", 20, "--models", 1, "--resolution", 8, "--settings", "c4r0s1e1"]
+    small = ["--train", 40, "--val", 20, "--models", 1, "--resolution", 8, "--setting", "c4r0s1e1"]
     with interrupted_after(1):
         assert thriftnas(*study, *small, "--data", "imagefolder:photos", "--out", "runs/a").code == 130
     (tmp_path / "elsewhere").mkdir()

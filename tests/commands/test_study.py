@@ -76,7 +76,7 @@ def test_more_models_extend_a_study(thriftnas, study, finished, tmp_path, digest
 
 
 def test_a_study_in_groups_is_extended_although_its_last_group_was_not_full(thriftnas, study, tmp_path):
-    small = ["--group", 2, "--settings", "c4r4s0e1", "--repeats", 1, "--out", tmp_path / "run"]
+    small = ["--group", 2, "--setting", "c4r4s0e1", "--repeats", 1, "--out", tmp_path / "run"]
     for models in (1, 4):
         answer = thriftnas(*study, *small, "--models", models)
         assert (answer.code, answer.err) == (0, "")
@@ -92,7 +92,7 @@ def test_a_study_in_groups_is_extended_although_its_last_group_was_not_full(thri
         (["--batch", "30"], "batch is 20 there, got 30"),
         (["--train", "70"], "data is"),
         (["--channels", "5"], "channels is 4 there, got 5"),
-        (["--settings", "c4r4s0e1"], "settings is"),
+        (["--setting", "c4r4s0e1"], "settings is"),
         (["--repeats", "3"], "repeats is 2 there, got 3"),
         (["--threads", "2"], "threads is 1 there, got 2"),
         (["--dtype", "float64"], "dtype is"),
@@ -161,13 +161,13 @@ def test_a_dry_run_in_json(thriftnas, study):
 
 def test_settings_that_coincide_are_merged_with_a_notice(thriftnas, study):
     # At 16 px, levels 3 and 4 of the resolution are 8 and 4 px; of 4 channels, levels 3 and 4 are both 1.
-    answer = thriftnas(*study, "--settings", "c{3,4}r0s0e1", "--dry-run")
+    answer = thriftnas(*study, "--setting", "c{3,4}r0s0e1", "--dry-run")
     assert "c4r0s0e1 is the same as c3r0s0e1 here" in answer.out
     assert "and 1 settings each" in answer.out
 
 
 def test_a_study_of_a_folder_of_images(thriftnas, study, photos):
-    small = ["--train", 40, "--val", 20, "--models", 1, "--resolution", 8, "--settings", "c4r0s1e1"]
+    small = ["--train", 40, "--val", 20, "--models", 1, "--resolution", 8, "--setting", "c4r0s1e1"]
     assert thriftnas(*study, *small, "--data", f"imagefolder:{photos}", "--out", "run").code == 0
     journal = Journal.open(Path("run"), readonly=True)
     assert journal.get("data")["classes"] == ["cat", "dog"]

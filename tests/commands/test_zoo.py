@@ -74,7 +74,7 @@ def test_cost_as_a_table_says_the_numbers(thriftnas):
 
 @pytest.mark.parametrize("space", ["econas-zoo", "econas-search", "darts"])
 def test_samples_depend_on_the_seed_only_and_differ(thriftnas, space):
-    draw = ("zoo", "sample", "--space", space, "--count", 20)
+    draw = ("zoo", "sample", "--space", space, "--models", 20)
     first, again, other = (thriftnas(*draw, "--seed", seed).out for seed in (5, 5, 6))
     assert first == again
     assert first != other
@@ -84,18 +84,18 @@ def test_samples_depend_on_the_seed_only_and_differ(thriftnas, space):
 
 
 def test_a_longer_sample_begins_with_a_shorter_one(thriftnas):
-    long, short = (thriftnas("zoo", "sample", "--count", count).out.splitlines() for count in (9, 4))
+    long, short = (thriftnas("zoo", "sample", "--models", count).out.splitlines() for count in (9, 4))
     assert long[:4] == short
 
 
 def test_samples_as_json_are_one_document(thriftnas):
-    listed = document(thriftnas("zoo", "sample", "--count", 3, "--json").out)
-    lines = thriftnas("zoo", "sample", "--count", 3).out.splitlines()
+    listed = document(thriftnas("zoo", "sample", "--models", 3, "--json").out)
+    lines = thriftnas("zoo", "sample", "--models", 3).out.splitlines()
     assert [genotype_from_dict(data).to_json() for data in listed] == lines
 
 
 def test_sampled_files_are_read_by_cost(thriftnas):
-    answer = thriftnas("zoo", "sample", "--count", 3, "--out", "drawn/here")
+    answer = thriftnas("zoo", "sample", "--models", 3, "--out", "drawn/here")
     assert (answer.code, answer.err) == (0, "")
     files = sorted(Path("drawn/here").iterdir())
     assert [file.name for file in files] == ["genotype-0000.json", "genotype-0001.json", "genotype-0002.json"]

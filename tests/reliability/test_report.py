@@ -105,7 +105,7 @@ def findings(
             "data": {"name": "digits", "classes": ["cat", "dog"], "train": 100, "validation": 50},
             "versions": {"torch": "9.9.9"},
             "hardware": {"gpu": None, "cores": 2},
-            "command": ["zoo", "study", "--settings", "c{0,2}r0s0e4"],
+            "command": ["zoo", "study", "--setting", "c{0,2}r0s0e4"],
             "models": networks,
             "planned": networks,
         },

@@ -24,9 +24,9 @@ class Estimate:
     lines: tuple[tuple[str, str], ...]
 
 
-def hours(value: float, note: str = "timed here") -> tuple[str, str]:
+def hours(value: float, note: str = ", timed here") -> tuple[str, str]:
     """A line with hours, short ones with two digits."""
-    return "hours", f"{f'{value:.2f}' if value >= 0.1 else f'{value:.2g}'}, {note}"
+    return "hours", f"{f'{value:.2f}' if value >= 0.1 else f'{value:.2g}'}{note}"
 
 
 def disk(megabytes: float, note: str = "") -> tuple[str, str]:

@@ -107,7 +107,7 @@ class StudyExperiment(OnImages):
             "disk_mb": (trainings * JOURNAL_BYTES + REPORT_BYTES) / 1e6,
         }
         what = f"{self.models}: {self.repeats} × {self.reference} and {len(self.settings)} settings each"
-        note = f"with {workers} worker{'' if workers == 1 else 's'}, timed here on the first network"
+        note = f" with {workers} worker{'' if workers == 1 else 's'}, timed here on the first network"
         lines = (
             ("networks", what),
             ("trainings", str(trainings)),

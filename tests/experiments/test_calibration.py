@@ -1,11 +1,10 @@
 """Calibration: placements that run, a recommendation that does not ask for more than pays, and what too much costs."""
 
 import pytest
-from zoo.commands.calibration import Placed, calibrate, networks_per_hour, recommended, worth_trying
-from zoo.launch import Placement
 
-from zoo import launch
 from zoo.data import load
+from zoo.experiments import Resources, resources
+from zoo.experiments.calibration import Placed, calibrate, networks_per_hour, recommended, worth_trying
 from zoo.population import Record
 from zoo.population.executor import SerialExecutor
 from zoo.population.trial import Job, Trial
@@ -48,7 +47,7 @@ def test_what_is_tried_on_one_core_on_several_and_on_gpus():
 
 
 def test_every_placement_of_one_core_runs_and_asking_for_more_runs_as_one(bench, monkeypatch):
-    monkeypatch.setattr(launch, "usable_cores", lambda: 1)
+    monkeypatch.setattr(resources, "usable_cores", lambda: 1)
     heard = []
     tried = calibrate(
         *bench, worth_trying(1, 0), groups=(1, 2), networks=1, listen=lambda *counts: heard.append(counts)
@@ -61,8 +60,8 @@ def test_every_placement_of_one_core_runs_and_asking_for_more_runs_as_one(bench,
 
 @pytest.mark.slow
 def test_workers_are_processes_and_too_many_are_as_many_as_cores(bench, monkeypatch):
-    monkeypatch.setattr(launch, "usable_cores", lambda: 2)
-    tried = calibrate(*bench, [(Placement(workers=2), 1)], groups=(2,), networks=2)
+    monkeypatch.setattr(resources, "usable_cores", lambda: 2)
+    tried = calibrate(*bench, [(Resources(workers=2), 1)], groups=(2,), networks=2)
     assert [(one.workers, one.ran) for one in tried] == [(2, 2), (8, 2)]
     assert all(one.epochs_per_hour > 0 for one in tried)
 
