@@ -2,6 +2,7 @@
 
 A benchmark is a module of this package with a docstring, ``add_arguments(parser)`` and ``run(args)``, which returns
 a dictionary with at least ``name`` and ``rows``, a list of flat dictionaries; other such lists are printed after them.
+Where ``failed`` is true there, the exit code is 1.
 """
 
 import argparse
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str]) -> int:
     show(result, Console(width=None if sys.stdout.isatty() else 160))
     if args.json is not None:
         write_json(args.json, result | about())
-    return 0
+    return int(result.get("failed", False))
 
 
 if __name__ == "__main__":
