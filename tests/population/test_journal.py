@@ -181,6 +181,7 @@ RECORD_CHANGES = [
     {"epochs_paid": 1.0},
     {"checkpoint": "ab"},
     {"batch": 9},
+    {"notes": {"genotype": {}}},
 ]
 TRIAL_CHANGES = [
     {"genotype": PUBLISHED["DARTS_V1"]},
@@ -190,6 +191,7 @@ TRIAL_CHANGES = [
     {"parent": "x"},
     {"role": "x"},
     {"keep": True},
+    {"tags": {"cycle": 0}},
 ]
 
 
@@ -204,6 +206,17 @@ def test_the_digest_changes_with_anything_else(of, changes):
         journal.append_tell([record(0, **(change if of == "record" else {}))])
         digests.add(journal.digest())
     assert len(digests) == 2
+
+
+def test_the_digest_ignores_incidental_notes_only():
+    digests = []
+    for notes in ({}, {"fallback": "maps too large"}, {"curve": [1]}, {"curve": [1], "fallback": "no memory"}):
+        journal = Journal.memory({})
+        journal.append_ask(1, [trial(0)])
+        journal.append_tell([record(0, notes=notes)])
+        assert journal.records()[0].notes == notes
+        digests.append(journal.digest())
+    assert digests[0] == digests[1] != digests[2] == digests[3]
 
 
 def test_the_digest_knows_pending_trials_and_whose_a_record_is():
@@ -231,6 +244,17 @@ def test_the_frame_has_a_row_per_trial_and_a_column_per_field_and_metric(journal
     for number, row in frame.iterrows():
         assert genotype_from_json(row["genotype"]) == GENOTYPES[number]
         assert row["key"] == GENOTYPES[number].key
+
+
+def test_the_frame_has_tags_and_notes_where_there_are_any(journal):
+    fill(journal)
+    journal.append_ask(1, [trial(6, tags={"cycle": 2})])
+    assert list(journal.frame()["tags"]) == ["{}"] * 6 + ['{"cycle": 2}']
+    assert "notes" not in journal.frame()
+    journal.append_tell([record(4), record(6, notes={"curve": [0.5, None]})])
+    notes = journal.frame()["notes"]
+    assert list(notes.dropna()) == ["{}"] * 5 + ['{"curve": [0.5, null]}']
+    assert list(notes.isna()) == [False] * 5 + [True, False]
 
 
 def test_a_journal_holds_plain_json(tmp_path):

@@ -10,7 +10,6 @@ import numpy as np
 import pytest
 
 from zoo.population import Journal, ProxySetting, Record, Trial
-from zoo.population import journal as module
 from zoo.population.journal import FILE, run_lock
 from zoo.spaces import DARTS
 
@@ -136,11 +135,14 @@ def test_a_file_that_is_no_journal_is_named_and_left_alone(tmp_path, write, how)
     assert after == before
 
 
-def test_another_schema_is_refused(tmp_path, monkeypatch):
+@pytest.mark.parametrize("schema", [3, 0, None, "2"])
+def test_another_schema_is_refused(tmp_path, schema):
     start(tmp_path)
-    monkeypatch.setattr(module, "SCHEMA", 2)
+    journal = Journal.open(tmp_path)
+    journal.set("schema", schema)
+    journal.close()
     for attempt in (lambda: Journal.open(tmp_path), lambda: Journal.create(tmp_path, IDENTITY)):
-        with pytest.raises(ValueError, match="has schema 1, expected 2"):
+        with pytest.raises(ValueError, match=f"has schema {schema}, expected 1 or 2"):
             attempt()
 
 

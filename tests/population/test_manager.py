@@ -1,3 +1,4 @@
+import dataclasses
 import itertools
 
 import numpy as np
@@ -282,3 +283,14 @@ def test_what_pending_trials_resume_is_kept(tmp_path, halving, shuffled, trainin
     resumed = [job for job in jobs if job.trial.start]
     assert len(resumed) >= 6
     assert all(job.checkpoint is not None for job in resumed)
+
+
+def test_a_strategy_that_misnumbers_its_trials_is_refused(training):
+    class Wrong(FixedList):
+        def ask(self, n, first):
+            return [dataclasses.replace(trial, index=trial.index + 1) for trial in super().ask(n, first)]
+
+    journal = Journal.memory({})
+    with pytest.raises(ValueError, match="must number its trials from 0, got 1, 2"):
+        Manager(Wrong(fixed(2).ask(2, 0)), journal, batch=2).run(SerialExecutor(training))
+    assert journal.trials() == []

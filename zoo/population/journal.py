@@ -9,14 +9,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
-import pandas as pd
+from zoo.population.schema_1 import converted
+from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, Record, Trial
 
-from zoo.population.trial import INCIDENTAL, Record, Trial
+if TYPE_CHECKING:
+    import pandas as pd
 
 FILE = "journal.sqlite"
-SCHEMA = 1
+SCHEMA = 2
+READABLE = (1, SCHEMA)
 
 _SUFFIXES = ("", "-wal", "-shm")
 _OURS = {".lock", *(".new" + suffix for suffix in _SUFFIXES)}  # what a start that was killed leaves behind
@@ -40,6 +43,8 @@ class Event:
 
 class Journal:
     """Append-only history of a run; every append is one transaction, and reading never changes it.
+
+    A journal of schema 1 is read like any other; the first append makes it one of schema 2.
 
     Use :meth:`create`, :meth:`open` or :meth:`memory`.
     """
@@ -97,8 +102,8 @@ class Journal:
             raise ValueError(f"{path} is not a journal: {error}") from None
         finally:
             db.close()
-        if schema != SCHEMA:
-            raise ValueError(f"{path} has schema {schema}, expected {SCHEMA}")
+        if schema not in READABLE:
+            raise ValueError(f"{path} has schema {schema}, expected {' or '.join(map(str, READABLE))}")
         return cls(_connect(path, readonly=readonly))
 
     def _start(self, identity: Mapping[str, Any]) -> None:
@@ -125,6 +130,13 @@ class Journal:
     def set(self, name: str, value: Any) -> None:
         """Set a named value, which must be JSON-ready; not part of the history."""
         self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (name, json.dumps(value)))
+
+    @property
+    def schema_1_trials(self) -> int:
+        """How many of the trials were asked for under schema 1: the first ones."""
+        if self.get("schema") == SCHEMA:
+            return int(self.get("schema_1_trials") or 0)
+        return int(self._db.execute("SELECT COUNT(*) FROM trials").fetchone()[0])
 
     # -------------------------------------------------------------- appending
 
@@ -154,6 +166,9 @@ class Journal:
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
+            if self.get("schema") != SCHEMA:  # what follows has tags and notes
+                self.set("schema_1_trials", self.schema_1_trials)
+                self.set("schema", SCHEMA)
             yield self._db
             self._db.execute("COMMIT")
         except BaseException:
@@ -165,8 +180,10 @@ class Journal:
 
     def trials(self) -> list[Trial]:
         """Every trial, by index."""
+        old = self.schema_1_trials
         rows = self._db.execute("SELECT trial FROM trials ORDER BY number")
-        return [Trial.from_dict(json.loads(text)) for (text,) in rows]
+        trials = [Trial.from_dict(json.loads(text)) for (text,) in rows]
+        return [*map(converted, trials[:old]), *trials[old:]]
 
     def records(self) -> dict[int, Record]:
         """Every record, by its trial's index."""
@@ -184,31 +201,52 @@ class Journal:
         told, good = self._db.execute("SELECT COUNT(*), TOTAL(json_extract(record, '$.ok')) FROM records").fetchone()
         return {"trials": total, "done": told, "failed": told - int(good), "pending": total - told}
 
-    def frame(self) -> pd.DataFrame:
-        """One row per trial with what was asked and, where it ended, what was measured (metrics as columns)."""
-        records = self.records()
+    def frame(self) -> "pd.DataFrame":
+        """One row per trial with what was asked and, where it ended, what was measured (metrics as columns).
+
+        The columns "tags" and "notes" are JSON, as "genotype" is; they are there where any trial has tags, any record
+        notes.
+        """
+        import pandas as pd  # takes a while to import; who only runs or looks does without
+
+        trials, records = self.trials(), self.records()
+        tagged = any(trial.tags for trial in trials)
+        noted = any(record.notes for record in records.values())
         rows = []
-        for trial in self.trials():
+        for trial in trials:
             row: dict[str, Any] = trial.to_dict() | {
                 "key": trial.genotype.key,
                 "genotype": trial.genotype.to_json(),
             }
+            if tagged:
+                row["tags"] = json.dumps(dict(trial.tags))
             if record := records.get(trial.index):
                 measured = record.to_dict()
+                if noted:
+                    measured["notes"] = json.dumps(dict(record.notes))
                 row |= {name: measured[name] for name in measured if name not in ("index", "metrics")}
                 row |= measured["metrics"]
             rows.append(row)
         return pd.DataFrame(rows)
 
     def digest(self) -> str:
-        """SHA-256 of trials and records by index, without what differs from run to run (seconds, host, attempt)."""
+        """SHA-256 of trials and records by index, without what differs from run to run (seconds, host, attempt).
+
+        What is hashed is what was stored, so that a run of schema 1 has the digest it always had.
+        """
         hasher = hashlib.sha256()
-        for trial in self.trials():
-            hasher.update(json.dumps(trial.to_dict(), sort_keys=True).encode())
-        for _, record in sorted(self.records().items()):
-            lasting = {name: value for name, value in record.to_dict().items() if name not in INCIDENTAL}
-            hasher.update(json.dumps(lasting, sort_keys=True).encode())
+        for (text,) in self._db.execute("SELECT trial FROM trials ORDER BY number"):
+            hasher.update(json.dumps(json.loads(text), sort_keys=True).encode())
+        for (text,) in self._db.execute("SELECT record FROM records ORDER BY number"):
+            hasher.update(json.dumps(_lasting(json.loads(text)), sort_keys=True).encode())
         return hasher.hexdigest()
+
+
+def _lasting(record: Mapping[str, Any]) -> dict[str, Any]:
+    """A record's JSON without what differs from run to run."""
+    kept = {name: value for name, value in record.items() if name not in (*INCIDENTAL, "notes")}
+    notes = {name: value for name, value in record.get("notes", {}).items() if name not in INCIDENTAL_NOTES}
+    return kept | {"notes": notes} if notes else kept
 
 
 @contextmanager

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 
 from zoo.population.executor import Executor
 from zoo.population.journal import Journal
+from zoo.population.schema_1 import same_requests
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Job, Outcome, Record, Trial
 from zoo.population.weights import WeightStore
@@ -30,7 +31,7 @@ class Manager:
         if batch < 1:
             raise ValueError(f"the batch size must be at least 1, got {batch}")
         self._strategy, self._journal, self._weights, self._batch = strategy, journal, weights, batch
-        self._trials: dict[int, Trial] = {}
+        self._trials: list[Trial] = []
         self._records: dict[int, Record] = {}
         self._open: dict[int, Trial] = {}  # asked, not told
         self._pending = self._replay()
@@ -38,7 +39,7 @@ class Manager:
     @property
     def trials(self) -> Sequence[Trial]:
         """Every trial asked so far, by index."""
-        return [self._trials[index] for index in range(len(self._trials))]
+        return self._trials
 
     @property
     def records(self) -> Sequence[Record]:
@@ -67,7 +68,7 @@ class Manager:
         while True:
             exhausted = False
             while executor.free and not exhausted and not stop():
-                trials = self._strategy.ask(self._batch, len(self._trials))
+                trials = self._ask()
                 exhausted = not trials
                 if trials:
                     self._journal.append_ask(self._batch, trials)
@@ -76,6 +77,14 @@ class Manager:
             if not self._open:
                 return exhausted
             self._absorb(executor.collect(), listen)
+
+    def _ask(self) -> list[Trial]:
+        first = len(self._trials)
+        trials = self._strategy.ask(self._batch, first)
+        if [trial.index for trial in trials] != list(range(first, first + len(trials))):
+            numbers = ", ".join(str(trial.index) for trial in trials)
+            raise ValueError(f"the strategy must number its trials from {first}, got {numbers}")
+        return trials
 
     def _absorb(self, outcomes: Sequence[Outcome], listen: Listener) -> None:
         """Store, journal and tell what came back, batch by batch."""
@@ -114,17 +123,19 @@ class Manager:
         return Job(trial, root.index, self._weights.get(name) if self._weights and name else None)
 
     def _note(self, trials: Sequence[Trial]) -> None:
-        self._trials.update((trial.index, trial) for trial in trials)
+        self._trials.extend(trials)
         self._open.update((trial.index, trial) for trial in trials)
 
     def _replay(self) -> list[list[Trial]]:
         """Take the strategy to where the journal ends; returns the batches that were never told."""
         trials, records = self._journal.trials(), self._journal.records()
+        old = self._journal.schema_1_trials
         waiting: dict[int, list[Trial]] = {}
         for event in self._journal.events():
             if event.kind == "ask":
-                batch = [trials[number] for number in event.numbers]
-                if self._strategy.ask(event.asked, event.numbers[0]) != batch:
+                held = [trials[number] for number in event.numbers]
+                batch = self._strategy.ask(event.asked, event.numbers[0])
+                if not (same_requests(batch, held) if held[0].index < old else batch == held):
                     raise ValueError(
                         f"the journal cannot be continued: the strategy no longer asks for trial {event.numbers[0]} "
                         "as it did; it was written by another version"
