@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from milenas.supernet.derivation import NONE
 from milenas.supernet.topology import Kind, Topology
 from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, Edge, Genotype, Scalar, SpaceGenotype
-from zoo.spaces.operations import OPERATIONS
+from zoo.spaces.operations import known, names
 
 SPACE = "darts-supernet"
 OUTPUT = 1
@@ -49,8 +49,8 @@ class SupernetConfig:
             )
         cell = self.cell  # complains about kinds and counts
         for name in self.operations:
-            if name not in OPERATIONS:
-                raise ValueError(f"unknown operation {name!r}, expected some of {', '.join(OPERATIONS)}")
+            if not known(name):
+                raise ValueError(f"unknown operation {name!r}, expected some of {', '.join(names())}")
         if len(set(self.operations)) < len(self.operations):
             raise ValueError(f"every operation counts once, got {', '.join(self.operations)}")
         if NONE in self.operations and self.topology != "fixed":

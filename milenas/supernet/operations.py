@@ -42,6 +42,12 @@ class Norm(nn.Module):
         )
 
 
+def _framed(built: nn.Module) -> bool:
+    """Whether a module is a sequence from a ReLU to a normalisation, as those of an added operation need not be."""
+    parts = list(built) if isinstance(built, nn.Sequential) else []
+    return len(parts) > 2 and isinstance(parts[0], nn.ReLU) and isinstance(parts[-1], nn.BatchNorm2d)
+
+
 class Branch(nn.Module):
     """An operation with weights, from rectified maps: its first ReLU is taken out, its last norm scales.
 
@@ -57,8 +63,11 @@ class Branch(nn.Module):
             built.norm = nn.Identity()  # type: ignore[assignment]
             self.body: nn.Module = built
         else:
-            assert isinstance(built, nn.Sequential)
-            self.body = nn.Sequential(*list(built)[1:-1])
+            if not _framed(built):
+                raise ValueError(
+                    f"expected a sequence from ReLU to batch normalisation, the operation {operation.name!r} is none"
+                )
+            self.body = nn.Sequential(*list(built.children())[1:-1])
         self.norm = Norm(channels)
         self.dilated = operation.kind == "dil_conv" and stride == 1
         self.even = operation.kind == "dil_conv" and stride == 2

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+from torch import nn
 from torch.nn import functional
 
 from benchmarks.darts_step import PlainSupernet, plain_first
@@ -12,9 +13,10 @@ from milenas.supernet.derivation import derive_cell
 from milenas.supernet.operations import Norm
 from milenas.supernet.supernet import Supernet, build_supernet
 from milenas.supernet.topology import Topology
+from tests import added_operation
 from tests.cells import STRETCHED
 from zoo.networks import build_network, measured_cost
-from zoo.spaces import DARTS, PUBLISHED, CellGenotype, Skeleton, cost
+from zoo.spaces import DARTS, OPERATIONS, PUBLISHED, CellGenotype, Operation, Skeleton, cost
 
 SKELETON = Skeleton(channels=4, cells=4, resolution=8, classes=3)
 
@@ -191,3 +193,14 @@ def test_parameters_that_no_cell_can_have_are_refused_before_a_search(topology, 
     check_params(shape, Skeleton(), 3.3e6)
     with pytest.raises(ValueError, match="as the number wanted"):
         check_params(shape, Skeleton(), params)
+
+
+def test_an_added_operation_is_mixed_where_a_relu_and_a_normalisation_frame_it(monkeypatch):
+    added_operation.install(monkeypatch)
+    skeleton = Skeleton(channels=4, cells=3, resolution=8)
+    config = SupernetConfig(operations=("skip_connect", added_operation.NAME), nodes=4)
+    network = build_supernet(config, skeleton, torch.Generator().manual_seed(0))
+    assert network(torch.randn(2, 3, 8, 8)).shape == (2, 10)
+    monkeypatch.setitem(OPERATIONS, "bare", Operation(name="bare", build=lambda channels, stride: nn.Identity()))
+    with pytest.raises(ValueError, match="a sequence from ReLU to batch normalisation, the operation 'bare' is none"):
+        build_supernet(SupernetConfig(operations=("skip_connect", "bare")), skeleton, torch.Generator().manual_seed(0))

@@ -7,7 +7,7 @@ import torch
 from zoo.networks.cell_network import build_network
 from zoo.networks.profile import measured_cost
 from zoo.spaces import CELL_SPACES, OPERATIONS, PUBLISHED, Cell, CellGenotype, Cost, Edge, Skeleton, cost
-from zoo.spaces.cost import MOST_NODES, cost_table, operation_cost
+from zoo.spaces.cost import MOST_NODES, cost_table
 
 # 4 channels, 8 px. A norm has 2 parameters per channel. By hand:
 BY_HAND = {
@@ -34,7 +34,7 @@ BY_HAND = {
 @pytest.mark.parametrize(("place", "expected"), BY_HAND.items(), ids=map(str, BY_HAND))
 def test_operations_by_hand(place: tuple[str, int], expected: Cost) -> None:
     name, stride = place
-    assert operation_cost(OPERATIONS[name], 4, 8, stride) == expected
+    assert OPERATIONS[name].cost(4, 8, stride) == expected
 
 
 def test_a_network_by_hand() -> None:

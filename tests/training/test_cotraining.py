@@ -8,10 +8,13 @@ import numpy as np
 import pytest
 import torch
 
+from tests import added_operation
 from zoo.data import ImageSet
 from zoo.data.image_set import Split
+from zoo.networks import build_network
+from zoo.networks.engine.program import Program
 from zoo.population import Job, Outcome, ProxySetting, Trial
-from zoo.spaces import CELL_SPACES, CellGenotype, Skeleton
+from zoo.spaces import CELL_SPACES, Cell, CellGenotype, Edge, Skeleton
 from zoo.training import Precision, Recipe, TrainingEvaluator, TrainingSetup, evaluator
 from zoo.training.checkpoint import read_tensors
 from zoo.training.cotraining import LARGEST_MAP, prefers_program, train_together
@@ -172,3 +175,40 @@ def test_stages_that_differ_cannot_train_together() -> None:
     stages = [Stage(start=0, stop=stop, epochs=2, seed=0, root=0) for stop in (1, 2)]
     with pytest.raises(ValueError, match="same stage"):
         train_together([None], None, RECIPE, Precision(), [stages])  # type: ignore[arg-type]
+
+
+def test_networks_with_an_operation_no_program_knows_are_trained_as_modules_and_that_is_said(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    added_operation.install(monkeypatch)
+    monkeypatch.setattr(evaluator, "make_program", lambda *_: pytest.fail("a program was made"))
+    cell = Cell(((Edge(added_operation.NAME, 0), Edge("skip_connect", 1)),), (2,))
+    even = replace(AUTO, skeleton=replace(SKELETON, channels=4))
+    strange = [job(number, CellGenotype(cell, cell)) for number in range(2)]
+    held = TrainingEvaluator(even, IMAGES)
+    outcomes = held(strange)
+    for outcome, other in zip(outcomes, evaluated(replace(even, engine="plain"), *strange), strict=True):
+        same(outcome, other, 0.0)
+    assert held(strange[:1])[0][0].metrics == outcomes[0][0].metrics
+    said = [record.getMessage() for record in caplog.records if record.name == "thriftnas"]
+    assert said == ["networks with the operation 'shuffle_conv_3x3' are trained one by one: no program knows it"]
+
+
+def test_the_others_of_a_batch_are_still_a_program(monkeypatch: pytest.MonkeyPatch) -> None:
+    added_operation.install(monkeypatch)
+    sizes, make = [], evaluator.make_program
+    monkeypatch.setattr(evaluator, "make_program", lambda cells, *how: sizes.append(len(cells)) or make(cells, *how))
+    cell = Cell(((Edge(added_operation.NAME, 0), Edge("skip_connect", 1)),), (2,))
+    even = replace(AUTO, skeleton=replace(SKELETON, channels=4))
+    jobs = [job(0, GENOTYPES[0]), job(1, CellGenotype(cell, cell)), job(2, GENOTYPES[1])]
+    outcomes = evaluated(even, *jobs)
+    assert sizes == [2]
+    same(outcomes[1], evaluated(even, jobs[1])[0], 0.0)
+
+
+def test_a_program_of_an_operation_it_does_not_know_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    added_operation.install(monkeypatch)
+    cell = Cell(((Edge(added_operation.NAME, 0),),), (2,))
+    network = build_network(CellGenotype(cell, cell), replace(SKELETON, channels=4), torch.Generator().manual_seed(0))
+    with pytest.raises(ValueError, match="a program does not know the operation 'shuffle_conv_3x3'"):
+        Program([network])

@@ -15,23 +15,16 @@ from zoo.figures.layout import (
     layout,
 )
 from zoo.spaces.genotype import INPUTS, Cell, Edge
-from zoo.spaces.operations import OPERATIONS, Kind
+from zoo.spaces.operations import OPERATIONS
 
 # Dark enough for white letters, and apart for the colour-blind; the tags repeat in words what colours say.
 _SOURCES = (
     "#4d4d4d", "#0b6fb3", "#b35900", "#117733", "#882255", "#332288", "#007c7c", "#a8328f", "#7a6a00",
 )  # fmt: skip
-_TINTS: dict[Kind, str] = {
-    "none": "#ffffff",
-    "skip": "#ffffff",
-    "avg_pool": "#fdf1d6",
-    "max_pool": "#fdf1d6",
-    "conv": "#e3eefa",
-    "sep_conv": "#e3eefa",
-    "dil_conv": "#e3eefa",
-    "rect_conv": "#e3eefa",
-}
 _MARGIN, _HEADING = 14.0, 30.0
+
+LONGEST = 16
+"""Letters of an operation's name that its box has room for."""
 
 
 def cell_svg(cell: Cell, title: str) -> str:
@@ -78,6 +71,8 @@ def _label(op: str) -> str:
             return operation.kind
         case "rect_conv":
             return f"conv 1×{operation.kernel} {operation.kernel}×1"
+        case "other":  # of another package, which may have given it a long name
+            return escape(op if len(op) <= LONGEST else f"{op[: LONGEST - 1]}…")
         case kind:
             return f"{kind.replace('_', ' ')} {side}"
 
@@ -149,7 +144,7 @@ def _operation(edge: Edge, spot: Spot) -> str:
     box = f'y="{top:.1f}" height="{OPERATION_HEIGHT:.0f}" rx="4"'
     return (
         f"<g><title>{escape(edge.op)} of {_name(edge.source)}</title>"
-        f'<rect x="{x:.1f}" width="{OPERATION_WIDTH:.0f}" {box} fill="{_TINTS[OPERATIONS[edge.op].kind]}" '
+        f'<rect x="{x:.1f}" width="{OPERATION_WIDTH:.0f}" {box} fill="{escape(OPERATIONS[edge.op].tint)}" '
         f'stroke="#999999"{dash}/>'
         f'<rect x="{x:.1f}" width="{TAG:.0f}" {box} fill="{_colour(edge.source)}"/>'
         f'<text x="{x + TAG / 2:.1f}" y="{y + 3.5:.1f}" font-size="9.5" text-anchor="middle" '

@@ -4,7 +4,7 @@ import torch
 from torch import nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from zoo.spaces.cost import Cost
+from zoo.spaces.operations import Cost
 
 
 def measured_cost(network: nn.Module, in_channels: int, resolution: int) -> Cost:

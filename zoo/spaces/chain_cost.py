@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.spaces.chain import Block, Chain, Choice, LayerPlan, chain_of
-from zoo.spaces.cost import Cost, cost
+from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, ChainGenotype, Genotype
+from zoo.spaces.operations import Cost
 from zoo.spaces.skeleton import Skeleton
 
 IMAGENET = 224

@@ -1,30 +1,14 @@
 """MACs and parameters of a genotype in closed form: no network is built, and torch is not needed."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cached_property, lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
 
 from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, Edge
-from zoo.spaces.operations import OPERATIONS, Operation
+from zoo.spaces.operations import BUILT_IN, OPERATIONS, Cost, pointwise_cost
 from zoo.spaces.skeleton import CellPlan, Skeleton
-
-
-@dataclass(frozen=True, slots=True)
-class Cost:
-    """What one image costs: multiply-accumulates of convolutions and linear layers, and trainable parameters.
-
-    One multiplication with one addition is one MAC; normalisation, activation and pooling are not counted,
-    as in torch's flop counter (which counts two per MAC).
-    """
-
-    macs: int
-    params: int
-
-    def __add__(self, other: "Cost") -> "Cost":
-        return Cost(self.macs + other.macs, self.params + other.params)
 
 
 def cost(genotype: CellGenotype, skeleton: Skeleton) -> Cost:
@@ -49,29 +33,16 @@ class CostTable:
         normal = [plan for plan in any_plan if not plan.reduction]
         reduction = [plan for plan in any_plan if plan.reduction]
         # By kind of edge: in a normal cell; in a reduction cell, from its inputs and from its nodes.
-        self._edges = [
-            {
-                name: _total(operation_cost(o, p.channels, p.resolution, 1) for p in normal)
-                for name, o in OPERATIONS.items()
-            },
-            {
-                name: _total(operation_cost(o, p.channels, p.resolution, 2) for p in reduction)
-                for name, o in OPERATIONS.items()
-            },
-            {
-                name: _total(operation_cost(o, p.channels, p.resolution // 2, 1) for p in reduction)
-                for name, o in OPERATIONS.items()
-            },
-        ]
-        # Both numbers in one integer, parameters above MACs: one look-up and one addition an edge.
-        self._both = [
-            {name: price.macs + (price.params << BITS) for name, price in kind.items()} for kind in self._edges
-        ]
+        self._edges = (
+            _EdgePrices([(p.channels, p.resolution, 1) for p in normal]),
+            _EdgePrices([(p.channels, p.resolution, 2) for p in reduction]),
+            _EdgePrices([(p.channels, p.resolution // 2, 1) for p in reduction]),
+        )
 
     def of(self, genotype: CellGenotype) -> Cost:
         """The cost of one genotype."""
         frame = self._frame(len(genotype.normal.concat), len(genotype.reduction.concat))
-        in_normal, from_input, from_node = self._both
+        in_normal, from_input, from_node = self._edges
         total = 0
         for edges in genotype.normal.nodes:
             for edge in edges:
@@ -85,6 +56,9 @@ class CostTable:
         """Genotypes as rows of numbers of table entries, (P, entries), for :meth:`macs` and :meth:`params`.
 
         A search that keeps its population as such rows changes single numbers in them.
+
+        Raises:
+            ValueError: for cells that concatenate too many nodes, or operations that another package adds.
         """
         rows = [self._entries(genotype) for genotype in genotypes]
         width = max(map(len, rows))
@@ -104,7 +78,8 @@ class CostTable:
     def _table(self) -> NDArray[np.int64]:
         """(2, entries): 0, the three kinds of edges by operation, then frames by both numbers of concatenated nodes."""
         frames = [self._frame(n, r) for n in range(1, MOST_NODES + 1) for r in range(1, MOST_NODES + 1)]
-        entries = [Cost(0, 0), *(price for kind in self._edges for price in kind.values()), *frames]
+        edges = [kind.price(name) for kind in self._edges for name in BUILT_IN]
+        entries = [Cost(0, 0), *edges, *frames]
         return np.array([[entry.macs for entry in entries], [entry.params for entry in entries]], dtype=np.int64)
 
     def _entries(self, genotype: CellGenotype) -> list[int]:
@@ -112,7 +87,11 @@ class CostTable:
         n, r = len(normal.concat), len(reduction.concat)
         if max(n, r) > MOST_NODES:
             raise ValueError(f"expected cells that concatenate at most {MOST_NODES} nodes, got {max(n, r)}")
-        kinds = len(OPERATIONS)
+        for cell in (normal, reduction):
+            for _, edge in cell.edges():
+                if edge.op not in _NUMBER:
+                    raise ValueError(f"only {', '.join(BUILT_IN)} have numbers here, got {edge.op!r}")
+        kinds = len(BUILT_IN)
         return [
             1 + 3 * kinds + (n - 1) * MOST_NODES + r - 1,
             *(1 + _NUMBER[edge.op] for _, edge in normal.edges()),
@@ -132,6 +111,31 @@ class CostTable:
         return found
 
 
+class _EdgePrices(dict[str, int]):
+    """By operation, what its edges of one kind cost: both numbers in one integer, parameters above MACs.
+
+    So an edge of a genotype is one look-up and one addition.
+
+    Args:
+        places: channels, resolution and stride of every cell that has such an edge.
+    """
+
+    def __init__(self, places: Sequence[tuple[int, int, int]]) -> None:
+        super().__init__()
+        self._places = places
+        for name in BUILT_IN:
+            self.__missing__(name)
+
+    def __missing__(self, name: str) -> int:
+        price = _total(OPERATIONS[name].cost(*place) for place in self._places)
+        found = self[name] = price.macs + (price.params << BITS)
+        return found
+
+    def price(self, name: str) -> Cost:
+        """The two numbers of one operation."""
+        return Cost(self[name] & MACS, self[name] >> BITS)
+
+
 BITS = 64
 MACS = (1 << BITS) - 1
 """Where an integer that holds parameters and MACs has its MACs."""
@@ -139,7 +143,7 @@ MACS = (1 << BITS) - 1
 MOST_NODES = 8
 """Nodes that an encoded genotype's cells may concatenate."""
 
-_NUMBER = {name: number for number, name in enumerate(OPERATIONS)}
+_NUMBER = {name: number for number, name in enumerate(BUILT_IN)}
 
 
 @lru_cache(maxsize=64)
@@ -161,36 +165,9 @@ def _concatenating(normal: int, reduction: int) -> CellGenotype:
 _EDGES = (Edge("none", 0),)
 
 
-def operation_cost(operation: Operation, channels: int, resolution: int, stride: int) -> Cost:
-    """Cost of one operation on ``channels`` maps of ``resolution``² pixels.
-
-    A strided operation halves the resolution, which must be even.
-    """
-    c, k = channels, operation.kernel
-    pixels = (resolution // stride) ** 2
-    match operation.kind:
-        case "sep_conv":  # depthwise, pointwise, norm; twice
-            return Cost(2 * (c * k * k + c * c) * pixels, 2 * (c * k * k + c * c + 2 * c))
-        case "dil_conv":
-            return Cost((c * k * k + c * c) * pixels, c * k * k + c * c + 2 * c)
-        case "conv":
-            return Cost(c * c * k * k * pixels, c * c * k * k + 2 * c)
-        case "rect_conv":  # the first of the two still has the full height
-            return Cost(c * c * k * pixels * (stride + 1), 2 * c * c * k + 2 * c)
-        case "skip" if stride == 2:
-            return _pointwise(c, c, pixels)
-        case _:
-            return Cost(0, 0)
-
-
-def _pointwise(inputs: int, outputs: int, pixels: int) -> Cost:
-    """A 1×1 convolution (or a factorized reduce, which costs the same) and its norm."""
-    return Cost(inputs * outputs * pixels, inputs * outputs + 2 * outputs)
-
-
 def _preprocessing(plan: CellPlan) -> Cost:
-    pixels = plan.resolution**2
-    return _pointwise(plan.before_previous, plan.channels, pixels) + _pointwise(plan.previous, plan.channels, pixels)
+    sources, side = (plan.before_previous, plan.previous), plan.resolution
+    return _total(pointwise_cost(source, plan.channels, side) for source in sources)
 
 
 def _stem(skeleton: Skeleton) -> Cost:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from reprlib import repr as short  # a hostile file must not make a hostile message
 from typing import Any
 
-from zoo.spaces.operations import OPERATIONS
+from zoo.spaces.operations import OPERATIONS, known, names
 
 SCHEMA = 1
 INPUTS = 2
@@ -68,8 +68,8 @@ class Cell:
 
 
 def _check_edge(node: int, edge: Edge, last: int) -> None:
-    if edge.op not in OPERATIONS:
-        raise ValueError(f"node {node}: unknown operation {short(edge.op)}, expected one of {', '.join(OPERATIONS)}")
+    if edge.op not in OPERATIONS and not known(edge.op):
+        raise ValueError(f"node {node}: unknown operation {short(edge.op)}, expected one of {', '.join(names())}")
     if not 0 <= edge.source <= last:
         raise ValueError(f"node {node} reads node {edge.source}, which is missing: the cell has nodes 0 to {last}")
     if edge.source >= node:

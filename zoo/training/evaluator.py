@@ -1,5 +1,6 @@
 """The evaluator: trials to records in a worker, by training each network on the images the worker holds."""
 
+import logging
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ from torch import Tensor, nn
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet, subset
 from zoo.networks.cell_network import CellNetwork
+from zoo.networks.engine.planning import strangers
 from zoo.networks.network import Network, build_any
 from zoo.population.proxy import ProxySetting, share_at
 from zoo.population.trial import Job, Outcome, Record, Trial
@@ -42,6 +44,8 @@ from zoo.training.trainer import (
 
 # Purposes of the random streams; every use of randomness has a number of its own.
 WEIGHTS, SAMPLE = 304, 305
+
+_log = logging.getLogger("thriftnas")
 
 
 def side_by_side(count: int, streams: int) -> list[slice]:
@@ -203,6 +207,7 @@ class TrainingEvaluator:
         self._labels = torch.tensor(images.train.labels, device=device)
         self._validation_labels = torch.tensor(images.validation.labels, device=device)
         self._validation: dict[int, Tensor] = {}
+        self._said: set[str] = set()  # operations that no program knows
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """One outcome per job, in order; divergence and lack of memory are failed records.
@@ -231,7 +236,17 @@ class TrainingEvaluator:
         if trial.setting is None or not isinstance(trial.genotype, CellGenotype) or self._ranks.size > 1:
             return False
         resolution = trial.setting.skeleton(setup.skeleton).resolution
-        return prefers_program(setup.engine, resolution, setup.precision.device)
+        wanted = prefers_program(setup.engine, resolution, setup.precision.device)
+        return wanted and not self._strange(trial.genotype)
+
+    def _strange(self, genotype: CellGenotype) -> bool:
+        """Whether a program does not know some operation of a genotype; says so, once for every operation."""
+        unknown = strangers(genotype)
+        for name in unknown:
+            if name not in self._said:
+                self._said.add(name)
+                _log.warning("networks with the operation %r are trained one by one: no program knows it", name)
+        return bool(unknown)
 
     def _together(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Jobs of one setting and stage as one program; a batch that does not fit in memory goes one by one."""

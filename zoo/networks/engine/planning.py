@@ -23,6 +23,8 @@ from zoo.networks.engine.stages import (
 )
 from zoo.networks.operations import FactorizedReduce, Zero
 from zoo.networks.taps import Window
+from zoo.spaces.genotype import CellGenotype
+from zoo.spaces.operations import BUILT_IN
 
 Size = tuple[int, int]
 
@@ -69,6 +71,12 @@ class Task:
     piece: Piece | None = None
 
 
+def strangers(genotype: CellGenotype) -> list[str]:
+    """The operations of a genotype that a program does not know: those that another package adds."""
+    used = {edge.op for cell in (genotype.normal, genotype.reduction) for _, edge in cell.edges()}
+    return sorted(used - set(BUILT_IN))
+
+
 MEMBERS = 1024
 """At most so many members has a layer."""
 
@@ -101,12 +109,15 @@ class Plan:
         room: values per image that the members of one layer may have together; see :func:`room_on`.
 
     Raises:
-        ValueError: for no networks, or skeletons that differ.
+        ValueError: for no networks, skeletons that differ, or operations that :func:`strangers` names.
     """
 
     def __init__(self, networks: Sequence[CellNetwork], buffer: ParameterBuffer, room: float) -> None:
         if len({network.skeleton for network in networks}) != 1:
             raise ValueError("networks that run as one program must have one skeleton")
+        for network in networks:
+            for name in strangers(network.genotype):
+                raise ValueError(f"a program does not know the operation {name!r}, expected {', '.join(BUILT_IN)}")
         self._networks, self._buffer, self._room = networks, buffer, room
         self._skeleton = networks[0].skeleton
         self._shapes: list[tuple[int, Size]] = []  # channels and size of every value
