@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint bench wheel-check try try-lowest clean
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,5 +31,32 @@ bench: $(VENV)/.installed
 	mkdir -p runs/bench
 	$(BIN)/python -m benchmarks table --json runs/bench/table.json
 
+# The wheel in an environment that holds nothing else, away from the checkout. DEMO= runs the whole demo.
+DEMO ?= --time 60s
+wheel-check:
+	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
+	$(PYTHON) -m venv "$$folder/venv"; bin="$$folder/venv/bin"; \
+	"$$bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$$folder" .; \
+	"$$bin/python" -m pip install --quiet --disable-pip-version-check "$$folder"/thriftnas-*.whl; \
+	"$$bin/python" -m pip check; \
+	mkdir "$$folder/elsewhere"; cd "$$folder/elsewhere"; unset PYTHONPATH; \
+	"$$bin/thriftnas" --version; \
+	"$$bin/thriftnas" zoo sample; \
+	"$$bin/thriftnas" doctor; \
+	"$$bin/thriftnas" demo $(DEMO)
+
+# The tests on another Python, or with other versions, in an environment of its own (several GB, left for the next time).
+TRY ?= .venv-$(notdir $(PYTHON))
+WITH ?=
+PYTEST ?=
+try:
+	test -x $(TRY)/bin/python || $(PYTHON) -m venv $(TRY)
+	$(TRY)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' $(WITH)
+	$(TRY)/bin/python -m pip check
+	$(TRY)/bin/python -m pytest $(PYTEST)
+
+try-lowest:
+	$(MAKE) try TRY=.venv-lowest WITH="torch==2.6.* torchvision==0.21.*"
+
 clean:
-	rm -rf $(VENV) runs build *.egg-info
+	rm -rf $(VENV) .venv-* runs build *.egg-info
