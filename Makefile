@@ -34,12 +34,16 @@ bench: $(VENV)/.installed
 # The wheel in an environment that holds nothing else, away from the checkout. DEMO= runs the whole demo.
 DEMO ?= --time 60s
 wheel-check:
-	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder"' EXIT; \
-	$(PYTHON) -m venv "$$folder/venv"; bin="$$folder/venv/bin"; \
+	rm -rf build  # what an earlier build left there would go into the wheel
+	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder" build' EXIT; bin="$$folder/venv/bin"; \
+	$(PYTHON) -m venv "$$folder/venv"; \
 	"$$bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$$folder" .; \
+	"$$bin/python" -m zipfile --list "$$folder"/thriftnas-*.whl > "$$folder/contents"; \
+	for file in $$(git ls-files '*.html' '*/py.typed'); do grep "^$$file " "$$folder/contents"; done; \
+	if grep -E '^(benchmarks|tests)/' "$$folder/contents"; then exit 1; fi; \
 	"$$bin/python" -m pip install --quiet --disable-pip-version-check "$$folder"/thriftnas-*.whl; \
 	"$$bin/python" -m pip check; \
-	mkdir "$$folder/elsewhere"; cd "$$folder/elsewhere"; unset PYTHONPATH; \
+	unset PYTHONPATH; mkdir "$$folder/elsewhere"; cd "$$folder/elsewhere"; \
 	"$$bin/thriftnas" --version; \
 	"$$bin/thriftnas" zoo sample; \
 	"$$bin/thriftnas" doctor; \
@@ -55,8 +59,11 @@ try:
 	$(TRY)/bin/python -m pip check
 	$(TRY)/bin/python -m pytest $(PYTEST)
 
+# What pyproject.toml allows at least; pymoo and ray, which decide nothing here, are the newest.
+LOWEST := torch==2.6.* torchvision==0.21.* numpy==1.26.* scipy==1.11.* pandas==2.1.* scikit-learn==1.3.* typer==0.12.* \
+	rich==13.* matplotlib==3.8.* jinja2==3.1.* onnx==1.17.* onnxruntime==1.20.* onnxscript==0.3.* pyarrow==15.*
 try-lowest:
-	$(MAKE) try TRY=.venv-lowest WITH="torch==2.6.* torchvision==0.21.*"
+	$(MAKE) try TRY=.venv-lowest WITH="$(LOWEST)"
 
 clean:
 	rm -rf $(VENV) .venv-* runs build *.egg-info
