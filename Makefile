@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint bench clean
+.PHONY: demo test test-slow lint bench wheel-check try try-lowest clean
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -31,5 +31,39 @@ bench: $(VENV)/.installed
 	mkdir -p runs/bench
 	$(BIN)/python -m benchmarks table --json runs/bench/table.json
 
+# The wheel in an environment that holds nothing else, away from the checkout. DEMO= runs the whole demo.
+DEMO ?= --time 60s
+wheel-check:
+	rm -rf build  # what an earlier build left there would go into the wheel
+	set -e; folder=$$(mktemp -d); trap 'rm -rf "$$folder" build' EXIT; bin="$$folder/venv/bin"; \
+	$(PYTHON) -m venv "$$folder/venv"; \
+	"$$bin/python" -m pip wheel --quiet --disable-pip-version-check --no-deps --wheel-dir "$$folder" .; \
+	"$$bin/python" -m zipfile --list "$$folder"/thriftnas-*.whl > "$$folder/contents"; \
+	for file in $$(git ls-files '*.html' '*/py.typed'); do grep "^$$file " "$$folder/contents"; done; \
+	if grep -E '^(benchmarks|tests)/' "$$folder/contents"; then exit 1; fi; \
+	"$$bin/python" -m pip install --quiet --disable-pip-version-check "$$folder"/thriftnas-*.whl; \
+	"$$bin/python" -m pip check; \
+	unset PYTHONPATH; mkdir "$$folder/elsewhere"; cd "$$folder/elsewhere"; \
+	"$$bin/thriftnas" --version; \
+	"$$bin/thriftnas" zoo sample; \
+	"$$bin/thriftnas" doctor; \
+	"$$bin/thriftnas" demo $(DEMO)
+
+# The tests on another Python, or with other versions, in an environment of its own (several GB, left for the next time).
+TRY ?= .venv-$(notdir $(PYTHON))
+WITH ?=
+PYTEST ?=
+try:
+	test -x $(TRY)/bin/python || $(PYTHON) -m venv $(TRY)
+	$(TRY)/bin/python -m pip install --quiet --disable-pip-version-check --editable '.[dev]' $(WITH)
+	$(TRY)/bin/python -m pip check
+	$(TRY)/bin/python -m pytest $(PYTEST)
+
+# What pyproject.toml allows at least; pymoo and ray, which decide nothing here, are the newest.
+LOWEST := torch==2.6.* torchvision==0.21.* numpy==1.26.* scipy==1.11.* pandas==2.1.* scikit-learn==1.3.* typer==0.12.* \
+	rich==13.* matplotlib==3.8.* jinja2==3.1.* onnx==1.17.* onnxruntime==1.20.* onnxscript==0.3.* pyarrow==15.*
+try-lowest:
+	$(MAKE) try TRY=.venv-lowest WITH="$(LOWEST)"
+
 clean:
-	rm -rf $(VENV) runs build *.egg-info
+	rm -rf $(VENV) .venv-* runs build *.egg-info
