@@ -17,7 +17,8 @@ import benchmarks
 ROOT = Path(benchmarks.__path__[0]).parent
 """This checkout."""
 
-NOT_CODE = (".*", "runs", "demo", "build", "dist", "*.egg-info", "__pycache__")
+NOT_CODE = shutil.ignore_patterns(".*", "*.egg-info", "__pycache__")
+OUTPUT = {"runs", "demo", "build", "dist"}  # of the checkout itself; a package may be called that
 
 
 class Failed(Exception):
@@ -59,7 +60,11 @@ def folder_copy(tree: Path, target: Path) -> None:
     """
     if not (tree / "pyproject.toml").is_file():
         raise ValueError(f"expected a checkout with a pyproject.toml, got {tree}")
-    shutil.copytree(tree, target, ignore=shutil.ignore_patterns(*NOT_CODE))
+    shutil.copytree(
+        tree,
+        target,
+        ignore=lambda folder, names: NOT_CODE(folder, names) | (OUTPUT & {*names} if Path(folder) == tree else set()),
+    )
 
 
 @contextmanager

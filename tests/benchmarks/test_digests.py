@@ -126,3 +126,15 @@ def test_code_that_is_not_there_is_an_error(benchmark: Benchmark, tmp_path):
         folder_copy(tmp_path, tmp_path / "copy")
     with pytest.raises(ValueError, match="expected a commit"):
         commit_copy("--output=here", tmp_path / "copy")
+
+
+def test_a_copy_has_packages_whatever_their_names_and_no_outputs(tmp_path):
+    tree, copy = tmp_path / "tree", tmp_path / "copy"
+    for name in ("pyproject.toml", "runs/a", "zoo/runs/__init__.py", "zoo/__pycache__/a", ".git/a", "x.egg-info/a"):
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    folder_copy(tree, copy)
+    assert {str(path.relative_to(copy)) for path in copy.rglob("*") if path.is_file()} == {
+        "pyproject.toml",
+        "zoo/runs/__init__.py",
+    }
