@@ -49,7 +49,7 @@ class Sizes:
     )
     setting: Annotated[str | None, _search("The cheap setting: c4r4s0e60; of a table its shortest.")] = None
     budget: Annotated[float | None, _search("Epochs of the setting in all, retraining included; no limit.")] = None
-    generations: Annotated[int, _search("Cycles at most.")] = 100
+    generations: Annotated[int | None, _search("Cycles at most: 100; no limit on a table with a budget.")] = None
     start: Annotated[int, _search("Random networks to begin with.")] = 16
     stages: Annotated[int | None, _search("Equal stages of the schedule: 3; on a table 1.")] = None
     parents: Annotated[str | None, _search("Children a cycle of parents from each population: 6,5,5.")] = None
@@ -71,7 +71,8 @@ class Sizes:
         names = ("start", "ageing", "finalists", "final_share", "budget", "asynchronous")
         texts = {name: getattr(self, name) for name in ("parents", "promotions")}
         lists = {name: _whole(text, name) for name, text in texts.items() if text is not None}
-        return {name: getattr(self, name) for name in names} | {"cycles": self.generations} | lists
+        cycles = {} if self.generations is None else {"cycles": self.generations}
+        return {name: getattr(self, name) for name in names} | cycles | lists
 
 
 @dataclass(frozen=True, kw_only=True)
