@@ -21,7 +21,8 @@ from zoo.population import Journal
 
 OPTIONS = (
     "--train 1000 --val 500 --channels 16 --cells 5 --resolution 16 --batch 96 --setting c2r2s0e4 --stages 2 "
-    "--start 8 --parents 4,4 --promotions 4 --cycles 100 --budget 80 --final c0r0s0e2 --finalists 1 --audit off"
+    "--start 8 --parents 4,4 --promotions 4 --generations 100 --budget 80 --reference c0r0s0e2 --finalists 1 "
+    "--audit off"
 )
 """The sizes of a search: 8 channels and 8 pixels, where the fast engine is used; the winner at 16 and 16."""
 

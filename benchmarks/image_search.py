@@ -23,7 +23,7 @@ from zoo.population import Journal
 
 OPTIONS = (
     "--train 2000 --val 1000 --channels 16 --cells 5 --resolution 16 --batch 96 --setting c2r2s0e6 --stages 3 "
-    "--start 8 --parents 4,2,2 --promotions 4,2 --cycles 100 --budget 700 --final c0r0s0e10 --finalists 3 "
+    "--start 8 --parents 4,2,2 --promotions 4,2 --generations 100 --budget 700 --reference c0r0s0e10 --finalists 3 "
     "--group 4 --audit off"
 )
 """The sizes of the searches: four minutes of one core each."""

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 
 from benchmarks._optuna_peers import Training, installed, optimise, prefix
-from econas.strategy.baselines import RandomBaseline, RegularizedEvolution, evolution_then_retrain, trainings
+from econas.strategy.baselines import RandomBaseline, RegularizedEvolution, evolution_sizes, trainings
 from econas.strategy.halving import Rung, SuccessiveHalving
 from econas.strategy.hierarchical import HierarchicalSearch
-from econas.strategy.parameters import Parameters
+from econas.table_experiment import TableExperiment, table_parameters
 from zoo.population import Journal, Manager, ProxySetting, SerialExecutor, Strategy
 from zoo.population.table import Table, read_table
 from zoo.reliability.interval import resample
@@ -45,33 +45,9 @@ def setting(epochs: int) -> ProxySetting:
 # ---------------------------------------------------------------- the methods
 
 
-def parameters(table: Table, budget: float) -> Parameters:
-    """The search's defaults, with the table's trainings: one stage, since a table knows no continued training."""
-    cheap, full = table.epochs[0], table.epochs[-1]
-    return Parameters(
-        stages=(cheap,),
-        parents=(sum(Parameters().parents),),
-        promotions=(),
-        cycles=1 + int(budget // cheap),  # the budget ends it
-        setting=setting(cheap),
-        final=setting(full),
-        budget=budget,
-    )
-
-
-def sizes(count: int) -> tuple[int, int]:
-    """Population and sample of an evolution of ``count`` trainings.
-
-    The published 100 and 25 are for 20,000; here a quarter of the trainings are random, at most 100, and the sample
-    is a quarter of the population as there.
-    """
-    population = min(100, max(2, count // 4))
-    return population, max(2, population // 4)
-
-
 def econas(table: Table, budget: float, seed: int) -> Strategy:
     """The hierarchical search."""
-    return HierarchicalSearch(table.space, parameters(table, budget), seed)
+    return HierarchicalSearch(table.space, table_parameters(table, budget=budget), seed)
 
 
 def random(table: Table, budget: float, seed: int) -> Strategy:
@@ -82,7 +58,7 @@ def random(table: Table, budget: float, seed: int) -> Strategy:
 def regularized_evolution(table: Table, budget: float, seed: int) -> Strategy:
     """Ageing evolution on full trainings, as published."""
     full = setting(table.epochs[-1])
-    population, sample = sizes(trainings(full, budget))
+    population, sample = evolution_sizes(trainings(full, budget), TableExperiment.random_part)
     return RegularizedEvolution(table.space, full, budget, seed, population=population, sample=sample)
 
 
@@ -95,9 +71,10 @@ def asha(table: Table, budget: float, seed: int) -> Strategy:
 
 def single_fidelity_evolution(table: Table, budget: float, seed: int) -> Strategy:
     """Ageing evolution on cheap trainings, the best retrained."""
-    numbers = parameters(table, budget)
-    population, sample = sizes(trainings(numbers.setting, numbers.search_budget))
-    return evolution_then_retrain(table.space, numbers, seed, population=population, sample=sample)
+    experiment = TableExperiment(
+        method="evolution", space=table.space.name, parameters=table_parameters(table, budget=budget), seed=seed
+    )
+    return experiment.strategy()
 
 
 STRATEGIES: dict[str, Callable[[Table, float, int], Strategy]] = {

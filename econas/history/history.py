@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from econas.history.terms import Terms
 from econas.history.trajectory import (
     AUDIT,
     CHILD,
@@ -44,8 +45,8 @@ class History:
     """Everything a search's report says.
 
     Attributes:
-        strategy: the run's identity of its strategy: name, version, space, seed, parameters.
-        parameters: the numbers of the search; None where the strategy has others.
+        strategy: the run's identity of its strategy, for readers.
+        terms: what the search was to do.
         levels: the populations, from the first to the last.
         trainings: by trial.
         networks: by number.
@@ -58,7 +59,7 @@ class History:
     """
 
     strategy: Mapping[str, Any]
-    parameters: Parameters | None
+    terms: Terms
     levels: tuple[Level, ...]
     trainings: tuple[Training, ...]
     networks: Mapping[int, Network]
@@ -89,7 +90,12 @@ class History:
     @property
     def method(self) -> str:
         """What the strategy is called."""
-        return str(self.strategy.get("method") or self.strategy.get("name") or "search")
+        return self.terms.method
+
+    @property
+    def parameters(self) -> Parameters | None:
+        """The numbers of the search; None where the strategy has others."""
+        return self.terms.parameters
 
     @property
     def retrained(self) -> bool:
@@ -118,8 +124,12 @@ class History:
         return [one for one in self.trainings if one.trial.role in roles]
 
 
-def history(journal: Journal) -> History:
+def history(journal: Journal, terms: Terms | None = None) -> History:
     """What a search did so far; finished or not, of any strategy that trains children.
+
+    Args:
+        journal: of the run.
+        terms: of its experiment; None: those that its identity tells, for strategies that are no experiments.
 
     Raises:
         ValueError: if nothing has been measured yet, or the run is no search.
@@ -130,14 +140,14 @@ def history(journal: Journal) -> History:
         raise ValueError("the search has measured nothing yet; there is nothing to report")
     if not any(trial.role in SEARCH for trial in trials):
         raise ValueError(f"the run is a {strategy.get('name')!r}, expected a search")
-    parameters = _parameters(strategy.get("parameters"))
+    terms = Terms.read(strategy) if terms is None else terms
     order = [index for event in journal.events() if event.kind == "tell" for index in event.numbers]
-    trainings = _trainings(trials, records, order, parameters, _cyclic(strategy))
+    trainings = _trainings(trials, records, order, terms)
     about = {name: journal.get(name) for name in ("command", "data")} | (journal.get("about") or {})
     finalists = _finalists(trainings)
     return History(
         strategy=strategy,
-        parameters=parameters,
+        terms=terms,
         levels=tuple(sorted({one.level for one in trainings if one.level is not None})),
         trainings=trainings,
         networks=_networks(trainings),
@@ -147,31 +157,16 @@ def history(journal: Journal) -> History:
             Session(int(one["workers"]), float(one["wall_s"]), float(one["busy_s"]))
             for one in journal.get("sessions") or ()
         ),
-        unfinished=_unfinished(trainings, finalists, parameters),
+        unfinished=_unfinished(trainings, finalists, terms.parameters),
         about=about | {"identity": journal.identity},
     )
 
 
-def _cyclic(strategy: Mapping[str, Any]) -> bool:
-    """Whether a strategy goes in cycles; what it is compared with does not."""
-    return strategy.get("name") == "econas" and strategy.get("method", "hierarchical") == "hierarchical"
-
-
-def _parameters(data: Any) -> Parameters | None:
-    """The search's numbers from its identity; a baseline may have others."""
-    try:
-        return Parameters.from_dict(data) if isinstance(data, Mapping) else None
-    except ValueError:
-        return None
-
-
 def _trainings(
-    trials: Sequence[Trial],
-    records: Mapping[int, Record],
-    order: Sequence[int],
-    parameters: Parameters | None,
-    cyclic: bool,
+    trials: Sequence[Trial], records: Mapping[int, Record], order: Sequence[int], terms: Terms
 ) -> tuple[Training, ...]:
+    parameters = terms.parameters
+
     def cost(trial: Trial) -> float:
         price = parameters.price(trial.setting) if parameters and trial.setting else 1.0
         return records[trial.index].epochs_paid * price
@@ -182,7 +177,7 @@ def _trainings(
         paid[index] = sum_
     networks = _numbers(trials)
     places: dict[ProxySetting, int] = {}
-    cycles = _cycles(trials, parameters.children) if parameters and cyclic else [None] * len(trials)
+    cycles = _cycles(trials, parameters.children) if parameters and terms.cyclic else [None] * len(trials)
     found = []
     for trial, network, cycle in zip(trials, networks, cycles, strict=True):
         level, record = None, records.get(trial.index)

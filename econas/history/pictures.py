@@ -26,9 +26,9 @@ def progress(history: History) -> str:
     return series_svg(
         series,
         xlabel=f"paid, in {history.unit}, audits included",
-        ylabel="validation accuracy",
-        description="Validation accuracy of every training of the search against the epochs paid until it ended, "
-        "by population; lines are the best so far.",
+        ylabel=history.terms.accuracy,
+        description=f"{history.terms.accuracy.capitalize()} of every training of the search against the epochs "
+        "paid until it ended, by population; lines are the best so far.",
         marks=list(_moments(history))[:MARKS],
     )
 
@@ -150,8 +150,9 @@ def curves(history: History) -> str | None:
     return series_svg(
         series,
         xlabel="epochs of retraining",
-        ylabel="validation accuracy",
-        description=f"Validation accuracy of {len(series)} finalists over the epochs of their retraining.",
+        ylabel=history.terms.accuracy,
+        description=f"{history.terms.accuracy.capitalize()} of {len(series)} finalists over the epochs of their "
+        "retraining.",
         height=380,
     )
 

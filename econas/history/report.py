@@ -13,16 +13,19 @@ import pandas as pd
 from markupsafe import Markup
 from rich.console import Console
 from rich.table import Table
-from zoo.launch import write_json, write_text
 
 from econas.history import pictures
 from econas.history.costs import Cost, costs, idle_share
 from econas.history.history import History, history
 from econas.history.lineage import Ancestor, changes, choices, describe, lineage, to_dict
 from econas.history.survival import Passage, audited, cycles, passages
+from econas.history.terms import Terms
 from econas.history.trajectory import RETRAIN, Retrained, Training
+from zoo.experiments.kinds.trained import say_model
+from zoo.experiments.report import Report
+from zoo.experiments.run import Run
 from zoo.figures import cell_svg
-from zoo.population.journal import Journal
+from zoo.files import write_text
 from zoo.reliability.report import facts, interval, number, percent, render_page
 from zoo.spaces.genotype import CellGenotype, ChainGenotype, Genotype
 
@@ -33,29 +36,31 @@ DRAWN = 40
 """Ancestors whose changed cells are drawn."""
 
 
-def report_search(folder: Path, console: Console, as_json: bool) -> None:
-    """Write the report of the search in ``folder`` as far as it is, and print the answer.
+def search_report(run: Run, terms: Terms | None = None) -> Report:
+    """The report of a search as far as it is: every trial, its finalists, its audits, the winner's lineage, a page.
 
-    Writes search.csv (every trial), finalists.csv, audits.csv, lineage.json and report.html beside the journal.
+    Args:
+        run: of the search.
+        terms: of its experiment; None: those that its identity tells.
 
     Raises:
-        ValueError: if the folder holds no search or nothing has been measured.
+        ValueError: if the run is no search, or nothing has been measured.
     """
-    journal = Journal.open(folder, readonly=True)
-    try:
-        found = history(journal)
+    with run.journal() as journal:
+        found = history(journal, terms)
         frame = journal.frame()
-    finally:
-        journal.close()
-    found = replace(found, tested=_tested(folder / "best.json", found))
-    for name, table in (("search", frame), ("finalists", finalists_frame(found)), ("audits", audits_frame(found))):
-        write_text(folder / f"{name}.csv", table.to_csv(index=False, lineterminator="\n"))
-    write_json(folder / "lineage.json", [to_dict(one) for one in winning_lineage(found)])
-    write_report(found, folder / PAGE)
-    if as_json:
-        print(json.dumps(summary(found)))
-    else:
-        _show(found, folder, console)
+    found = replace(found, tested=_tested(run.folder / "best.json", found))
+    tables = {"search": frame, "finalists": finalists_frame(found), "audits": audits_frame(found)}
+    line = [to_dict(one) for one in winning_lineage(found)]
+    files = {f"{name}.csv": table.to_csv(index=False, lineterminator="\n") for name, table in tables.items()}
+    return Report(
+        summary=summary(found),
+        tables=tables,
+        page=search_page(found),
+        name=PAGE,
+        files=files | {"lineage.json": json.dumps(line, indent=2, allow_nan=False) + "\n"},
+        show=lambda console: _show(found, run.folder, console),
+    )
 
 
 def write_report(found: History, path: Path) -> None:
@@ -63,7 +68,12 @@ def write_report(found: History, path: Path) -> None:
 
     Any text may hold markup. Equal histories give equal bytes. Raises OSError if the file cannot be written.
     """
-    write_text(path, render_page("econas.history/report.html", _contents(found)))
+    write_text(path, search_page(found))
+
+
+def search_page(found: History) -> str:
+    """The page of a search."""
+    return render_page("econas.history/report.html", _contents(found))
 
 
 def winning_lineage(found: History) -> list[Ancestor]:
@@ -114,6 +124,7 @@ def summary(found: History) -> dict[str, Any]:
         "network": None if winner is None else winner.network,
         "retrained": found.retrained,
         "accuracy": None if winner is None else winner.accuracy,
+        "search_accuracy": None if winner is None else known_by(found, winner.network),
         "test_accuracy": None if math.isnan(found.tested) else found.tested,
         "networks": len(found.networks),
         "epochs": {one.name: one.epochs for one in costs(found)},
@@ -123,6 +134,12 @@ def summary(found: History) -> dict[str, Any]:
         "audits": [dict(one) for one in found.audits],
         "genotype": None if winner is None else winner.trial.genotype.to_dict(),
     }
+
+
+def known_by(found: History, network: int) -> float | None:
+    """The accuracy by which the search knew a network before any retraining."""
+    reached = found.networks[network].reached
+    return None if reached is None else reached.accuracy
 
 
 def sentence(found: History) -> str:
@@ -135,18 +152,20 @@ def sentence(found: History) -> str:
     so_far = " so far" if found.unfinished else ""
     if found.retrained:
         return (
-            f"The best network{so_far} has {percent(winner.accuracy)} validation accuracy after retraining "
+            f"The best network{so_far} has {percent(winner.accuracy)} {found.terms.accuracy} after retraining "
             f"at {trial.setting}{tested}."
         )
     how = f"{trial.stop} of {trial.setting.e} epochs" if trial.setting and trial.stop < trial.setting.e else ""
     how = how or f"{trial.stop} epochs"
     end = next((one.curve[-1] for one in found.finalists if one.network == winner.network), None)
-    going = "it has not been retrained"
+    going = "; it has not been retrained"
     if end is not None:
-        going = "its retraining failed" if end.state == "failed" else "its retraining has not ended"
+        going = "; its retraining failed" if end.state == "failed" else "; its retraining has not ended"
+    elif found.terms.parameters is not None and not found.terms.parameters.retrained:
+        going = ""  # nothing is to be retrained
     return (
-        f"The best network{so_far} has {percent(winner.accuracy)} validation accuracy after {how} at {trial.setting}"
-        f"{tested}; {going}."
+        f"The best network{so_far} has {percent(winner.accuracy)} {found.terms.accuracy} after {how} at {trial.setting}"
+        f"{tested}{going}."
     )
 
 
@@ -210,9 +229,10 @@ def _notes(found: History, ways: list[Passage]) -> Iterator[str]:
         yield f"Not finished: {found.unfinished}. The same command continues."
     done = sum(one.done for one in found.finalists)
     if done > 1 and math.isnan(found.tested):
+        unknown = "" if found.terms.looked_up else "; only test images can say how much"
         yield (
-            f"The winner is the best of {done} retrained networks by this very accuracy, so it flatters a little; "
-            "only test images can say how much."
+            f"The winner is the best of {done} retrained networks by this very accuracy, so it flatters a "
+            f"little{unknown}."
         )
     if found.audits:
         last = found.audits[-1]
@@ -246,7 +266,7 @@ def _keys(found: History, line: list[Ancestor]) -> Iterator[tuple[str, str, str]
     if winner is not None:
         how = "retrained at" if found.retrained else "trained at"
         yield (
-            "Validation accuracy",
+            found.terms.accuracy.capitalize(),
             percent(winner.accuracy),
             f"{how} {winner.trial.setting}, trial {winner.trial.index}",
         )
@@ -342,3 +362,4 @@ def _show(found: History, folder: Path, console: Console) -> None:
     if found.unfinished:
         console.print(f"Not finished: {found.unfinished}; the same command continues.", markup=False)
     console.print(f"Report: {folder / PAGE}", soft_wrap=True, markup=False)
+    say_model(folder, console)

@@ -161,7 +161,7 @@ def _passage(
     stream: int,
 ) -> Passage:
     pairs = tuple(Pair(number, before, one.accuracy) for number, before, one in ended if math.isfinite(before))
-    rng = np.random.default_rng((int(history.strategy.get("seed") or 0), stream, PASSAGES))
+    rng = np.random.default_rng((history.terms.seed, stream, PASSAGES))
     rho = bootstrap(resampled_spearman, [one.before for one in pairs], [one.after for one in pairs], rng)
     (source, target), (trained, passed) = labels, counts
     return Passage(source=source, target=target, trained=trained, passed=passed, pairs=pairs, rho=rho)

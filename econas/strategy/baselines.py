@@ -225,6 +225,16 @@ class ThenRetrain:
         return self._strategy.resumable() if self._final is None else self._final.resumable()
 
 
+def evolution_sizes(count: int, part: int) -> tuple[int, int]:
+    """Population and sample of an evolution of ``count`` trainings.
+
+    The published 100 and 25 are for 20,000; here one in ``part`` trainings is a random network, at most 100, and the
+    sample is a quarter of the population as there.
+    """
+    population = max(2, min(100, count // part))
+    return population, max(2, population // 4)
+
+
 def evolution_then_retrain(
     space: Space, parameters: Parameters, seed: int, *, population: int = 100, sample: int = 25
 ) -> ThenRetrain:

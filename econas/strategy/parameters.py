@@ -192,3 +192,14 @@ class Parameters:
             return cls(**known)
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"these are no parameters of a search: {error!r}") from None
+
+
+def equal_stages(count: int, setting: ProxySetting) -> tuple[int, ...]:
+    """The epochs at which ``count`` equal stages of a setting's schedule end.
+
+    Raises:
+        ValueError: where the epochs cannot be divided so.
+    """
+    if count < 1 or setting.e % count:
+        raise ValueError(f"the {setting.e} epochs of {setting} cannot be divided into {count} equal stages")
+    return tuple(setting.e // count * (i + 1) for i in range(count))

@@ -18,7 +18,7 @@ from zoo.population.journal import Journal
 SEARCH = [
     *("econas", "search", "--data", "digits", "--channels", "4", "--cells", "3", "--train", "60", "--val", "40"),
     *("--batch", "20", "--setting", "c1r0s0e2", "--stages", "2", "--start", "4", "--parents", "2,1"),
-    *("--promotions", "1", "--cycles", "2", "--final", "c0r0s0e2", "--finalists", "2", "--final-batch", "20"),
+    *("--promotions", "1", "--generations", "2", "--reference", "c0r0s0e2", "--finalists", "2", "--final-batch", "20"),
 ]
 
 
@@ -146,7 +146,7 @@ def test_any_number_of_workers_gives_the_same_digest(searched, tmp_path, digest,
 
 
 def test_another_search_in_the_same_folder_is_refused(thriftnas, folder):
-    answer = thriftnas(*SEARCH, "--cycles", "3", "--out", folder)
+    answer = thriftnas(*SEARCH, "--generations", "3", "--out", folder)
     assert answer.code == 2
     assert "cycles is 2 there, got 3" in answer.err
 
@@ -162,7 +162,8 @@ def test_what_it_is_compared_with_runs_on_the_same_budget(thriftnas, tmp_path, m
 
 
 def test_audits_are_journaled_and_said(thriftnas, tmp_path):
-    options = ("--audit", "escalate", "--audits", "1", "--audit-share", "0.8", "--audit-limit", "0.99", "--cycles", "3")
+    options = ("--audit", "escalate", "--audits", "1", "--audit-share", "0.8", "--audit-limit", "0.99")
+    options += ("--generations", "3")
     answer = thriftnas(*SEARCH, *options, "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
     journal = Journal.open(tmp_path / "run", readonly=True)
@@ -200,16 +201,16 @@ WRONG = {
     "pays no training at c0r0s0e2": ["--budget", "10", "--final-share", "0.001"],
     "promotions needs one number per stage but the last": ["--promotions", "1,1"],
     "parents must be whole numbers with commas": ["--parents", "two"],
-    "the final setting must differ": ["--final", "c1r0s0e2"],
+    "the final setting must differ": ["--reference", "c1r0s0e2"],
     "ends with its budget, expected --budget": ["--method", "random"],
     "expected --method": ["--method", "magic"],
     "has neither audits nor cycles": ["--method", "random", "--budget", "60", "--audit", "warn"],
     "--audit auto|off|warn|escalate": ["--audit", "sometimes"],
     "of 4 networks at c0r0s0e2 cost": ["--audit", "warn"],
-    "no setting here is dearer": ["--setting", "c0r0s0e2", "--final", "c0r0s0e4", "--audit", "warn"],
+    "no setting here is dearer": ["--setting", "c0r0s0e2", "--reference", "c0r0s0e4", "--audit", "warn"],
     "group and audits must be at least 1": ["--group", "0"],
     "unknown search space": ["--space", "everything"],
-    "is not a proxy setting": ["--final", "best"],
+    "is not a proxy setting": ["--reference", "best"],
 }
 
 

@@ -65,8 +65,8 @@ def test_resume_from_another_directory_finds_the_same_images(
     (tmp_path / "elsewhere").mkdir()
     monkeypatch.chdir(tmp_path / "elsewhere")
     assert thriftnas("run", "resume", "../runs/a").code == 0
-    assert Path.cwd() == tmp_path  # where it was started
-    assert os.listdir("elsewhere") == []
+    assert Path.cwd() == tmp_path / "elsewhere"
+    assert os.listdir() == []
     assert len(Journal.open(tmp_path / "runs" / "a", readonly=True).records()) == 3
 
 
@@ -97,11 +97,21 @@ def test_resume_finds_a_run_that_was_moved(thriftnas, finished, tmp_path, digest
     assert not finished.exists()
 
 
-def test_resume_of_a_run_without_a_command_is_one_line(thriftnas, tmp_path):
-    Journal.create(tmp_path / "run", {"strategy": {"name": "mine"}}).close()
+def test_resume_of_a_run_without_a_command_is_one_line(thriftnas, tmp_path, finished):
+    Journal.create(tmp_path / "run", Journal.open(finished, readonly=True).identity).close()
     answer = thriftnas("run", "resume", tmp_path / "run")
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert "which command started it" in answer.err
+
+
+def test_a_run_of_a_kind_that_is_not_installed_has_a_status_and_no_more(thriftnas, tmp_path):
+    Journal.create(tmp_path / "run", {"strategy": {"name": "mine"}}).close()
+    assert json.loads(thriftnas("run", "status", tmp_path / "run", "--json").out)["trials"] == 0
+    assert thriftnas("run", "digest", tmp_path / "run").code == 0
+    for command in ("resume", "report"):
+        answer = thriftnas("run", command, tmp_path / "run")
+        assert (answer.code, answer.err.count("\n")) == (2, 1)
+        assert "'mine' is no kind of run that is installed here" in answer.err
 
 
 def test_a_partial_study_is_reported_as_far_as_it_is(thriftnas, study, tmp_path, interrupted_after):
@@ -139,10 +149,10 @@ def test_a_study_without_a_complete_network_says_so_and_writes_nothing(
     assert tree(tmp_path) == before
 
 
-def test_the_report_of_a_zoo_is_refused(thriftnas, built):
-    answer = thriftnas("run", "report", built)
+def test_a_target_is_for_studies(thriftnas, built):
+    answer = thriftnas("run", "report", built, "--target", 0.5)
     assert answer.code == 2
-    assert "expected a study" in answer.err
+    assert "--target and --metric are for studies" in answer.err
 
 
 def test_the_report_takes_a_target_and_a_metric(thriftnas, finished):

@@ -12,12 +12,13 @@ import pytest
 from rich.console import Console
 
 from econas.history.history import history
-from econas.history.report import report_search, sentence, summary, write_report
+from econas.history.report import search_report, sentence, summary, write_report
 from econas.strategy.audit import Auditing, Step
 from econas.strategy.baselines import RandomBaseline, evolution_then_retrain
 from econas.strategy.halving import Rung, SuccessiveHalving
 from econas.strategy.hierarchical import HierarchicalSearch
 from econas.strategy.parameters import Parameters
+from zoo.experiments import Run
 from zoo.population import Journal, ProxySetting
 from zoo.spaces import ECONAS_SEARCH
 from zoo.spaces.chain_space import NAS_BENCH_201
@@ -184,7 +185,10 @@ def test_everything_is_escaped(runs, tmp_path):
     verdict = {"cycle": 1, "setting": EVIL, "reference": EVIL, "networks": 5, "rho": 0.1, "low": 0.0, "high": 0.2,
                "decision": EVIL}  # fmt: skip
     about = {**found.about, "command": [EVIL], "data": {EVIL: EVIL}, "versions": {"torch": EVIL}}
-    dirty = replace(found, strategy=strategy, trainings=trainings, audits=(verdict,), about=about, unfinished=EVIL)
+    terms = replace(found.terms, method=EVIL, space=EVIL)
+    dirty = replace(
+        found, strategy=strategy, terms=terms, trainings=trainings, audits=(verdict,), about=about, unfinished=EVIL
+    )
     text, seen = page(dirty, tmp_path)
     assert EVIL not in text
     assert seen.text.count(EVIL) > 8
@@ -206,7 +210,12 @@ def test_idle_time_of_every_session_is_shown(numbers, journaled, tmp_path):
 
 def told(folder, as_json=False):
     stream = io.StringIO()
-    report_search(folder, Console(file=stream, width=120), as_json)
+    report = search_report(Run.open(folder))
+    report.write(folder)
+    if as_json:
+        print(json.dumps(report.summary))
+    else:
+        report.show(Console(file=stream, width=120))
     return stream.getvalue()
 
 

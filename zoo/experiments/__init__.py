@@ -7,6 +7,7 @@ from zoo.experiments.report import Report
 from zoo.experiments.resources import Resources
 from zoo.experiments.run import Run
 from zoo.experiments.source import HeldSource, ImageSource, Source
+from zoo.experiments.table_source import TableSource
 
 __all__ = [
     "GROUP",
@@ -20,6 +21,7 @@ __all__ = [
     "Resources",
     "Run",
     "Source",
+    "TableSource",
     "execute",
     "experiment_kind",
     "resume",

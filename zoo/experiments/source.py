@@ -93,19 +93,25 @@ class ImageSource:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class HeldSource:
-    """Material that is in memory already and that only its maker can give again."""
+    """Material that is in memory already.
+
+    Attributes:
+        material: what is held.
+        origin: the source it was read from; None: only its maker can give it again.
+    """
 
     kind: ClassVar[str] = "arrays"
 
     material: Any
+    origin: Source | None = None
 
     def load(self, experiment: "Experiment", loading: Loading) -> Any:
         """What is held."""
         return self.material
 
     def to_dict(self) -> dict[str, Any]:
-        """Only that it was held in memory."""
-        return {"kind": self.kind}
+        """Where it was read from, or only that it was held in memory."""
+        return {"kind": self.kind} if self.origin is None else self.origin.to_dict()
 
 
 def image_source(data: Mapping[str, Any]) -> Source:

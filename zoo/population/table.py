@@ -1,5 +1,6 @@
 """A published table as an evaluator: trials to records without training, charged as if they had been trained."""
 
+import hashlib
 import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -49,11 +50,15 @@ LAYOUTS = (
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Accuracies (shares) by architecture and epochs, and the costs it lists: those of macs and params it has."""
+    """Accuracies (shares) by architecture and epochs, and the costs it lists: those of macs and params it has.
+
+    Its fingerprint is the SHA-256 of the file it was read from; empty for a table made in memory.
+    """
 
     space: ChainSpace
     accuracies: Mapping[tuple[int, ...], Mapping[int, float]]
     costs: TableCosts = field(default_factory=lambda: TableCosts({}))
+    fingerprint: str = ""
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Look every job up; the epochs of its schedule decide the column, and its stage is what it pays.
@@ -128,7 +133,7 @@ def read_table(path: Path) -> Table:
         raise ValueError(
             f"{path} has {len(rows)} architectures, expected all {layout.space.size} of {layout.space.name}"
         )
-    return Table(layout.space, rows, _costs(frame, layout, path))
+    return Table(layout.space, rows, _costs(frame, layout, path), hashlib.sha256(path.read_bytes()).hexdigest())
 
 
 def _costs(frame: "pd.DataFrame", layout: Layout, path: Path) -> TableCosts:

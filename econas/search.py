@@ -1,0 +1,159 @@
+"""What searches by EcoNAS and by what it is compared with share as experiments, whatever measures their networks."""
+
+from abc import abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, ClassVar
+
+from econas.history.terms import HIERARCHICAL, Terms
+from econas.strategy.baselines import evolution_sizes, evolution_then_retrain, random_then_retrain
+from econas.strategy.hierarchical import VERSION, HierarchicalSearch
+from econas.strategy.parameters import Parameters
+from zoo.experiments.estimate import Estimate
+from zoo.experiments.experiment import Experiment
+from zoo.experiments.report import Report
+from zoo.population.journal import Journal
+from zoo.population.strategy import Strategy
+from zoo.population.trial import Record, Trial
+from zoo.spaces.space import Space
+
+if TYPE_CHECKING:
+    from zoo.experiments.run import Run
+
+METHODS = (HIERARCHICAL, "random", "evolution")
+JOURNAL_BYTES = 2_500
+"""What a trial takes in the journal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Search(Experiment):
+    """A search that retrains its best networks.
+
+    Attributes:
+        method: hierarchical, or what it is compared with: random networks or evolution at the same proxy, each with
+            the same budget and the same retraining.
+        space: name of the search space.
+        parameters: of the search; what its settings cost is filled in by :meth:`fitted`.
+
+    Raises:
+        ValueError: for a method that does not exist or that the parameters do not suit.
+    """
+
+    version: ClassVar[int] = VERSION
+    random_part: ClassVar[int]
+    """The evolution begins with this part of its trainings, one in so many, as random networks."""
+    looked_up: ClassVar[bool] = False
+    """Whether a published table measures networks."""
+
+    method: str = HIERARCHICAL
+    space: str = ""
+    parameters: Parameters = field(default_factory=Parameters)
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.method not in METHODS:
+            raise ValueError(f"expected --method {'|'.join(METHODS)}, got {self.method!r}")
+        if self.hierarchical:
+            return
+        if self.parameters.budget is None:
+            raise ValueError(f"the method {self.method} ends with its budget, expected --budget")
+        if self.parameters.audit is not None or self.parameters.asynchronous:
+            raise ValueError(f"the method {self.method} has neither audits nor cycles; leave out --audit and --async")
+
+    @property
+    def hierarchical(self) -> bool:
+        """Whether this is EcoNAS, and not what it is compared with."""
+        return self.method == HIERARCHICAL
+
+    @abstractmethod
+    def search_space(self) -> Space:
+        """Where networks are drawn from and mutated in."""
+
+    @property
+    def terms(self) -> Terms:
+        """What its report goes by."""
+        return Terms(
+            method=self.method,
+            space=self.space,
+            seed=self.seed,
+            parameters=self.parameters,
+            cyclic=self.hierarchical,
+            looked_up=self.looked_up,
+        )
+
+    def strategy(self) -> Strategy:
+        """A fresh strategy of the method."""
+        space, numbers = self.search_space(), self.parameters
+        if self.hierarchical:
+            return HierarchicalSearch(space, numbers, self.seed)
+        if self.method == "random":
+            return random_then_retrain(space, numbers, self.seed)
+        population, sample = evolution_sizes(int(numbers.search_budget / numbers.setting.e), self.random_part)
+        return evolution_then_retrain(space, numbers, self.seed, population=population, sample=sample)
+
+    def price(self, trial: Trial) -> float:
+        """Epochs of the search's first setting."""
+        assert trial.setting is not None
+        return self.parameters.price(trial.setting) * (trial.stop - trial.start)
+
+    def total(self, strategy: Strategy) -> float:
+        """Epochs of the search's first setting; more once audits have raised it."""
+        return strategy.total if isinstance(strategy, HierarchicalSearch) else self.parameters.total
+
+    def observe(self, strategy: Strategy, journal: Journal) -> Sequence[str]:
+        """Journal the verdicts of audits, and say the new ones."""
+        verdicts = strategy.verdicts if isinstance(strategy, HierarchicalSearch) else ()
+        if not verdicts:
+            return ()
+        said = len(journal.get("audits") or ())
+        if len(verdicts) > said:
+            journal.set("audits", [verdict.to_dict() for verdict in verdicts])
+        return [f"audit: {verdict.sentence}" for verdict in verdicts[said:]]
+
+    @property
+    def trials(self) -> float:
+        """How many there are at most."""
+        numbers = self.parameters
+        each = numbers.final_every or numbers.final.e
+        return numbers.search_total / numbers.stages[0] + numbers.retrained * -(-numbers.final.e // each)
+
+    def report(self, run: "Run") -> Report:
+        """What the search found, how it got there and what it cost.
+
+        Raises:
+            ValueError: if nothing has been measured yet.
+        """
+        from econas.history.report import search_report
+
+        return search_report(run, self.terms)
+
+
+def winner_of(run: "Run", terms: Terms) -> tuple[Trial, Record]:
+    """The network a search ends with: the best of the retrained, or of all where none is to be retrained.
+
+    Raises:
+        ValueError: if no network was trained to the end; names the last failure.
+    """
+    from econas.history.history import history
+
+    with run.journal() as journal:
+        found, records = history(journal, terms), journal.records()
+    wanted = terms.parameters is None or terms.parameters.retrained > 0
+    if found.winner is None or (wanted and not found.retrained):
+        failed = [record.reason for record in records.values() if not record.ok]
+        raise ValueError(f"no network was trained to the end; the last failure: {failed[-1] if failed else 'none'}")
+    return found.winner.trial, records[found.winner.trial.index]
+
+
+def estimate_of(search: Search, more: Mapping[str, float]) -> Estimate:
+    """Trials and epochs at most, and what else is known: hours, megabytes."""
+    numbers = {
+        "trials": round(search.trials),
+        "search_epochs": search.parameters.search_total,
+        "retraining_epochs": search.parameters.retrained * search.parameters.final.e,
+        **more,
+    }
+    lines = tuple(
+        (name, f"{value:,.2f}" if name in more else f"{value:,.0f} at most") for name, value in numbers.items()
+    )
+    return Estimate(numbers=numbers, lines=lines)
