@@ -9,6 +9,7 @@ from typing import Any
 from econas.history.trajectory import (
     AUDIT,
     CHILD,
+    CYCLE,
     NAN,
     PROMOTION,
     RENEWAL,
@@ -132,7 +133,8 @@ def history(journal: Journal) -> History:
         raise ValueError(f"the run is a {strategy.get('name')!r}, expected a search")
     parameters = _parameters(strategy.get("parameters"))
     order = [index for event in journal.events() if event.kind == "tell" for index in event.numbers]
-    trainings = _trainings(trials, records, order, parameters, _cyclic(strategy))
+    old = journal.schema_1_trials if _cyclic(strategy) else 0
+    trainings = _trainings(trials, records, order, parameters, old)
     about = {name: journal.get(name) for name in ("command", "data")} | (journal.get("about") or {})
     finalists = _finalists(trainings)
     return History(
@@ -170,7 +172,7 @@ def _trainings(
     records: Mapping[int, Record],
     order: Sequence[int],
     parameters: Parameters | None,
-    cyclic: bool,
+    old: int,
 ) -> tuple[Training, ...]:
     def cost(trial: Trial) -> float:
         price = parameters.price(trial.setting) if parameters and trial.setting else 1.0
@@ -182,7 +184,8 @@ def _trainings(
         paid[index] = sum_
     networks = _numbers(trials)
     places: dict[ProxySetting, int] = {}
-    cycles = _cycles(trials, parameters.children) if parameters and cyclic else [None] * len(trials)
+    guessed = _guessed_cycles(trials[:old], parameters.children) if parameters else []
+    cycles = [*guessed, *(_cycle(trial) for trial in trials[len(guessed) :])]
     found = []
     for trial, network, cycle in zip(trials, networks, cycles, strict=True):
         level, record = None, records.get(trial.index)
@@ -222,8 +225,14 @@ def _numbers(trials: Sequence[Trial]) -> list[int]:
     return numbers
 
 
-def _cycles(trials: Sequence[Trial], children: int) -> list[int | None]:
-    """The cycle of every trial of the search: audits come first, then children, then promotions."""
+def _cycle(trial: Trial) -> int | None:
+    """The cycle that a trial was asked for in."""
+    number = trial.tags.get(CYCLE)
+    return number if isinstance(number, int) else None
+
+
+def _guessed_cycles(trials: Sequence[Trial], children: int) -> list[int | None]:
+    """The cycles of trials of schema 1, which do not say theirs: audits come first, then children, then promotions."""
     found: list[int | None] = []
     cycle, born, over = 0, 0, True
     for trial in trials:
