@@ -180,7 +180,7 @@ def searched_populations(supernet: Supernet, folder: Path, seed: int) -> dict[st
     with closing(Journal.open(folder, readonly=True)) as journal:
         survivors, trials = replayed(journal, costs).survivors, journal.trials()
     last = len(survivors) - 1
-    asked = [trial.genotype for trial in trials if trial.role == f"generation {last // 2}"]
+    asked = [trial.genotype for trial in trials if trial.tags["generation"] == last // 2]
     children = [genotype.choices for genotype in asked if isinstance(genotype, ChainGenotype)]
     return {
         "random": np.random.default_rng(seed).integers(len(chain.choices), size=(SIZE, chain.starts[-1])),

@@ -10,6 +10,7 @@ from econas.history.terms import Terms
 from econas.history.trajectory import (
     AUDIT,
     CHILD,
+    CYCLE,
     NAN,
     PROMOTION,
     RENEWAL,
@@ -142,7 +143,8 @@ def history(journal: Journal, terms: Terms | None = None) -> History:
         raise ValueError(f"the run is a {strategy.get('name')!r}, expected a search")
     terms = Terms.read(strategy) if terms is None else terms
     order = [index for event in journal.events() if event.kind == "tell" for index in event.numbers]
-    trainings = _trainings(trials, records, order, terms)
+    old = journal.schema_1_trials if terms.cyclic else 0
+    trainings = _trainings(trials, records, order, terms, old)
     about = {name: journal.get(name) for name in ("command", "data")} | (journal.get("about") or {})
     finalists = _finalists(trainings)
     return History(
@@ -163,7 +165,7 @@ def history(journal: Journal, terms: Terms | None = None) -> History:
 
 
 def _trainings(
-    trials: Sequence[Trial], records: Mapping[int, Record], order: Sequence[int], terms: Terms
+    trials: Sequence[Trial], records: Mapping[int, Record], order: Sequence[int], terms: Terms, old: int
 ) -> tuple[Training, ...]:
     parameters = terms.parameters
 
@@ -177,7 +179,8 @@ def _trainings(
         paid[index] = sum_
     networks = _numbers(trials)
     places: dict[ProxySetting, int] = {}
-    cycles = _cycles(trials, parameters.children) if parameters and terms.cyclic else [None] * len(trials)
+    guessed = _guessed_cycles(trials[:old], parameters.children) if parameters else []
+    cycles = [*guessed, *(_cycle(trial) for trial in trials[len(guessed) :])]
     found = []
     for trial, network, cycle in zip(trials, networks, cycles, strict=True):
         level, record = None, records.get(trial.index)
@@ -217,8 +220,14 @@ def _numbers(trials: Sequence[Trial]) -> list[int]:
     return numbers
 
 
-def _cycles(trials: Sequence[Trial], children: int) -> list[int | None]:
-    """The cycle of every trial of the search: audits come first, then children, then promotions."""
+def _cycle(trial: Trial) -> int | None:
+    """The cycle that a trial was asked for in."""
+    number = trial.tags.get(CYCLE)
+    return number if isinstance(number, int) else None
+
+
+def _guessed_cycles(trials: Sequence[Trial], children: int) -> list[int | None]:
+    """The cycles of trials of schema 1, which do not say theirs: audits come first, then children, then promotions."""
     found: list[int | None] = []
     cycle, born, over = 0, 0, True
     for trial in trials:

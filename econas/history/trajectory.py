@@ -13,6 +13,8 @@ CHILD, PROMOTION, RENEWAL, AUDIT, RETRAIN = "child", "promotion", "renewal", "au
 """Roles of trials."""
 SEARCH = (CHILD, PROMOTION, RENEWAL)
 ROLES = (*SEARCH, AUDIT, RETRAIN)
+CYCLE = "cycle"
+"""Tag of a search's trials: its cycle, from 0 for the start."""
 NAN = math.nan
 
 State = Literal["ok", "failed", "pending"]

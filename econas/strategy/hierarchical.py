@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from econas.history.trajectory import AUDIT, CHILD, PROMOTION, RENEWAL
+from econas.history.trajectory import AUDIT, CHILD, CYCLE, PROMOTION, RENEWAL
 from econas.strategy.audit import STRATA, Verdict, estimate, stratified
 from econas.strategy.finalist import Finalist, FinalRound
 from econas.strategy.parameters import Parameters
@@ -338,6 +338,7 @@ class HierarchicalSearch:
     def _trial(self, slot: _Slot, index: int) -> Trial | None:
         """The trial of a slot; None if no child can be found that was never trained."""
         source, stages, auditing = slot.source, self._parameters.stages, self._parameters.audit
+        tags = {CYCLE: self._state.cycle}
         if slot.role == CHILD:
             source = self._parent(slot, index)
             genotype = self._proposals.draw(None if source is None else source.genotype, index)
@@ -348,7 +349,8 @@ class HierarchicalSearch:
             genotype = source.genotype
         if slot.role == AUDIT and auditing is not None:
             setting = auditing.ladder[self._state.step].setting
-            return Trial(index=index, genotype=genotype, setting=setting, start=0, stop=setting.e, role=AUDIT)
+            stop = setting.e
+            return Trial(index=index, genotype=genotype, setting=setting, start=0, stop=stop, role=AUDIT, tags=tags)
         return Trial(
             index=index,
             genotype=genotype,
@@ -359,6 +361,7 @@ class HierarchicalSearch:
             parent=source.genotype.key if source is not None and slot.role == CHILD else None,
             role=slot.role,
             keep=slot.level < len(stages) - 1,
+            tags=tags,
         )
 
     def _parent(self, slot: _Slot, index: int) -> Network | None:

@@ -150,7 +150,8 @@ class WeightedSearch:
                 start=0,
                 stop=1,
                 parent=parent,
-                role=f"generation {self._generation}",
+                role="child" if self._generation else "start",
+                tags={"generation": self._generation},
             )
             for i, (genotype, parent) in enumerate(batch)
         ]

@@ -28,7 +28,7 @@ def searched(tmp_path: Path) -> Path:
     for i in range(30):
         chain = ChainGenotype("nas-bench-macro", tuple(int(digit) for digit in np.base_repr(200 * i, 3).zfill(8)))
         journal.append_ask(
-            1, [Trial(index=i, genotype=chain, setting=None, start=0, stop=1, role=f"generation {i // 10}")]
+            1, [Trial(index=i, genotype=chain, setting=None, start=0, stop=1, tags={"generation": i // 10})]
         )
         x = rng.random()
         metrics = {"accuracy": float(np.sqrt(x) - 0.3 * rng.random()), "macs": 1e8 * x}

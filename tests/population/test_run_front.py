@@ -11,12 +11,12 @@ def chain(number):
     return ChainGenotype("nas-bench-macro", tuple(int(digit) for digit in np.base_repr(number, 3).zfill(8)))
 
 
-def journal(points, *, identity=None, roles=None, setting=None, stop=1):
+def journal(points, *, identity=None, generations=None, setting=None, stop=1):
     """A journal of networks whose (accuracy, macs) are given; None is a failure."""
     made = Journal.memory({"strategy": {"name": "test", **(identity or {})}})
     for i, point in enumerate(points):
-        role = roles[i] if roles else "child"
-        made.append_ask(1, [Trial(index=i, genotype=chain(i), setting=setting, start=0, stop=stop, role=role)])
+        tags = {"generation": generations[i]} if generations else {}
+        made.append_ask(1, [Trial(index=i, genotype=chain(i), setting=setting, start=0, stop=stop, tags=tags)])
         metrics = {} if point is None else dict(zip(("accuracy", "macs"), point, strict=True))
         made.append_tell([Record(index=i, ok=point is not None, reason="" if point else "lost", metrics=metrics)])
     return made
@@ -47,8 +47,7 @@ def test_other_objectives_and_limits_may_be_asked_for():
 
 
 def test_the_hypervolume_grows_by_generations():
-    roles = [f"generation {number}" for number in (0, 0, 0, 1, 1, 2)]
-    found = read_front(journal(POINTS, roles=roles))
+    found = read_front(journal(POINTS, generations=[0, 0, 0, 1, 1, 2]))
     growth = found.growth()
     assert growth["generation"].tolist() == [0, 1, 2]
     assert growth["evaluations"].tolist() == [2, 4, 5]

@@ -45,7 +45,7 @@ def trials_of(strategy, batch=7, evaluator=evaluator):
 
 def test_generations_have_the_algorithms_sizes():
     trials = trials_of(make())
-    sizes = [sum(trial.role == f"generation {g}" for trial in trials) for g in range(7)]
+    sizes = [sum(trial.tags["generation"] == g for trial in trials) for g in range(7)]
     assert sizes == [20, *[10] * 6]  # P_0 and Q_0 hold n each
     assert all((t.setting, t.start, t.stop, t.keep) == (None, 0, 1, False) for t in trials)
     parents = {trial.genotype.key for trial in trials}
@@ -66,7 +66,7 @@ def test_limits_on_prices_cost_no_trial_and_the_others_are_refilled():
     assert macs.max() <= 50e6
     kept = [accuracy(trial.genotype) >= 0.35 for trial in trials]
     assert not all(kept)
-    start = [good for trial, good in zip(trials, kept, strict=True) if trial.role == "generation 0"]
+    start = [good for trial, good in zip(trials, kept, strict=True) if trial.role == "start"]
     assert sum(start) == 20  # two populations of networks that keep it, whatever it took
     assert all(member.losses[0] <= -0.35 for member in strategy.population)
 
@@ -101,7 +101,7 @@ def test_survivors_of_every_generation_are_the_parents_of_the_next():
     trials = trials_of(strategy)
     assert [len(members) for members in strategy.survivors] == [10] * 7
     for generation, members in enumerate(strategy.survivors[:-1]):
-        children = [trial for trial in trials if trial.role == f"generation {generation + 1}"]
+        children = [trial for trial in trials if trial.tags["generation"] == generation + 1]
         assert {trial.parent for trial in children} <= {member.genotype.key for member in members}
     assert {member.trial for member in strategy.survivors[-1]} <= {member.trial for member in strategy.population}
 
@@ -130,7 +130,7 @@ def test_failed_networks_are_replaced():
 
     strategy = make()
     trials = trials_of(strategy, evaluator=flaky)
-    start = [trial for trial in trials if trial.role == "generation 0"]
+    start = [trial for trial in trials if trial.role == "start"]
     assert sum(trial.index % 3 > 0 for trial in start) == 20
 
 

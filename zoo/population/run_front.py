@@ -1,6 +1,5 @@
 """A run's front: what was measured, seen in the objectives of the run or of whoever asks, out of its journal."""
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,7 +16,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 DEFAULT = (Objective("accuracy", True), Objective("macs", False))
-GENERATION = re.compile(r"generation (\d+)")
+GENERATION = "generation"
+"""Tag of trials that says which generation they are of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,7 +139,6 @@ def read_front(
     if not allowed.any():
         raise ValueError(f"none of {len(trials)} networks keeps {' and '.join(map(str, kept))}")
     rows = np.flatnonzero(allowed)
-    found = [GENERATION.fullmatch(trial.role) for trial in trials]
     return RunFront(
         name=str(strategy.get("name", "run")),
         objectives=wanted,
@@ -148,9 +147,14 @@ def read_front(
         records=records,
         losses=losses,
         allowed=allowed,
-        generations=np.array([int(match[1]) if match else 0 for match in found], dtype=np.int64),
+        generations=np.array([_generation(trial) for trial in trials], dtype=np.int64),
         front=rows[front(losses[rows])],
     )
+
+
+def _generation(trial: Trial) -> int:
+    number = trial.tags.get(GENERATION)
+    return number if isinstance(number, int) else 0
 
 
 def _comparable(
