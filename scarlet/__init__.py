@@ -1,1 +1,62 @@
-"""SCARLET (Chu et al., arXiv 1908.06022): a scalable supernet, its training, and searches on inherited weights."""
+"""SCARLET (Chu et al., arXiv 1908.06022): a scalable supernet, its training, and searches on inherited weights.
+
+What this package offers is imported when it is asked for: strategies and setups need no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from scarlet.evaluation.setup import SubnetSetup
+    from scarlet.experiments.front import FrontExperiment
+    from scarlet.experiments.sources import SupernetSource, TableSource, supernet_images
+    from scarlet.experiments.supernet import SupernetExperiment
+    from scarlet.strategy.goal import Goal, read_goal
+    from scarlet.strategy.nsga import WeightedSearch
+    from scarlet.strategy.parameters import SearchParameters
+    from scarlet.supernet.file import TrainedSupernet, load_supernet
+    from scarlet.supernet.form import SupernetForm
+    from scarlet.supernet.recipe import RECIPE
+    from scarlet.supernet.setup import SupernetSetup
+
+__all__ = [
+    "RECIPE",
+    "FrontExperiment",
+    "Goal",
+    "SearchParameters",
+    "SubnetSetup",
+    "SupernetExperiment",
+    "SupernetForm",
+    "SupernetSetup",
+    "SupernetSource",
+    "TableSource",
+    "TrainedSupernet",
+    "WeightedSearch",
+    "load_supernet",
+    "read_goal",
+    "supernet_images",
+]
+
+_PLACES = {
+    "RECIPE": "supernet.recipe",
+    "FrontExperiment": "experiments.front",
+    "Goal": "strategy.goal",
+    "SearchParameters": "strategy.parameters",
+    "SubnetSetup": "evaluation.setup",
+    "SupernetExperiment": "experiments.supernet",
+    "SupernetForm": "supernet.form",
+    "SupernetSetup": "supernet.setup",
+    "SupernetSource": "experiments.sources",
+    "TableSource": "experiments.sources",
+    "TrainedSupernet": "supernet.file",
+    "WeightedSearch": "strategy.nsga",
+    "load_supernet": "supernet.file",
+    "read_goal": "strategy.goal",
+    "supernet_images": "experiments.sources",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _PLACES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from scarlet.evaluation.folded import FoldedSupernet, Folding
+from scarlet.evaluation.setup import SubnetSetup
 from scarlet.evaluation.tree import Statistics, evaluate_paths, recalibrated
 from scarlet.supernet.file import read_supernet, require_fitting
 from zoo.data.augmentation import prepare
@@ -23,7 +24,7 @@ from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.chain_space import CHAIN_SPACES
 from zoo.spaces.genotype import ChainGenotype
 from zoo.training.memory import free_memory, out_of_memory
-from zoo.training.recipe import DTYPES, torch_dtype
+from zoo.training.recipe import torch_dtype
 
 CALIBRATION = 703
 """Purpose of the random stream that draws the images of a recalibration."""
@@ -33,36 +34,16 @@ ROLE = "subnet"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Inheritance:
+class Inheritance(SubnetSetup):
     """What sub-networks inherit and how they are measured; small enough to travel once to every worker.
 
     Attributes:
         weights: content of a supernet file.
-        device: where to measure.
-        dtype: float32, float64 or bfloat16, of weights and maps.
-        threads: CPU threads of a worker; another number gives other last bits.
-        recalibration: training images from which every sub-network's batch-norm statistics are taken; 0: inherited.
-        seed: of the choice of those images.
-
-    Raises:
-        ValueError: for a dtype that is not known, or counts out of range.
+        seed: of the choice of the images to recalibrate on.
     """
 
     weights: bytes
-    device: str = "cpu"
-    dtype: str = "float32"
-    threads: int = 1
-    recalibration: int = 0
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.dtype not in DTYPES:
-            raise ValueError(f"dtype must be one of {', '.join(DTYPES)}, got {self.dtype!r}")
-        if self.threads < 1 or self.recalibration < 0 or self.recalibration == 1:
-            raise ValueError(
-                f"threads must be at least 1, recalibration 0 or at least 2 images; got {self.threads} and "
-                f"{self.recalibration}"
-            )
 
     def identity(self) -> dict[str, Any]:
         """What decides a measurement, as JSON-ready data, for a run's identity."""

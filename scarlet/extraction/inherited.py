@@ -2,105 +2,122 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Sequence
-from contextlib import closing
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+from torch import Tensor
 
 from scarlet.evaluation.subnets import calibration_images
-from scarlet.evaluation.tree import adopt, recalibrated
+from scarlet.experiments.sources import SupernetSource
 from scarlet.extraction.extraction import Extraction, extract
+from scarlet.extraction.model import plain_model, recalibrate
 from scarlet.supernet.file import TrainedSupernet, read_supernet
-from zoo.data import load
+from zoo.experiments.run import Run
 from zoo.export.model import Model
-from zoo.population.journal import Journal
 from zoo.population.trial import Record, Trial
 from zoo.spaces.genotype import ChainGenotype
 
-SUPERNET, IMAGES = "supernet", "images"
-"""Names of the journal's values that say where a search's supernet is, and which images it measured on."""
 
-
-def searched_supernet(folder: Path) -> TrainedSupernet:
-    """The supernet of the search in ``folder``, from where the search found it.
+def searched_supernet(run: Run) -> TrainedSupernet:
+    """The supernet of a search, from where the search found it.
 
     Raises:
         ValueError: if the search had no supernet, or it is gone or not the same any more.
     """
-    with closing(Journal.open(folder, readonly=True)) as journal:
-        place, source = journal.get(SUPERNET), journal.identity.get("source", {})
-    if place is None:
-        raise ValueError(f"the search in {folder} had no supernet: train a network with thriftnas zoo train")
-    path = Path(place)
+    data, place = supernet_content(run)
+    return read_supernet(data, place)
+
+
+def supernet_content(run: Run) -> tuple[bytes, str]:
+    """The content of the supernet's file of a search, and where it is.
+
+    Raises:
+        ValueError: as :func:`searched_supernet`.
+    """
+    expected = run.identity.get("source", {}).get("supernet")
+    if expected is None:
+        raise ValueError(f"the search in {run.folder} had no supernet: train a network with thriftnas zoo train")
+    path = Path(_source(run).supernet)
     data = path.read_bytes() if path.is_file() else b""
-    if hashlib.sha256(data).hexdigest() != source.get("supernet"):
-        raise ValueError(f"the supernet of {folder} is not at {path} as it was, expected {source.get('supernet')}")
-    return read_supernet(data, str(path))
+    if hashlib.sha256(data).hexdigest() != expected:
+        raise ValueError(f"the supernet of {run.folder} is not at {path} as it was, expected {expected}")
+    return data, str(path)
 
 
-def recalibrate(folder: Path, held: TrainedSupernet, path: Sequence[int]) -> int:
-    """Give the supernet the batch-norm statistics with which the search in ``folder`` measured ``path``, in place.
+class InheritedModels:
+    """The networks of trials of a search, skips folded, with the supernet's weights.
 
-    Returns:
-        From how many training images they are; 0: the search measured with the supernet's own, and these stay.
+    Their batch-norm statistics are those the search measured them with. The supernet, and the images where the search
+    recalibrated, are read once, for the first network.
 
-    Raises:
-        ValueError: if the search's images are gone, or not the same any more.
+    Args:
+        run: of the search.
     """
-    with closing(Journal.open(folder, readonly=True)) as journal:
-        source, asked = journal.identity["source"], journal.get(IMAGES)
-    count = int(source["recalibration"])
-    if not count:
-        return 0
-    if asked is None:
-        raise ValueError(f"{folder} does not say where its images are: run its command again, then it does")
-    shape = held.network.skeleton
-    images = load(**asked, resolution=shape.resolution, seed=source["seed"])
-    if images.fingerprint != source["data"]:
-        raise ValueError(
-            f"the images of {folder}, {asked['name']}, have changed: its networks were recalibrated on others "
-            f"(fingerprint {source['data'][:12]}) than these ({images.fingerprint[:12]})"
-        )
-    pixels = calibration_images(images, count, source["seed"], shape.resolution, held.mean, held.std)
-    adopt(held.network, path, recalibrated(held.network, pixels, np.array([path])))
-    return count
 
+    def __init__(self, run: Run) -> None:
+        self._run = run
 
-def inherited_model(folder: Path, trial: Trial, record: Record) -> Model:
-    """The network of a trial of the search in ``folder``, skips folded, with the supernet's weights.
+    @cached_property
+    def _supernet(self) -> TrainedSupernet:
+        return searched_supernet(self._run)
 
-    Its batch-norm statistics are those the search measured it with. Its notes are the proof of the folding: how far
-    its logits are from the supernet's, how far every layer is, and what was done where folding is inexact; there is a
-    warning then.
+    @cached_property
+    def _calibration(self) -> Tensor | None:
+        """The images the search took batch-norm statistics from; None where it measured with the supernet's own.
 
-    Raises:
-        ValueError: as :func:`searched_supernet` and :func:`recalibrate`.
-    """
-    held = searched_supernet(folder)
-    assert isinstance(trial.genotype, ChainGenotype)  # what a supernet's search asks for
-    images = recalibrate(folder, held, trial.genotype.choices)
-    found = extract(held.network, trial.genotype.choices)
-    return Model(
-        network=found.network,
-        genotype=trial.genotype,
-        skeleton=held.network.skeleton,
-        classes=held.classes,
-        mean=held.mean,
-        std=held.std,
-        notes={
+        Raises:
+            ValueError: if the images are gone, or not the same any more.
+        """
+        known = self._run.identity["source"]
+        count, seed, expected = int(known["recalibration"]), known["seed"], known["data"]
+        if not count:
+            return None
+        held, source = self._supernet, _source(self._run)
+        resolution = held.network.skeleton.resolution
+        images = source.read_images(seed, resolution)
+        if images.fingerprint != expected:
+            raise ValueError(
+                f"the images of {self._run.folder}, {images.name}, have changed: its networks were recalibrated on "
+                f"others (fingerprint {expected[:12]}) than these ({images.fingerprint[:12]})"
+            )
+        return calibration_images(images, count, seed, resolution, held.mean, held.std)
+
+    def __call__(self, trial: Trial, record: Record) -> Model:
+        """The network of a trial.
+
+        Its notes are the proof of the folding: how far its logits are from the supernet's, how far every layer is, and
+        what was done where folding is inexact; there is a warning then.
+
+        Raises:
+            ValueError: if the search had no supernet, or supernet or images are gone or not the same any more.
+        """
+        held, pixels = self._supernet, self._calibration
+        assert isinstance(trial.genotype, ChainGenotype)  # what a supernet's search asks for
+        path = trial.genotype.choices
+        if pixels is not None:
+            recalibrate(held, path, pixels)
+        found = extract(held.network, path)
+        notes: dict[str, Any] = {
             "trial": trial.index,
             "weights": "inherited",
             "accuracy": record.metrics.get("accuracy"),
             "macs": int(record.metrics["macs"]),
             "params": int(record.metrics["params"]),
-            "recalibrated": images,
+            "recalibrated": 0 if pixels is None else len(pixels),
             "folding_deviation": found.deviation,
             "inexact_layers": [layer.layer for layer in found.inexact],
             "folding": [dataclasses.asdict(layer) for layer in found.proof],
             **_warning(found),
-        },
-    )
+        }
+        return plain_model(held, found, notes)
+
+
+def _source(run: Run) -> SupernetSource:
+    source = run.source
+    if not isinstance(source, SupernetSource):
+        raise ValueError(f"{run.folder} does not say where its supernet is: run its command again, then it does")
+    return source
 
 
 def _warning(found: Extraction) -> dict[str, str]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from scarlet.strategy.goal import Goal
 from scarlet.strategy.initial_population import pool, spread
 from scarlet.strategy.mutation import Policy, frequencies, mutated
 from scarlet.strategy.parameters import SearchParameters
@@ -15,12 +16,11 @@ from zoo.population.front import (
     Infeasible,
     Limit,
     Losses,
-    Objective,
     front,
     losses_of,
     require_known,
 )
-from zoo.population.selection import Survivors, check_weights, crossed, survive, tournament
+from zoo.population.selection import Survivors, crossed, survive, tournament
 from zoo.population.trial import Record, Trial
 from zoo.spaces.chain_space import ChainSpace
 from zoo.spaces.genotype import ChainGenotype
@@ -53,29 +53,6 @@ class Member:
     trial: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Goal:
-    """What a search is after.
-
-    Attributes:
-        objectives: to be made large or small.
-        weights: of the objectives in the crowding distance, w; they sum to 1.
-        limits: that every network of the result keeps.
-
-    Raises:
-        ValueError: for no objectives, or weights that cannot be used.
-    """
-
-    objectives: tuple[Objective, ...]
-    weights: tuple[float, ...]
-    limits: tuple[Limit, ...] = ()
-
-    def __post_init__(self) -> None:
-        if not self.objectives:
-            raise ValueError("a search needs at least one objective, got none")
-        check_weights(self.weights, len(self.objectives))
-
-
 class WeightedSearch:
     """Asks generation by generation; what a generation does depends on the records of those before it only.
 
@@ -88,7 +65,7 @@ class WeightedSearch:
     Args:
         space: of the networks.
         costs: what is known before evaluation: limits on it cost nothing.
-        wishes: objectives, weights, limits.
+        goal: objectives, weights, limits.
         parameters: sizes and shares.
         seed: of everything random in the search.
         measured: what an evaluation measures, costs apart.

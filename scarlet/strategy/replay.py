@@ -1,13 +1,13 @@
 """A finished search again, out of its journal: the strategy as it was at its end, with all its generations."""
 
-from scarlet.strategy.nsga import Goal, WeightedSearch
-from scarlet.strategy.parameters import SearchParameters
-from scarlet.strategy.source import MEASURED
+import dataclasses
+
+from scarlet.experiments.front import FrontExperiment
+from scarlet.experiments.measurement import MEASURED
+from scarlet.strategy.nsga import WeightedSearch
 from zoo.population.costs import Costs
-from zoo.population.front import Limit, Objective
 from zoo.population.journal import Journal
 from zoo.population.manager import Manager
-from zoo.spaces.chain_space import CHAIN_SPACES
 
 
 def replayed(journal: Journal, costs: Costs) -> WeightedSearch:
@@ -21,16 +21,11 @@ def replayed(journal: Journal, costs: Costs) -> WeightedSearch:
         ValueError: for a run of something else, one that is not finished, or one that other costs would have taken
             another way.
     """
-    asked = journal.identity.get("strategy", {})
-    if asked.get("name") != "scarlet":
-        raise ValueError(f"the run is of {asked.get('name', 'no strategy')!r}, expected one of scarlet search")
-    goal = Goal(
-        objectives=tuple(map(Objective.parse, asked["objectives"])),
-        weights=tuple(asked["weights"]),
-        limits=tuple(map(Limit.parse, asked["limits"])),
-    )
-    parameters = SearchParameters(**asked["parameters"])
-    search = WeightedSearch(CHAIN_SPACES[asked["space"]], costs, goal, parameters, asked["seed"], MEASURED)
+    name = journal.identity.get("strategy", {}).get("name", "no strategy")
+    if name != FrontExperiment.name:
+        raise ValueError(f"the run is of {name!r}, expected one of scarlet search")
+    experiment = FrontExperiment.from_identity(journal.identity, {})
+    search = dataclasses.replace(experiment, costs=costs, measured=MEASURED).strategy()
     trials = Manager(search, journal).trials
     if journal.counts()["pending"] or search.ask(1, len(trials)):
         raise ValueError("the search is not finished: the same command continues it")

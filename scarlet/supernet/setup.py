@@ -19,11 +19,20 @@ class SupernetSetup:
         training: skeleton, recipe, precision, seed, threads.
         sampling: which paths a step takes.
         start: what stabilizers begin as.
+
+    Raises:
+        ValueError: for a sampling or a start that does not exist.
     """
 
     training: TrainingSetup
     sampling: Sampling
     start: Start = "identity"
+
+    def __post_init__(self) -> None:
+        if self.sampling not in SAMPLINGS:
+            raise ValueError(f"unknown sampling {self.sampling!r}, expected {' or '.join(SAMPLINGS)}")
+        if self.start not in STARTS:
+            raise ValueError(f"unknown start {self.start!r} of stabilizers, expected {' or '.join(STARTS)}")
 
     def identity(self) -> dict[str, Any]:
         """The setup as JSON-ready data, part of a run's identity."""
@@ -38,9 +47,5 @@ class SupernetSetup:
         """
         own = ("sampling", "stabilizer_start")
         training = TrainingSetup.from_dict({name: value for name, value in data.items() if name not in own})
-        sampling, start = data.get("sampling"), data.get("stabilizer_start", "identity")
-        if sampling not in SAMPLINGS:
-            raise ValueError(f"unknown sampling {sampling!r}, expected {' or '.join(SAMPLINGS)}")
-        if start not in STARTS:
-            raise ValueError(f"unknown start {start!r} of stabilizers, expected {' or '.join(STARTS)}")
-        return cls(training=training, sampling=sampling, start=start)
+        start = data.get("stabilizer_start", "identity")
+        return cls(training=training, sampling=data.get("sampling"), start=start)  # type: ignore[arg-type]  # checked

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
 from functools import partial
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from scarlet.evaluation.tree import evaluate_paths
+from scarlet.supernet.file import TrainedSupernet
 from scarlet.supernet.form import SupernetForm
 from scarlet.supernet.paths import draw_paths
 from scarlet.supernet.setup import SupernetSetup
@@ -22,7 +23,7 @@ from scarlet.supernet.supernet import Supernet, build_supernet
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.population.trial import Job, Outcome
-from zoo.training.checkpoint import save_checkpoint
+from zoo.training.checkpoint import load_checkpoint, save_checkpoint
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.evaluator import WEIGHTS, guarded, resumed, sample
 from zoo.training.recipe import Precision, Recipe
@@ -66,6 +67,33 @@ def supernet_optimizer(network: Supernet, recipe: Recipe) -> torch.optim.SGD:
     return optimizer
 
 
+def trained_supernet(
+    form: SupernetForm, setup: SupernetSetup, images: ImageSet, weights: bytes, notes: dict[str, Any]
+) -> TrainedSupernet:
+    """The supernet of a training's last checkpoint.
+
+    Args:
+        form: of the supernet.
+        setup: it was trained with.
+        images: it was trained on.
+        weights: the checkpoint.
+        notes: to keep with it, besides the images, the seed, the epochs and the sampling.
+
+    Raises:
+        ValueError: if the checkpoint is damaged or of another supernet.
+    """
+    network = new_supernet(form, setup)
+    epochs = load_checkpoint(weights, network, supernet_optimizer(network, setup.training.recipe))
+    known = {"data": images.fingerprint, "seed": setup.training.seed, "epochs": epochs, "sampling": setup.sampling}
+    return TrainedSupernet(
+        network=network.to(torch.device("cpu")).eval(),
+        classes=images.classes,
+        mean=images.mean,
+        std=images.std,
+        notes={**known, **notes},
+    )
+
+
 class SupernetEvaluator:
     """Trains the supernet of every job for its stage and measures some of its paths on the validation images.
 
@@ -74,7 +102,7 @@ class SupernetEvaluator:
     Args:
         setup: how to train.
         images: what on.
-        process group: whose processes share every batch; all of them take the same paths.
+        ranks: whose processes share every batch; all of them take the same paths.
     """
 
     def __init__(self, setup: SupernetSetup, images: ImageSet, ranks: ProcessGroup = ALONE) -> None:

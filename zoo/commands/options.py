@@ -79,13 +79,12 @@ class Network:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Compute:
-    """In which numbers a network is trained, and where."""
+class Device:
+    """Where networks are computed, and in which numbers."""
 
     threads: Annotated[int, _workers("CPU threads per worker; changes the last bits, so it is part of the run.")] = 1
     device: Annotated[str, _workers("auto, cpu, cuda, cuda:N or mps.")] = "auto"
     dtype: Annotated[str, _workers("float32, float64, or bfloat16 (autocast).")] = "float32"
-    channels_last: Annotated[bool, _workers("Memory format of the maps.")] = True
 
     def precision(self, cluster: "Cluster | None" = None) -> "Precision":
         """The precision asked for: of workers on a cluster, or of this process, which torchrun may have started.
@@ -97,9 +96,17 @@ class Compute:
 
         if self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}")
+        channels_last = getattr(self, "channels_last", True)
         if cluster is None:
-            return process_precision(self.device, self.dtype, self.channels_last)
-        return choose_precision(self.device, self.dtype, self.channels_last, gpus=cluster.gpus, address=cluster.address)
+            return process_precision(self.device, self.dtype, channels_last)
+        return choose_precision(self.device, self.dtype, channels_last, gpus=cluster.gpus, address=cluster.address)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Compute(Device):
+    """Where networks are trained, and in which numbers and memory format."""
+
+    channels_last: Annotated[bool, _workers("Memory format of the maps.")] = True
 
 
 def _rate(text: str) -> Any:

@@ -1,14 +1,13 @@
 """What a search measures networks with: a published table, or the weights they inherit from a supernet."""
 
+import dataclasses
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from scarlet.evaluation.subnets import Inheritance, make_subnet_evaluator, require_enough
-from scarlet.supernet.file import NAME, load_supernet, require_fitting
-from zoo.data.image_set import ImageSet
+from scarlet.evaluation.setup import SubnetSetup
 from zoo.population.costs import ClosedFormCosts, CostedEvaluator, Costs, JointCosts, read_latency
 from zoo.population.table import Table, read_table
 from zoo.population.trial import Evaluator
@@ -16,19 +15,25 @@ from zoo.spaces.chain_cost import ChainCosts, scaled_chain
 from zoo.spaces.chain_space import CHAIN_SPACES, ChainSpace
 from zoo.spaces.skeleton import Skeleton
 
+if TYPE_CHECKING:
+    from scarlet.evaluation.subnets import Inheritance
+    from zoo.data.image_set import ImageSet
+
+MEASURED = ("accuracy", "balanced_accuracy", "loss")
+"""What an evaluation on inherited weights measures, costs apart."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Source:
+class Measurement:
     """A way to measure the networks of a space.
 
     Attributes:
         space: of the networks.
         costs: what is known before an evaluation.
         measured: what an evaluation measures.
-        identity: what makes the same search on the same source the same run.
+        identity: what makes the same search with the same measurement the same run.
         make: makes a worker's evaluator from the payload; can be sent to a worker.
         payload: what goes to every node once.
-        threads: CPU threads of a worker.
     """
 
     space: ChainSpace
@@ -37,11 +42,10 @@ class Source:
     identity: dict[str, Any]
     make: Callable[[Any], Evaluator]
     payload: Any
-    threads: int = 1
 
 
-def table_source(path: Path, latency: Path | None) -> Source:
-    """A published table as a source.
+def table_measurement(path: Path, latency: Path | None) -> Measurement:
+    """Networks are looked up in a published table.
 
     Args:
         path: of the table.
@@ -52,7 +56,7 @@ def table_source(path: Path, latency: Path | None) -> Source:
     """
     table = read_table(path)
     costs = with_latency(table.costs, latency, table.space)
-    return Source(
+    return Measurement(
         space=table.space,
         costs=costs,
         measured=("accuracy",),
@@ -62,17 +66,12 @@ def table_source(path: Path, latency: Path | None) -> Source:
     )
 
 
-MEASURED = ("accuracy", "balanced_accuracy", "loss")
-"""What an evaluation on inherited weights measures, costs apart."""
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Knowledge:
     """What a supernet says of itself.
 
     Attributes:
         path: of its file.
-        hash: SHA-256 of its content.
         skeleton: of its networks.
         space: of its paths.
         classes: names, in the order of its logits.
@@ -81,7 +80,6 @@ class Knowledge:
     """
 
     path: Path
-    hash: str
     skeleton: Skeleton
     space: str
     classes: tuple[str, ...]
@@ -96,11 +94,12 @@ def know_supernet(path: Path) -> Knowledge:
         ValueError: if it is no supernet, or damaged.
         OSError: if there is none.
     """
+    from scarlet.supernet.file import NAME, load_supernet
+
     file = path / NAME if path.is_dir() else path
-    held, digest = load_supernet(file)
+    held, _ = load_supernet(file)
     return Knowledge(
         path=file.resolve(),
-        hash=digest,
         skeleton=held.network.skeleton,
         space=held.network.form.space,
         classes=held.classes,
@@ -109,53 +108,40 @@ def know_supernet(path: Path) -> Knowledge:
     )
 
 
-def supernet_source(
-    known: Knowledge,
-    images: ImageSet,
-    latency: Path | None,
-    *,
-    device: str,
-    dtype: str,
-    threads: int,
-    recalibration: int,
-) -> Source:
-    """A trained supernet as a source: networks inherit its weights and are measured on the validation images.
+def supernet_measurement(known: Knowledge, images: "ImageSet", latency: Path | None, setup: SubnetSetup) -> Measurement:
+    """Networks inherit the weights of a trained supernet and are measured on the validation images.
 
     Args:
         known: the supernet.
         images: those it was trained on, so that none of the validation images is among its training images.
         latency: of a table of latencies, if there is one.
-        device: where to measure.
-        dtype: of weights and maps.
-        threads: CPU threads of a worker.
-        recalibration: images for every network's own batch-norm statistics; 0: inherited.
+        setup: how they are measured.
 
     Raises:
-        ValueError: for other images or too few of them, or as :class:`Inheritance` and :func:`read_latency`.
+        ValueError: for other images or too few of them, or as :func:`read_latency`.
     """
+    from scarlet.evaluation.subnets import Inheritance, require_enough
+    from scarlet.supernet.file import require_fitting
+
     if known.data is not None and known.data != images.fingerprint:
         raise ValueError(
             f"the supernet was trained on other images (fingerprint {known.data[:12]}) than these "
             f"({images.fingerprint[:12]}): expected the same --data, --train and --val"
         )
     require_fitting(images, known.classes, known.skeleton)
-    require_enough(images, recalibration)
-    inheritance = Inheritance(
-        weights=known.path.read_bytes(), device=device, dtype=dtype, threads=threads, recalibration=recalibration,
-        seed=known.seed,
-    )  # fmt: skip
+    require_enough(images, setup.recalibration)
+    inheritance = Inheritance(weights=known.path.read_bytes(), seed=known.seed, **dataclasses.asdict(setup))
     space, skeleton = CHAIN_SPACES[known.space], known.skeleton
     chain = scaled_chain(known.space, skeleton)
     counted = ClosedFormCosts(ChainCosts(chain, skeleton.resolution, skeleton.classes, skeleton.in_channels))
     costs = with_latency(counted, latency, space)
-    return Source(
+    return Measurement(
         space=space,
         costs=costs,
         measured=MEASURED,
         identity={**inheritance.identity(), "data": images.fingerprint, **latency_identity(latency)},
         make=_subnet_evaluator,
         payload=(inheritance, images, costs),
-        threads=threads,
     )
 
 
@@ -178,7 +164,9 @@ def _table_evaluator(payload: tuple[Table, Costs]) -> Evaluator:
     return CostedEvaluator(table, costs)
 
 
-def _subnet_evaluator(payload: tuple[Inheritance, ImageSet, Costs]) -> Evaluator:
+def _subnet_evaluator(payload: "tuple[Inheritance, ImageSet, Costs]") -> Evaluator:
+    from scarlet.evaluation.subnets import make_subnet_evaluator
+
     inheritance, images, costs = payload
     return CostedEvaluator(make_subnet_evaluator(inheritance, images), costs)
 

@@ -1,0 +1,182 @@
+"""The weighted search as an experiment: a front of networks, on inherited weights or on a published table."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from rich.console import Console
+
+from scarlet.evaluation.setup import SubnetSetup
+from scarlet.experiments.measurement import Measurement
+from scarlet.experiments.sources import front_source
+from scarlet.strategy.goal import Goal
+from scarlet.strategy.nsga import VERSION, WeightedSearch
+from scarlet.strategy.parameters import SearchParameters
+from zoo.experiments.estimate import Estimate, disk, hours
+from zoo.experiments.experiment import Experiment, Say
+from zoo.experiments.fronts import MODELS, front_report
+from zoo.experiments.report import Report
+from zoo.experiments.source import Source
+from zoo.population.costs import Costs
+from zoo.population.strategy import Strategy
+from zoo.population.trial import Evaluator, Job, Record, Trial
+from zoo.spaces.chain_space import CHAIN_SPACES
+
+if TYPE_CHECKING:
+    from zoo.experiments.run import Run
+    from zoo.export.model import Model
+
+JOURNAL_BYTES = 1_500
+"""What a network takes in the journal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrontExperiment(Experiment):
+    """The weighted, constrained search for networks that no other beats.
+
+    Attributes:
+        goal: objectives, weights, limits.
+        parameters: sizes and shares of the search.
+        seed: of everything random in the search.
+        setup: how networks are measured on inherited weights; a table is only read.
+        space: of the networks; :meth:`fitted` fills it in, as all below.
+        measurement: what networks are measured with, for the identity.
+        costs: what is known before an evaluation.
+        measured: what an evaluation measures.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+
+    name: ClassVar[str] = "scarlet"
+    version: ClassVar[int] = VERSION
+    beside: ClassVar[tuple[str, ...]] = ("measurement", "group")
+    requested: ClassVar[tuple[str, ...]] = ("data", "setup", "costs", "measured")
+
+    goal: Goal = field(default_factory=Goal)
+    parameters: SearchParameters = field(default_factory=SearchParameters)
+    seed: int = 0
+    setup: SubnetSetup = field(default_factory=SubnetSetup)
+    group: int = 35
+    space: str = ""
+    measurement: Mapping[str, Any] = field(default_factory=dict)
+    costs: Costs | None = None
+    measured: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.group < 1 or self.seed < 0:
+            raise ValueError(f"group must be at least 1 and the seed at least 0, got {self.group} and {self.seed}")
+
+    def identity(self) -> dict[str, Any]:
+        """What makes the run this run; the goal's parts stand among the strategy's, the measurement is the source."""
+        found = super().identity()
+        strategy = found["strategy"]
+        return {
+            "strategy": {**{name: strategy[name] for name in strategy if name != "goal"}, **strategy["goal"]},
+            "source": found["measurement"],
+            "group": found["group"],
+        }
+
+    @classmethod
+    def from_identity(cls, identity: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
+        """Read what :meth:`identity` wrote; costs are known when the experiment is fitted to its material again.
+
+        Raises:
+            ValueError: for data of another kind of run, or of another form.
+        """
+        strategy, measurement = dict(identity.get("strategy", {})), identity.get("source", {})
+        names = [one.name for one in dataclasses.fields(Goal) if one.name in strategy]
+        strategy["goal"] = {name: strategy.pop(name) for name in names}
+        read = super().from_identity({**identity, "strategy": strategy, "measurement": measurement}, options)
+        return dataclasses.replace(read, setup=SubnetSetup.of_identity(measurement))
+
+    @classmethod
+    def source(cls, data: Mapping[str, Any]) -> Source:
+        """Read a table or a supernet with images as a source."""
+        return front_source(data)
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of a worker."""
+        return self.setup.threads
+
+    def fitted(self, material: Measurement, say: Say) -> Self:
+        """The search with space and costs of what it measures with.
+
+        Raises:
+            ValueError: for an objective or a limit on something that is not known, or limits that cannot be kept.
+        """
+        fitted = dataclasses.replace(
+            self,
+            space=material.space.name,
+            measurement=material.identity,
+            costs=material.costs,
+            measured=material.measured,
+        )
+        fitted.strategy().ask(1, 0)  # complains now about limits that cannot be kept
+        return fitted
+
+    def strategy(self) -> WeightedSearch:
+        """A fresh search.
+
+        Raises:
+            ValueError: for an objective or a limit on something that is not known, or before the search is fitted.
+        """
+        space = CHAIN_SPACES.get(self.space)
+        if space is None or self.costs is None:
+            raise ValueError("this search does not know yet what it measures with; fitted() says it")
+        return WeightedSearch(space, self.costs, self.goal, self.parameters, self.seed, self.measured)
+
+    def evaluator(self, material: Measurement) -> Evaluator:
+        """Looks networks up, or measures them on the supernet's weights."""
+        return material.make(material.payload)
+
+    def price(self, trial: Trial) -> float:
+        """Every network costs the same."""
+        return 1.0
+
+    def total(self, strategy: Strategy) -> float:
+        """Evaluations at most: refills are included where something can be refused afterwards."""
+        parameters, known = self.parameters, () if self.costs is None else self.costs.names
+        count = parameters.population * (2 + parameters.generations)
+        if any(limit.metric not in known for limit in self.goal.limits):
+            count *= parameters.rounds
+        return min(count, parameters.evaluations or count)
+
+    def estimate(self, material: Measurement, workers: int) -> Estimate:
+        """Evaluations, hours and megabytes, from timing the first batch."""
+        strategy, evaluator = self.strategy(), self.evaluator(material)
+        jobs = [Job(trial, 0, None) for trial in strategy.ask(self.group, 0)]
+        began = time.perf_counter()
+        evaluator(jobs)
+        each = (time.perf_counter() - began) / len(jobs)
+        total = int(self.total(strategy))
+        spent, megabytes = total * each / workers / 3600, total * JOURNAL_BYTES / 1e6
+        numbers = {"networks": total, "hours": spent, "disk_mb": megabytes}
+        lines = (("networks", f"{total} at most"), hours(spent, "timed here on the first batch"), disk(megabytes))
+        return Estimate(numbers=numbers, lines=lines)
+
+    def report(self, run: "Run") -> Report:
+        """Page, pictures and tables of the front; of a finished search also how to get its models.
+
+        Raises:
+            ValueError: if nothing was measured yet, or nothing keeps the limits.
+        """
+        report = front_report(run)
+        if not run.finished:
+            return report
+
+        def show(console: Console) -> None:
+            report.show(console)
+            command = f"thriftnas run export {run.folder} --models {MODELS} --format json,state,onnx"
+            console.print(f"Models: {command}", soft_wrap=True, markup=False)
+
+        return dataclasses.replace(report, show=show)
+
+    def weights(self, run: "Run") -> "Callable[[Trial, Record], Model]":
+        """The networks of trials with the supernet's weights; supernet and images are read for the first one."""
+        from scarlet.extraction.inherited import InheritedModels
+
+        return InheritedModels(run)

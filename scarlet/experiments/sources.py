@@ -1,0 +1,140 @@
+"""Where the material of a weighted search lies: a published table, or a supernet with the images it was trained on."""
+
+import dataclasses
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, cast
+
+from scarlet.evaluation.setup import SubnetSetup
+from scarlet.experiments.measurement import Measurement, know_supernet, supernet_measurement, table_measurement
+from zoo.experiments import table_source
+from zoo.experiments.source import HeldSource, ImageSource, Loading, Source, image_source
+
+if TYPE_CHECKING:
+    from zoo.data.image_set import ImageSet
+    from zoo.experiments.experiment import Experiment
+
+NO_IMAGES = "a supernet needs the images it was trained on: --data, with the same --train and --val"
+
+
+class TableSource(table_source.TableSource):
+    """A published table, with the latencies that a search may price networks by."""
+
+    def load(self, experiment: "Experiment", loading: Loading) -> Measurement:  # type: ignore[override]
+        """Read the table and the latencies; a search has more to know of a table than its rows.
+
+        Raises:
+            ValueError: if one of them cannot be read as what it should be.
+            OSError: if one of them cannot be read.
+        """
+        return table_measurement(Path(self.table), None if self.latency is None else Path(self.latency))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SupernetSource:
+    """A trained supernet and the images it was trained on.
+
+    Attributes:
+        supernet: path of its file, or of the run folder that it was trained in.
+        images: those it was trained on.
+        latency: path of a CSV file with columns layer, choice, latency; None: there is none.
+    """
+
+    kind: ClassVar[str] = "supernet"
+
+    supernet: str
+    images: ImageSource | HeldSource
+    latency: str | None = None
+
+    def load(self, experiment: "Experiment", loading: Loading) -> Measurement:
+        """Read supernet, images and latencies; images are split by the supernet's seed.
+
+        Raises:
+            ValueError: if one of them cannot be used, or the images are not the supernet's.
+            OSError: if one of them cannot be read.
+        """
+        setup = getattr(experiment, "setup", None)
+        if not isinstance(setup, SubnetSetup):
+            raise ValueError(f"a weighted search measures with a supernet, got a {experiment.name}")
+        known = know_supernet(Path(self.supernet))
+        images = self.read_images(known.seed, known.skeleton.resolution, loading)
+        latency = None if self.latency is None else Path(self.latency)
+        return supernet_measurement(known, images, latency, setup)
+
+    def read_images(self, seed: int, resolution: int, loading: Loading | None = None) -> "ImageSet":
+        """The images alone.
+
+        Raises:
+            ValueError: if they were in memory and are gone, or as :func:`zoo.data.load`.
+        """
+        if isinstance(self.images, ImageSource):
+            return self.images.images(seed, loading, resolution)
+        if self.images.material is None:
+            image_source(self.images.to_dict())  # says that only their maker can give them again
+        return cast("ImageSet", self.images.material)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The source with the absolute path of the supernet's file."""
+        return {
+            "kind": self.kind,
+            "supernet": str(supernet_file(Path(self.supernet)).resolve()),
+            "images": self.images.to_dict(),
+            "latency": None if self.latency is None else os.path.abspath(Path(self.latency).expanduser()),
+        }
+
+
+def front_source(data: Mapping[str, Any]) -> Source:
+    """Read the JSON form of a source of a weighted search; images that were in memory are missing in it.
+
+    Raises:
+        ValueError: for another kind of source.
+    """
+    kind = data.get("kind")
+    if kind == TableSource.kind:
+        return TableSource.from_dict(data)
+    if kind == SupernetSource.kind:
+        lost = data["images"]["kind"] == HeldSource.kind  # who only needs the supernet does without
+        images = HeldSource(material=None) if lost else cast(ImageSource, image_source(data["images"]))
+        return SupernetSource(supernet=data["supernet"], images=images, latency=data.get("latency"))
+    raise ValueError("the run does not say where its supernet is: run its command again, then it does")
+
+
+def supernet_file(path: Path) -> Path:
+    """A supernet's file: the path itself, or the file in this run folder."""
+    from scarlet.supernet.file import NAME
+
+    return path / NAME if path.is_dir() else path
+
+
+def supernet_images(
+    supernet: Path, data: str | None = None, train: int | None = None, validation: int | None = None
+) -> ImageSource:
+    """The images of a supernet: those named, or those that the run it lies in was trained on.
+
+    Args:
+        supernet: its file, or its run folder.
+        data: name of the images; None: those of its run.
+        train: training images; None: all of the named ones, or as many as its run had.
+        validation: of them; as ``train``.
+
+    Raises:
+        ValueError: where no images are named and the supernet lies in no run, or in one made from arrays.
+    """
+    from zoo.experiments.run import Run
+
+    if data is not None:
+        return ImageSource(name=data, train=train, validation=validation)
+    try:
+        run = Run.open(supernet_file(supernet).parent)
+        found = run.source if run.kind == "supernet" else None
+    except ValueError:
+        found = None
+    if not isinstance(found, ImageSource):
+        raise ValueError(NO_IMAGES)
+    return dataclasses.replace(
+        found,
+        train=found.train if train is None else train,
+        validation=found.validation if validation is None else validation,
+    )

@@ -1,0 +1,209 @@
+"""The training of a supernet as an experiment: a chain of one-epoch trials that ends with one file."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.setup import VERSION, SupernetSetup
+from zoo.experiments.estimate import Estimate, disk, hours
+from zoo.experiments.experiment import Experiment, Say
+from zoo.experiments.folder import WEIGHTS
+from zoo.experiments.kinds.on_images import describe_images, fitted_skeleton
+from zoo.experiments.kinds.trained import training_report
+from zoo.experiments.report import Report
+from zoo.population.proxy import ProxySetting
+from zoo.population.strategy import Strategy
+from zoo.population.trial import Evaluator
+from zoo.population.weights import WeightStore
+from zoo.spaces.genotype import genotype_from_json
+from zoo.training.retraining import Retraining
+
+if TYPE_CHECKING:
+    from zoo.data.image_set import ImageSet
+    from zoo.experiments.run import Run
+    from zoo.training.distributed import ProcessGroup
+
+ROLE = "supernet"
+"""Role of a supernet's epochs as trials."""
+
+COLUMNS = (
+    "ok", "train_loss", "loss", "accuracy", "balanced_accuracy", "block_similarity", "skip_similarity", "seconds",
+)  # fmt: skip
+PANELS = (
+    ("Accuracy", "mean of a few random paths", ("accuracy", "balanced_accuracy")),
+    ("Loss", "mean cross-entropy", ("train_loss", "loss")),
+    ("Similarity", "mean cosine of feature maps", ("block_similarity", "skip_similarity")),
+)
+JOURNAL_BYTES = 2_500
+"""What an epoch takes in the journal."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class SupernetExperiment(Experiment):
+    """A supernet, trained epoch by epoch and kept as one file, in which networks are searched afterwards.
+
+    Attributes:
+        form: of the supernet.
+        setting: without reductions; its epochs are the schedule's.
+        setup: of the training; its skeleton is fitted to the images.
+        processes: that train together; torchrun starts them.
+
+    Raises:
+        ValueError: for a warm-up that takes the whole schedule, or a value out of range.
+    """
+
+    name: ClassVar[str] = "supernet"
+    version: ClassVar[int] = VERSION
+    distributed: ClassVar[bool] = True
+    beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group", "processes")
+
+    form: SupernetForm
+    setting: ProxySetting
+    setup: SupernetSetup
+    processes: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.seed < 0 or self.threads < 1:
+            raise ValueError(f"threads must be at least 1 and the seed at least 0, got {self.threads} and {self.seed}")
+        warmup = self.setup.training.recipe.warmup
+        if warmup >= self.setting.e:
+            raise ValueError(f"the warm-up must be shorter than the {self.setting.e} epochs, got {warmup}")
+
+    def identity(self) -> dict[str, Any]:
+        """What makes the run this run; the form is written as the genotype that its trials carry."""
+        found = super().identity()
+        del found["strategy"]["form"]
+        found["strategy"]["genotype"] = self.form.genotype.to_json()
+        return found
+
+    @classmethod
+    def from_identity(cls, identity: Mapping[str, Any], options: Mapping[str, Any]) -> Self:
+        """Read what :meth:`identity` wrote.
+
+        Raises:
+            ValueError: for data of another kind of run, or of another form.
+        """
+        strategy = dict(identity.get("strategy", {}))
+        if strategy.get("name") == cls.name and "genotype" in strategy:
+            form = SupernetForm.of(genotype_from_json(strategy.pop("genotype")))
+            strategy["form"] = dataclasses.asdict(form)
+        return super().from_identity({**identity, "strategy": strategy}, options)
+
+    @property
+    def seed(self) -> int:
+        """Of weights, splits, paths, order and augmentation."""
+        return self.setup.training.seed
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of a process."""
+        return self.setup.training.threads
+
+    def fitted(self, material: "ImageSet", say: Say) -> Self:
+        """The training with a skeleton for these images.
+
+        Raises:
+            ValueError: for images that the skeleton cannot read, or too few of them for one batch.
+        """
+        from zoo.training.trainer import batch_slices
+
+        training = self.setup.training
+        skeleton = fitted_skeleton(training.skeleton, material)
+        batch_slices(len(material.train), training.recipe.batch, self.processes)
+        setup = dataclasses.replace(self.setup, training=dataclasses.replace(training, skeleton=skeleton))
+        return dataclasses.replace(self, data=material.fingerprint, setup=setup)
+
+    def describe(self, material: "ImageSet") -> Mapping[str, Any]:
+        """Names and sizes of the images."""
+        return describe_images(material, {0: len(material.train)})
+
+    def strategy(self) -> Retraining:
+        """One chain of epochs."""
+        return Retraining([self.form.genotype], self.setting, role=ROLE)
+
+    def evaluator(self, material: "ImageSet") -> Evaluator:
+        """Trains in this process alone."""
+        from scarlet.supernet.training import SupernetEvaluator
+
+        return SupernetEvaluator(self.setup, material)
+
+    @contextmanager
+    def joined(self, material: "ImageSet") -> "Iterator[tuple[ProcessGroup, Evaluator]]":
+        """The processes that train together, and this one's evaluator."""
+        from scarlet.supernet.training import SupernetEvaluator
+        from zoo.training.distributed import joined_ranks
+
+        with joined_ranks(self.setup.training.precision.device) as ranks:
+            yield ranks, SupernetEvaluator(self.setup, material, ranks)
+
+    def total(self, strategy: Strategy) -> float:
+        """Epochs."""
+        return self.setting.e
+
+    def estimate(self, material: "ImageSet", workers: int) -> Estimate:
+        """Epochs, parameters, hours and megabytes, from timing a few steps."""
+        from scarlet.supernet.timing import epoch_seconds, parameter_count
+
+        training, validation = epoch_seconds(self.form, self.setup, material)
+        params = parameter_count(self.form, self.setup.training.skeleton)
+        epochs = self.setting.e
+        seconds = (training / self.processes + validation) * epochs
+        # two checkpoints of weights and momentum for a moment, and the supernet
+        megabytes = (params * (2 * 8 + 4) + epochs * JOURNAL_BYTES) / 1e6
+        numbers = {"epochs": epochs, "parameters": params, "hours": seconds / 3600, "disk_mb": megabytes}
+        lines = (
+            ("epochs", str(epochs)), ("parameters", f"{params:,}"), hours(seconds / 3600), disk(megabytes),
+        )  # fmt: skip
+        return Estimate(numbers=numbers, lines=lines)
+
+    def finish(self, run: "Run", material: "ImageSet") -> Mapping[str, Any]:
+        """Keep the supernet of the last epoch as a file.
+
+        Raises:
+            ValueError: if the training failed; the table of its epochs is written then too. If weights are missing.
+        """
+        from scarlet.supernet.file import NAME, save_supernet
+        from scarlet.supernet.training import trained_supernet
+
+        with run.journal() as journal:
+            last = journal.trials()[-1]
+            record = journal.records()[last.index]
+        if not record.ok:
+            self.report(run).write(run.folder)
+            raise ValueError(f"the training failed in epoch {last.stop}: {record.reason}")
+        weights = WeightStore(run.folder / WEIGHTS).get(record.checkpoint) if record.checkpoint else None
+        if weights is None:
+            raise ValueError(f"the weights of the last epoch are missing or damaged in {run.folder / WEIGHTS}")
+        notes = {"accuracy": record.metrics["accuracy"]}
+        held = trained_supernet(self.form, self.setup, material, weights, notes)
+        save_supernet(held, run.folder / NAME)
+        count = sum(parameter.numel() for parameter in held.network.parameters())
+        return {"supernet": str(run.folder / NAME), "params": count, **held.notes}
+
+    def report(self, run: "Run") -> Report:
+        """The table of epochs and its curves.
+
+        Raises:
+            ValueError: if nothing has been measured yet.
+        """
+        from scarlet.supernet.file import NAME
+
+        path, trained = run.folder / NAME, run.status["done"]
+        if not path.exists():
+            return training_report(run, COLUMNS, PANELS, [f"{trained} of {self.setting.e} epochs are trained"], {})
+        from scarlet.supernet.timing import parameter_count
+
+        with run.journal() as journal:
+            accuracy = journal.records()[journal.trials()[-1].index].metrics["accuracy"]
+        count = parameter_count(self.form, self.setup.training.skeleton)
+        sentences = [
+            f"{count:,} parameters; after {self.setting.e} epochs random paths have a validation accuracy of "
+            f"{accuracy:.4f} on average",
+            f"Supernet: {path}",
+        ]
+        more = {"supernet": str(path), "params": count, "accuracy": accuracy}
+        return training_report(run, COLUMNS, PANELS, sentences, more)

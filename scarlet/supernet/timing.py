@@ -1,0 +1,78 @@
+"""How long the training of a supernet takes on this machine: from timing a few steps and a few validation images."""
+
+import dataclasses
+import time
+
+import numpy as np
+import torch
+
+from scarlet.evaluation.tree import evaluate_paths
+from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.paths import draw_paths
+from scarlet.supernet.setup import SupernetSetup
+from scarlet.supernet.supernet import Supernet
+from scarlet.supernet.training import MEASURED_PATHS, new_supernet, supernet_optimizer, train_supernet
+from zoo.data.augmentation import prepare
+from zoo.data.image_set import ImageSet
+from zoo.spaces.skeleton import Skeleton
+from zoo.training.trainer import Examples, Stage
+
+STEPS = 3
+"""Steps that are timed, after one to warm up."""
+
+VALIDATED = 64
+"""Validation images that are timed."""
+
+
+def epoch_seconds(form: SupernetForm, setup: SupernetSetup, images: ImageSet) -> tuple[float, float]:
+    """Seconds of an epoch's training by one process, and of its validation.
+
+    The learning rate is 0 here, so that a recipe that diverges can still be timed.
+    """
+    training = setup.training
+    torch.set_num_threads(training.threads)
+    still = dataclasses.replace(training.recipe, lr=0.0, lr_min=0.0, warmup=0)
+    timed = dataclasses.replace(setup, training=dataclasses.replace(training, recipe=still))
+    network = new_supernet(form, timed)
+    optimizer = supernet_optimizer(network, still)
+    stage = Stage(start=0, stop=1, epochs=1, seed=training.seed, root=0)
+
+    def train(steps: int) -> tuple[float, int]:
+        examples = _examples(setup, images, steps * still.batch)
+        began = time.perf_counter()
+        train_supernet(network, optimizer, examples, timed, stage)
+        return time.perf_counter() - began, len(examples.labels)
+
+    train(1)
+    seconds, count = train(STEPS)
+    return seconds / count * len(images.train), _validation_seconds(network, setup, images)
+
+
+def parameter_count(form: SupernetForm, skeleton: Skeleton) -> int:
+    """Parameters of a supernet."""
+    with torch.device("meta"):
+        network = Supernet(form, skeleton)
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _examples(setup: SupernetSetup, images: ImageSet, count: int) -> Examples:
+    device = setup.training.precision.device
+    return Examples(
+        images=torch.tensor(images.train.images[:count], device=device),
+        labels=torch.tensor(images.train.labels[:count], device=device),
+        resolution=setup.training.skeleton.resolution,
+        mean=images.mean,
+        std=images.std,
+        flip=images.flip,
+    )
+
+
+def _validation_seconds(network: Supernet, setup: SupernetSetup, images: ImageSet) -> float:
+    device, chain = setup.training.precision.device, network.chain
+    pixels = torch.tensor(images.validation.images[:VALIDATED], device=device)
+    labels = torch.tensor(images.validation.labels[:VALIDATED], device=device)
+    paths = draw_paths("uniform", np.random.default_rng(0), chain.starts[-1], len(chain.choices), MEASURED_PATHS)[:, 0]
+    began = time.perf_counter()
+    prepared = prepare(pixels, setup.training.skeleton.resolution, images.mean, images.std)
+    evaluate_paths(network.eval(), prepared, labels, paths)
+    return (time.perf_counter() - began) / max(1, len(labels)) * len(images.validation)
