@@ -52,7 +52,8 @@ def search(
 
     start(running)
     goal = read_goal(maximize or [], minimize or [], weights, limit or [])
-    setup, source = SubnetSetup(), None  # of a table, which is only read
+    setup = SubnetSetup()  # of a table, which is only read
+    source: SupernetSource | TableSource
     latencies = None if latency is None else str(latency)
     if (table is None) == (supernet is None):
         raise ValueError("expected what to measure networks with: either --supernet RUN or --table FILE")
@@ -63,4 +64,6 @@ def search(
         )
         source = SupernetSource(supernet=str(supernet), images=images.source(supernet), latency=latencies)
     experiment = FrontExperiment(goal=goal, parameters=parameters.numbers(), seed=seed, setup=setup, group=group)
-    perform(ctx, experiment, source or TableSource(table=str(table), latency=latencies), running, cluster)
+    if table is not None:
+        source = TableSource(table=table, latency=latency)
+    perform(ctx, experiment, source, running, cluster)

@@ -54,6 +54,19 @@ def load(
     if seed < 0:
         raise ValueError(f"seed: expected 0 or more, got {seed}")
     pool = _open(name, root=root, cache=cache, download=download, progress=progress)
+    return image_set(name, pool, resolution=resolution, train=train, validation=validation, seed=seed)
+
+
+def image_set(
+    name: str, pool: Pool, *, resolution: int | None, train: int | None, validation: int | None, seed: int
+) -> ImageSet:
+    """The images chosen out of a pool, read and split.
+
+    Raises ValueError for a count out of range, an image that cannot be read, or too little memory.
+    """
+    for option, value in (("resolution", resolution), ("train", train), ("validation", validation)):
+        if value is not None and value < 1:
+            raise ValueError(f"{option}: expected a positive number, got {value}")
     side = pool.base if resolution is None else resolution
     train_indices, validation_indices = divide(pool, train, validation, seed)
     chosen = (train_indices, validation_indices, pool.test)

@@ -114,6 +114,47 @@ class HeldSource:
         return {"kind": self.kind} if self.origin is None else self.origin.to_dict()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class ArraySource:
+    """Images and labels in memory, which only their maker can give again.
+
+    Attributes:
+        images: uint8 (N, H, W, C) or (N, C, H, W), arrays or tensors.
+        labels: (N,) whole numbers from 0.
+        train: training images in total; None: all that remain.
+        validation: of the training images; None: a fifth.
+        resolution: pixels a side; None: the height of the images.
+    """
+
+    images: Any
+    labels: Any
+    train: int | None = None
+    validation: int | None = None
+    resolution: int | None = None
+
+    def load(self, experiment: "Experiment", loading: Loading) -> "ImageSet":
+        """The images, split by the experiment's seed.
+
+        Raises:
+            ValueError: as :func:`zoo.data.arrays.image_set_of`.
+        """
+        from zoo.data.arrays import image_set_of
+
+        return image_set_of(
+            self.images,
+            self.labels,
+            resolution=self.resolution,
+            train=self.train,
+            validation=self.validation,
+            seed=experiment.seed,
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """Only that they were held in memory, and how many were taken."""
+        counts = {"train": self.train, "validation": self.validation, "resolution": self.resolution}
+        return {"kind": HeldSource.kind, **counts}
+
+
 def image_source(data: Mapping[str, Any]) -> Source:
     """Read the JSON form of a source of images.
 

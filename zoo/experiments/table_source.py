@@ -4,7 +4,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from zoo.experiments.source import Loading
 from zoo.population.table import Table, read_table
@@ -42,7 +42,7 @@ class TableSource:
         return {"kind": self.kind, "table": _absolute(self.table), "latency": latency}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> "TableSource":
+    def from_dict(cls, data: Mapping[str, Any]) -> Self:
         """Read :meth:`to_dict`'s form.
 
         Raises:

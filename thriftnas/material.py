@@ -1,0 +1,53 @@
+"""What a job is given: images as a name, a folder or arrays; and a listener of its progress."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeAlias
+
+from rich.console import Console
+
+from zoo.experiments.progress import SILENT, Bar, Listener
+from zoo.experiments.source import FOLDER, ArraySource, HeldSource, ImageSource
+
+Progress: TypeAlias = bool | Listener
+"""Whether a bar is shown on standard error, or what hears the progress instead."""
+
+
+def source_of(
+    data: Any, train: int | None = None, validation: int | None = None, resolution: int | None = None
+) -> ImageSource | ArraySource | HeldSource:
+    """Where images lie.
+
+    Args:
+        data: digits, cifar10, ...; a folder of classes, as a path or "imagefolder:DIR"; (images, labels), arrays or
+            tensors; or an image set.
+        train: training images in total; None: all that remain.
+        validation: of the training images; None: a fifth.
+        resolution: pixels a side; None: the data's own.
+
+    Raises:
+        ValueError: for anything else.
+    """
+    if isinstance(data, tuple | list) and len(data) == 2:
+        images, labels = data
+        return ArraySource(images=images, labels=labels, train=train, validation=validation, resolution=resolution)
+    if isinstance(data, Path) or (isinstance(data, str) and Path(data).expanduser().is_dir()):
+        data = f"{FOLDER}{data}"
+    if isinstance(data, str):
+        return ImageSource(name=data, train=train, validation=validation, resolution=resolution)
+    if hasattr(data, "fingerprint") and hasattr(data, "validation"):
+        return HeldSource(material=data)
+    raise ValueError(f"images must be a name, a folder or (images, labels), got {type(data).__name__}")
+
+
+@contextmanager
+def listener(progress: Progress) -> Iterator[Listener]:
+    """What hears the progress of a job."""
+    if isinstance(progress, Listener):
+        yield progress
+    elif progress:
+        with Bar(Console(stderr=True)) as bar:
+            yield bar
+    else:
+        yield SILENT
