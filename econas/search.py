@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from zoo.experiments.run import Run
 
 METHODS = (HIERARCHICAL, "random", "evolution")
-JOURNAL_BYTES = 2_500
-"""What a trial takes in the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)

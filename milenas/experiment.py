@@ -82,7 +82,11 @@ class DifferentiableExperiment(Experiment):
         from milenas.strategy.size import check_params
         from milenas.training.evaluator import parts_per_epoch, steps_per_epoch
 
-        skeletons = {name: fitted_skeleton(getattr(self.setup, name), material) for name in ("skeleton", "final")}
+        skeletons: dict[str, Any] = {
+            name: fitted_skeleton(getattr(self.setup, name), material) for name in ("skeleton", "final")
+        }
+            name: fitted_skeleton(getattr(self.setup, name), material) for name in ("skeleton", "final")
+        }
         setup = dataclasses.replace(self.setup, **skeletons)
         if setup.params is not None:
             check_params(setup.shape, setup.final, setup.params)

@@ -14,7 +14,7 @@ from scarlet.experiments.sources import front_source
 from scarlet.strategy.goal import Goal
 from scarlet.strategy.nsga import VERSION, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
-from zoo.experiments.estimate import Estimate, disk, hours
+from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment, Say
 from zoo.experiments.fronts import MODELS, front_report
 from zoo.experiments.report import Report
@@ -27,9 +27,6 @@ from zoo.spaces.chain_space import CHAIN_SPACES
 if TYPE_CHECKING:
     from zoo.experiments.run import Run
     from zoo.export.model import Model
-
-JOURNAL_BYTES = 1_500
-"""What a network takes in the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -153,7 +153,7 @@ def trained(supernet, tmp_path):
         for i in range(20):
             pixels = rng.integers(0, 64, (8, 8, 3), dtype=np.uint8) + np.uint8(60 * label)
             Image.fromarray(pixels).save(tmp_path / "photos" / f"class{label}" / f"{i:02}.png")
-    images = load(f"imagefolder:{tmp_path / 'photos'}", resolution=8, seed=3, cache=tmp_path / "cache")
+    images = load(f"imagefolder:{tmp_path / 'photos'}", resolution=8, seed=3, root=tmp_path / "cache")
     network = deepcopy(supernet("nas-bench-macro", dtype=torch.float32))
     held = TrainedSupernet(
         network=network, classes=images.classes, mean=images.mean, std=images.std,

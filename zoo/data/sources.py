@@ -32,7 +32,6 @@ def load(
     validation: int | None = None,
     seed: int = 0,
     root: Path | None = None,
-    cache: Path | None = None,
     download: bool = True,
     progress: Progress | None = None,
 ) -> ImageSet:
@@ -42,8 +41,8 @@ def load(
     total, class-balanced, chosen by `seed`; None: all that remain, and one fifth of the training images.
     Validation comes out of the training images unless a folder has its own; the test split depends on neither
     the seed nor the counts. root: where downloads are kept, by default $THRIFTNAS_DATA or
-    ~/.cache/thriftnas/data. cache: where decoded folders are kept, by default $THRIFTNAS_CACHE or
-    ~/.cache/thriftnas/decoded. progress(done, total) is called while images are decoded.
+    ~/.cache/thriftnas/data, and where decoded folders are, by default $THRIFTNAS_CACHE or ~/.cache/thriftnas/decoded.
+    progress(done, total) is called while images are decoded.
 
     Raises ValueError, one line with what was expected and got: unknown name, count out of range, folder or
     image that cannot be read, download that failed, too little memory.
@@ -53,7 +52,7 @@ def load(
             raise ValueError(f"{option}: expected a positive number, got {value}")
     if seed < 0:
         raise ValueError(f"seed: expected 0 or more, got {seed}")
-    pool = _open(name, root=root, cache=cache, download=download, progress=progress)
+    pool = _open(name, root=root, download=download, progress=progress)
     return image_set(name, pool, resolution=resolution, train=train, validation=validation, seed=seed)
 
 
@@ -110,14 +109,14 @@ def default_root() -> Path:
     return Path(os.environ.get("THRIFTNAS_DATA") or Path.home() / ".cache" / "thriftnas" / "data")
 
 
-def _open(name: str, *, root: Path | None, cache: Path | None, download: bool, progress: Progress | None) -> Pool:
+def _open(name: str, *, root: Path | None, download: bool, progress: Progress | None) -> Pool:
     if name == "digits":
         return _digits()
     if name in _ARCHIVES:
         return _archive(name, root or default_root(), download)
     if name.startswith(FOLDER) and name != FOLDER:
         directory = Path(name.removeprefix(FOLDER)).expanduser()
-        return open_folder(directory, cache=cache or default_cache(), progress=progress)
+        return open_folder(directory, cache=root or default_cache(), progress=progress)
     raise ValueError(f"data set: expected {', '.join(SOURCES[:-1])} or {SOURCES[-1]}, got {name!r}")
 
 

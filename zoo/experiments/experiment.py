@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zoo.export.model import Model
     from zoo.training.distributed import ProcessGroup
 
-GROUP = "thriftnas.experiments"
+EXPERIMENTS = "thriftnas.experiments"
 """Entry-point group of kinds of runs: the name of a run's strategy, and its subclass of :class:`Experiment`."""
 
 Say = Callable[[str], None]
@@ -198,7 +198,7 @@ def experiment_kind(name: str) -> type[Experiment]:
     Raises:
         ValueError: if no installed package has it, or it cannot be loaded.
     """
-    known = {point.name: point for point in entry_points(group=GROUP)}
+    known = {point.name: point for point in entry_points(group=EXPERIMENTS)}
     if name not in known:
         raise ValueError(f"{name!r} is no kind of run that is installed here, expected {', '.join(sorted(known))}")
     try:

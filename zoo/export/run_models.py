@@ -9,7 +9,7 @@ from zoo.export.model import NAME, Model, load_model
 from zoo.population.run_front import RunFront
 from zoo.population.trial import Record, Trial
 
-GROUP = "thriftnas.models"
+EXTRACTIONS = "thriftnas.models"
 """Entry-point group: by the name of a run's strategy an :data:`Extraction`."""
 
 Extraction = Callable[[Path, Trial, Record], Model]
@@ -28,7 +28,7 @@ def kept_model(folder: Path) -> Model | None:
 
 def extraction(kind: str) -> Extraction | None:
     """What takes networks out of a run of a search that is no experiment; None where its search offers nothing."""
-    for point in entry_points(group=GROUP):
+    for point in entry_points(group=EXTRACTIONS):
         if point.name == kind:
             found: Extraction = point.load()
             return found

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from zoo.experiments.estimate import Estimate, disk, hours
+from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment, Say
 from zoo.experiments.kinds.on_images import describe_images, fitted_skeleton
 from zoo.experiments.kinds.trained import keep_trained, kept_summary, training_report
@@ -33,8 +33,6 @@ PANELS = (
     ("Accuracy", "share of the validation images", ("accuracy", "balanced_accuracy")),
     ("Loss", "mean cross-entropy", ("train_loss", "loss")),
 )
-JOURNAL_BYTES = 2_500
-"""What an epoch takes in the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)

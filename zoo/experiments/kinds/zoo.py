@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import Console
 
-from zoo.experiments.estimate import Estimate, disk, hours
+from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.kinds.on_images import OnImages
 from zoo.experiments.kinds.trained import (
     best_trial,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from zoo.data.image_set import ImageSet
     from zoo.experiments.run import Run
 
-JOURNAL_BYTES, BYTES_PER_PARAMETER = 2_500, 8
-"""What a trial takes in the journal, and a network in the weight store: parameters and momentum."""
+BYTES_PER_PARAMETER = 8
+"""What a network takes in the weight store: parameters and momentum."""
 
 
 @dataclass(frozen=True, kw_only=True)
