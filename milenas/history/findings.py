@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from milenas.strategy.record import is_edge, read_genotype_metrics
+from milenas.strategy.record import derived_genotype, shown_metrics
 from milenas.strategy.search import Derived, winners
 from milenas.strategy.size import final_skeleton
 from milenas.training.monitors import warnings
@@ -17,7 +17,7 @@ from zoo.spaces.skeleton import Skeleton
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """An epoch of the search, from 1: what its record measured (edges left out), seconds, and what was derived."""
+    """An epoch of the search, from 1: what its record measured, seconds, and what was derived."""
 
     number: int
     metrics: Mapping[str, float]
@@ -121,10 +121,9 @@ def find(journal: Journal) -> Findings:
 
 
 def _epoch(number: int, record: Record, seconds: float, operations: list[str]) -> Epoch:
-    genotype = read_genotype_metrics(record.metrics, operations)
+    genotype = derived_genotype(record, operations)
     derived = None if genotype is None else Derived(number, genotype, record.metrics)
-    shown = {name: value for name, value in record.metrics.items() if not is_edge(name)}
-    return Epoch(number, shown, seconds, derived)
+    return Epoch(number, shown_metrics(record), seconds, derived)
 
 
 def _retrained(trials: list[Trial], records: Mapping[int, Record], derived: list[Derived]) -> list[Retrained]:
