@@ -16,7 +16,7 @@ from zoo.training.setup import read_fields
 Sampler = Literal["mixed", "gumbel"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 
-VERSION = 1
+VERSION = 2
 SHOWN = {
     "lam": "lambda",
     "lr": "the learning rate of alpha and beta",
