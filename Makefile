@@ -60,7 +60,7 @@ try:
 	$(TRY)/bin/python -m pytest $(PYTEST)
 
 # What pyproject.toml allows at least; pymoo and ray, which decide nothing here, are the newest.
-LOWEST := torch==2.6.* torchvision==0.21.* numpy==1.26.* scipy==1.11.* pandas==2.1.* scikit-learn==1.3.* typer==0.12.* \
+LOWEST := torch==2.6.* torchvision==0.21.* numpy==1.26.* scipy==1.11.* pandas==2.1.* scikit-learn==1.3.* typer==0.16.* \
 	rich==13.* matplotlib==3.8.* jinja2==3.1.* onnx==1.17.* onnxruntime==1.20.* onnxscript==0.3.* pyarrow==15.*
 try-lowest:
 	$(MAKE) try TRY=.venv-lowest WITH="$(LOWEST)"
