@@ -212,7 +212,11 @@ class _Drive:
         """
         workers = LazyExecutor(executor, self._announce)
         try:
-            return self._manager.run(workers, listen=self._note, stop=over)
+            finished = self._manager.run(workers, listen=self._note, stop=over)
+            if finished and workers.started:
+                self._done = self._experiment.total(self._strategy)  # a run may cost less than it might have
+                self._announce()
+            return finished
         finally:
             if workers.started:
                 self._journal.set("sessions", [*(self._journal.get("sessions") or []), workers.session()])
