@@ -3,8 +3,8 @@
 import re
 from collections.abc import Mapping, Sequence
 
-from milenas.supernet.derivation import build_cell
 from milenas.supernet.config import KINDS
+from milenas.supernet.derivation import build_cell
 from zoo.spaces.genotype import CellGenotype
 
 _EDGE = re.compile(r"(normal|reduction)_([0-9]+)_from_([0-9]+)")
