@@ -20,7 +20,7 @@ from zoo.data.image_set import ImageSet
 from zoo.population.trial import Evaluator
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.distributed import ALONE, ProcessGroup, joined_ranks
-from zoo.training.trainer import Stage
+from zoo.training.epoch import Stage
 
 TIMED = 3
 """Steps that a dry run times, after one to warm up."""

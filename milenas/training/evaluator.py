@@ -26,7 +26,8 @@ from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, SpaceGenotype
 from zoo.training import TrainingEvaluator, TrainingSetup
 from zoo.training.distributed import ALONE, ProcessGroup
-from zoo.training.trainer import Diverged, Stage, batch_slices, evaluate
+from zoo.training.epoch import Stage, batch_slices
+from zoo.training.trainer import Diverged, evaluate
 
 # Purposes of the random streams; every use of randomness has a number of its own.
 WEIGHTS, POWER = 709, 710

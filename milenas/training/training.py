@@ -17,7 +17,8 @@ from milenas.training.setup import Method, SearchSetup
 from milenas.training.updates import Gradient, Loss, Problem, direction, plain_gradient
 from zoo.training import Recipe
 from zoo.training.distributed import ProcessGroup
-from zoo.training.trainer import Diverged, Stage, learning_rate, make_optimizer, random_stream
+from zoo.training.epoch import Stage, random_stream
+from zoo.training.trainer import Diverged, learning_rate, make_optimizer
 
 GUMBEL = 708
 Noise = dict[str, Tensor] | None

@@ -27,8 +27,8 @@ from zoo.spaces.chain import CHAINS, chain_of
 from zoo.training import Recipe
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.distributed import ProcessGroup, joined_ranks, process_place
+from zoo.training.epoch import batch_slices
 from zoo.training.retraining import Retraining
-from zoo.training.trainer import batch_slices
 
 ROLE = "supernet"
 """Role of a supernet's epochs as trials."""

@@ -24,17 +24,13 @@ from zoo.data.image_set import ImageSet
 from zoo.population.trial import Job, Outcome
 from zoo.training.checkpoint import save_checkpoint
 from zoo.training.distributed import ALONE, ProcessGroup
+from zoo.training.epoch import EpochBatches, Examples, Stage, random_stream
 from zoo.training.evaluator import WEIGHTS, guarded, resumed, sample
 from zoo.training.recipe import Precision, Recipe
 from zoo.training.trainer import (
     Diverged,
-    Examples,
-    Stage,
-    augmented_batches,
-    batch_slices,
     learning_rate,
     make_optimizer,
-    random_stream,
 )
 
 # Purposes of the random streams; every use of randomness has a number of its own.
@@ -177,11 +173,10 @@ def _epoch(
     ranks: ProcessGroup,
 ) -> float:
     recipe, precision, chain = setup.training.recipe, setup.training.precision, network.chain
-    count = len(examples.labels)
-    slices = batch_slices(count, recipe.batch, ranks.size)
+    batches = EpochBatches(examples, recipe, stage, epoch, ranks)
+    slices = batches.slices
     rng = random_stream(stage, PATHS, epoch)
     paths = draw_paths(setup.sampling, rng, chain.starts[-1], len(chain.choices), len(slices))
-    batches = augmented_batches(examples, recipe, stage, epoch, ranks)
     network.train()
     total = torch.zeros((), device=examples.labels.device, dtype=precision.storage)
     for number, (pixels, labels) in enumerate(batches):

@@ -31,11 +31,11 @@ from zoo.spaces.genotype import CellGenotype, ChainGenotype
 from zoo.spaces.skeleton import Skeleton
 from zoo.training import Precision, Recipe, TrainingEvaluator, TrainingSetup
 from zoo.training.distributed import ProcessGroup, joined_ranks, process_place
+from zoo.training.epoch import batch_slices
 from zoo.training.originals import AUXILIARY, ORIGINALS, Original
 from zoo.training.retraining import VERSION, Retraining
 from zoo.training.speed import STEPS, seconds_per_image
 from zoo.training.stream import StreamEvaluator
-from zoo.training.trainer import batch_slices
 
 JOURNAL_BYTES, TIMED_IMAGES = 2_500, 192
 """What an epoch takes in the journal, and how many images of a stream are read to time it."""

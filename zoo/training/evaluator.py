@@ -31,12 +31,11 @@ from zoo.training.cotraining import (
     train_together,
 )
 from zoo.training.distributed import ALONE, ProcessGroup
+from zoo.training.epoch import Examples, Stage
 from zoo.training.memory import free_memory, out_of_memory
 from zoo.training.setup import TrainingSetup
 from zoo.training.trainer import (
     Diverged,
-    Examples,
-    Stage,
     evaluate,
     make_optimizer,
     train_stage,
