@@ -7,14 +7,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from zoo import purposes
 from zoo.data.image_set import ImageSet, split_off
 from zoo.training.distributed import ProcessGroup
 from zoo.training.epoch import EpochBatches, Examples, Stage
 from zoo.training.recipe import Recipe
 
-# Purposes of the random streams; every use of randomness has a number of its own.
-DIVISION = 701
-ORDERS, DRAWS = (702, 703, 704), (705, 706, 707)  # of w's images, α's, β's
+# Of w's images, α's and β's.
+ORDERS = (purposes.WEIGHT_ORDER, purposes.ALPHA_ORDER, purposes.BETA_ORDER)
+DRAWS = (purposes.WEIGHT_DRAWS, purposes.ALPHA_DRAWS, purposes.BETA_DRAWS)
 OWNERS = ("the weights", "alpha", "beta")
 
 
@@ -28,7 +29,7 @@ def divide_images(images: ImageSet, split: int, seed: int) -> list[NDArray[np.in
         ValueError: naming the class, if a share has no image of it.
     """
     labels = images.train.labels
-    rng = np.random.default_rng((seed, DIVISION))
+    rng = np.random.default_rng((seed, purposes.IMAGE_DIVISION))
     rest = np.arange(len(labels))
     parts: list[NDArray[np.int64]] = []
     for left in range(split, 1, -1):

@@ -13,12 +13,12 @@ from rich.table import Table
 from scarlet.supernet.file import load_supernet, require_fitting
 from scarlet.supernet.paths import draw_paths
 from scarlet.supernet.similarity import LayerSimilarity, feature_similarity, mean_similarity
-from scarlet.supernet.training import MEASURED
 from zoo.commands import options as opt
 from zoo.data import load
 from zoo.data.augmentation import prepare
 from zoo.figures.chart import Trace, factor_svg
 from zoo.launch import write_text
+from zoo.purposes import MEASURED_PATHS
 
 
 def similarity(
@@ -47,7 +47,7 @@ def similarity(
         loaded = load(data, resolution=resolution, train=train, validation=validation, seed=seed)
         require_fitting(loaded, held.classes, network.skeleton)
         pixels = prepare(torch.tensor(loaded.validation.images[:images]), resolution, held.mean, held.std)
-        rng = np.random.default_rng((seed, MEASURED))
+        rng = np.random.default_rng((seed, MEASURED_PATHS))
         (route,) = draw_paths("uniform", rng, chain.starts[-1], len(chain.choices), 1)[:, 0].tolist()
         found[str(path)] = feature_similarity(network, pixels, route)
     write_text(out, _plot(found))

@@ -22,13 +22,11 @@ from zoo.population.front import (
 )
 from zoo.population.selection import Survivors, check_weights, crossed, survive, tournament
 from zoo.population.trial import Record, Trial
+from zoo.purposes import BREEDING, FIRST_GENERATION, SURVIVAL
 from zoo.spaces.chain_space import ChainSpace
 from zoo.spaces.genotype import ChainGenotype
 
 VERSION = 2
-
-# Purposes of the random streams; every use of randomness has a number of its own.
-BEGINNING, SURVIVAL, BREEDING = 711, 712, 713
 
 ENOUGH = 4
 """Candidates per network of the start, to choose evenly from."""
@@ -236,7 +234,7 @@ class WeightedSearch:
         return sorted(found, key=lambda one: one[0].choices)
 
     def _begin(self, count: int) -> list[tuple[ChainGenotype, str | None]]:
-        rng = np.random.default_rng((self._seed, self._round, BEGINNING))
+        rng = np.random.default_rng((self._seed, self._round, FIRST_GENERATION))
         candidates = self._new(pool(self._space.options, self._costs, self._free, ENOUGH * count, rng))
         along = next((o.metric for o in self._goal.objectives if o.metric in self._costs.names), None)
         price = None if along is None or not len(candidates) else self._costs(candidates)[along]

@@ -10,6 +10,7 @@ import numpy as np
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting, training_macs
 from zoo.population.trial import Record
+from zoo.purposes import STUDY_INTERVALS
 from zoo.reliability.correlation import resampled_entropy
 from zoo.reliability.interval import Estimate, bootstrap
 from zoo.reliability.recommendation import Recommendation, Score, recommend, score
@@ -20,9 +21,6 @@ from zoo.spaces.skeleton import Skeleton
 
 if TYPE_CHECKING:
     import pandas as pd
-
-INTERVALS = 501
-"""Purpose of the random stream that draws bootstrap resamples."""
 
 Metric = Literal["accuracy", "balanced_accuracy"]
 FACTORS = "crse"
@@ -123,7 +121,7 @@ def find(journal: Journal, target: float = 0.8, metric: Metric = "accuracy", res
     names = [str(setting) for setting in settings]
     scores = np.array([zoo.scores(setting) for setting in settings])
     validation = journal.get("data")["validation"]
-    rng = np.random.default_rng((identity["setup"]["seed"], INTERVALS))
+    rng = np.random.default_rng((identity["setup"]["seed"], STUDY_INTERVALS))
     measured = score(scores, zoo.targets, names, rng, validation_images=validation, resamples=resamples)
     answer = recommend(scores, zoo.targets, speed, names, rng, target=target, resamples=resamples)
     costs = [cost(genotype, original) for genotype in zoo.genotypes]

@@ -14,11 +14,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.data.augmentation import Augmentation, EpochDraws, augment, draw
+from zoo.purposes import IMAGE_DRAWS, IMAGE_ORDER
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.recipe import Recipe
-
-# Purposes of the random streams; every use of randomness has a number of its own.
-SHUFFLE, AUGMENT = 301, 302
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,7 +116,7 @@ class Drawn:
 
 
 def draw_epoch(
-    count: int, view: View, stage: Stage, epoch: int, purposes: tuple[int, int] = (SHUFFLE, AUGMENT)
+    count: int, view: View, stage: Stage, epoch: int, purposes: tuple[int, int] = (IMAGE_ORDER, IMAGE_DRAWS)
 ) -> Drawn:
     """The random numbers of an epoch of ``count`` images; the purposes are those of the order and of the draws."""
     order = random_stream(stage, purposes[0], epoch).permutation(count)
@@ -148,7 +146,7 @@ class EpochBatches:
         stage: Stage,
         epoch: int,
         ranks: ProcessGroup = ALONE,
-        purposes: tuple[int, int] = (SHUFFLE, AUGMENT),
+        purposes: tuple[int, int] = (IMAGE_ORDER, IMAGE_DRAWS),
     ) -> None:
         count, device = len(examples.labels), examples.images.device
         self._examples, self._ranks = examples, ranks

@@ -13,6 +13,7 @@ from zoo.data.stream import ImageStream, Reader, Request
 from zoo.networks.network import Network
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Job, Outcome
+from zoo.purposes import STREAM_CROP
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.epoch import Stage, View, batch_slices, cutout_pixels, draw_epoch
 from zoo.training.evaluator import run_job, sample
@@ -23,9 +24,6 @@ from zoo.training.trainer import (
     measure,
     train_epoch,
 )
-
-CROP = 306
-"""Purpose of the random stream of an image's crop."""
 
 
 class StreamEvaluator:
@@ -90,7 +88,7 @@ class StreamEvaluator:
         shares = [self._ranks.share(batch) for batch in batch_slices(count, setup.recipe.batch, self._ranks.size)]
         plan = (
             [
-                Request(number, resolution, (stage.seed, stage.root, CROP, epoch, number))
+                Request(number, resolution, (stage.seed, stage.root, STREAM_CROP, epoch, number))
                 for number in order[mine].tolist()
             ]
             for mine in shares

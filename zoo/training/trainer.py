@@ -9,12 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.networks.network import Network
+from zoo.purposes import DROPPED_PATHS
 from zoo.training.distributed import ALONE, Forward, ProcessGroup
 from zoo.training.epoch import EpochBatches, Examples, Stage, batch_slices
 from zoo.training.recipe import Precision, Recipe
-
-# Purpose of a random stream; every use of randomness has a number of its own.
-PATHS = 303
 
 EVALUATION_BATCH = 512
 
@@ -160,7 +158,7 @@ def _loss(
 def path_stream(stage: Stage, epoch: int, device: torch.device, ranks: ProcessGroup) -> torch.Generator:
     """The stream of dropped paths; every further process has one of its own, or all would drop alike."""
     own = (ranks.rank,) if ranks.rank else ()
-    seed = int(np.random.default_rng((stage.seed, stage.root, PATHS, epoch, *own)).integers(2**63))
+    seed = int(np.random.default_rng((stage.seed, stage.root, DROPPED_PATHS, epoch, *own)).integers(2**63))
     return torch.Generator(device).manual_seed(seed)
 
 
