@@ -13,6 +13,7 @@ ROOT = Path(__file__).parents[1]
 # A part may import itself and what its row names. `zoo` itself (the version) is free to all.
 MAY_IMPORT = {
     "purposes": "",
+    "files": "",
     "spaces": "",
     "data": "",
     "population": "spaces",
@@ -30,8 +31,8 @@ MAY_IMPORT = {
     "milenas": "spaces population reliability figures networks data training export launch commands",
 }
 SEARCHES = ("econas", "scarlet", "milenas")
-FREE = ("purposes",)  # names and numbers that every part may import
-WITHOUT_TORCH = ("purposes", "spaces", "population", "reliability", "figures")
+FREE = ("purposes", "files")  # what every part may import
+WITHOUT_TORCH = ("purposes", "files", "spaces", "population", "reliability", "figures")
 FILES_IMPORTING = {"ray": 1, "pymoo": 2, "matplotlib": 1}  # at most so many
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 FILE_LINES, FUNCTION_LINES = 400, 60  # fewer than these

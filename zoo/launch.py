@@ -1,7 +1,6 @@
 """Launching: one strategy in one run folder, with its lock, journal, workers, progress and deadline."""
 
 import itertools
-import json
 import os
 import platform
 import time
@@ -22,6 +21,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
+from zoo.files import write_json as write_json
+from zoo.files import write_text as write_text
 from zoo.population.executor import Executor, LazyExecutor, SerialExecutor
 from zoo.population.journal import FILE, Journal, run_lock
 from zoo.population.manager import Manager
@@ -329,20 +330,3 @@ def counting_bar(what: str, console: Console) -> Iterator[Callable[[int, int], N
     finally:
         if bar.live.is_started:  # stopping prints an empty line even where nothing was drawn
             bar.stop()
-
-
-def write_json(path: Path, data: Any) -> None:
-    """Write JSON under another name first, so that a reader never sees half of it."""
-    write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
-
-
-def write_text(path: Path, text: str) -> None:
-    """Write a text file whole or not at all; where that fails, nothing is left and nothing is replaced."""
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        temporary.write_text(text, encoding="utf-8")
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise

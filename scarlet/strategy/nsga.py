@@ -10,7 +10,7 @@ import numpy.typing as npt
 from scarlet.strategy.initial_population import pool, spread
 from scarlet.strategy.mutation import Policy, frequencies, mutated
 from scarlet.strategy.parameters import SearchParameters
-from zoo.population.costs import Choices, Costs, costs_of
+from zoo.population.costs import Choices, Costs, costs_of, with_costs
 from zoo.population.front import (
     Infeasible,
     Limit,
@@ -165,7 +165,7 @@ class WeightedSearch:
             for limit in broken:
                 self._misses[limit] = self._misses.get(limit, 0) + 1
             if not broken:
-                metrics = {**costs_of(self._costs, genotype), **record.metrics}
+                metrics = with_costs(self._costs, genotype, record.metrics)
                 losses = losses_of([metrics], self._goal.objectives)[0]
                 self._children.append(Member(genotype, tuple(losses.tolist()), record.index))
 

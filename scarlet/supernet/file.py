@@ -5,7 +5,6 @@ import hashlib
 import io
 import json
 import zipfile
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +14,7 @@ import torch
 from scarlet.supernet.form import SupernetForm
 from scarlet.supernet.supernet import Supernet, build_supernet
 from zoo.data.image_set import ImageSet
+from zoo.files import write_bytes
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.checkpoint import read_tensors
 
@@ -64,14 +64,7 @@ def save_supernet(supernet: TrainedSupernet, path: Path) -> None:
     Raises:
         OSError: if it cannot be written; nothing is left behind then.
     """
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        temporary.write_bytes(supernet_bytes(supernet))
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    write_bytes(path, supernet_bytes(supernet))
 
 
 def read_supernet(data: bytes, name: str = "supernet", device: str = "cpu") -> TrainedSupernet:

@@ -12,6 +12,7 @@ from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from zoo.figures import Level, Panel, Point, Trace, acceleration_svg, cell_svg, factor_svg, scatter_svg
+from zoo.files import write_text
 from zoo.reliability.findings import FactorLine, Findings, SettingFinding
 from zoo.reliability.interval import Estimate
 from zoo.spaces.genotype import CellGenotype
@@ -59,9 +60,7 @@ def write_page(path: Path, template: str, contents: Mapping[str, Any]) -> None:
     )
     environment.filters |= {"number": number, "percent": percent, "interval": interval, "sortable": sortable}
     page = environment.get_template(template).render(contents)
-    draft = path.with_name(path.name + ".part")
-    draft.write_text(page, encoding="utf-8")
-    draft.replace(path)
+    write_text(path, page)
 
 
 def _template(name: str) -> str:
