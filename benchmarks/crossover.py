@@ -17,8 +17,9 @@ from zoo.spaces import CellGenotype, Skeleton
 from zoo.training import Precision, Recipe
 from zoo.training.cotraining import LARGEST_MAP, make_program
 from zoo.training.distributed import ALONE
+from zoo.training.epoch import Stage
 from zoo.training.step import train_step
-from zoo.training.trainer import Stage, make_optimizer, train_epoch
+from zoo.training.trainer import make_optimizer, train_epoch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

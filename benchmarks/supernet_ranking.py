@@ -40,7 +40,7 @@ SKIPS = {"stabilizers": (True, "identity"), "random": (True, "random"), "plain":
 """Whether skips are stabilizers, and what those begin as."""
 VARIANTS = tuple(f"{skips}-{sampling}" for sampling in ("fair", "uniform") for skips in SKIPS)
 NETWORKS, RESAMPLES = 801, 802
-"""Purposes of the random streams that draw networks and resamples."""
+"""Seeds of the networks and of the resamples, the same for every variant."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

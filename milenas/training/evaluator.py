@@ -24,14 +24,13 @@ from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.population.json_value import JSON
 from zoo.population.trial import Job, Outcome, Record
+from zoo.purposes import POWER_ITERATION, SUPERNET_WEIGHTS
 from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, SpaceGenotype
 from zoo.training import TrainingEvaluator, TrainingSetup
 from zoo.training.distributed import ALONE, ProcessGroup
-from zoo.training.trainer import Diverged, Stage, batch_slices, evaluate
-
-# Purposes of the random streams; every use of randomness has a number of its own.
-WEIGHTS, POWER = 709, 710
+from zoo.training.epoch import Stage, batch_slices
+from zoo.training.trainer import Diverged, evaluate
 
 
 class SearchEvaluator:
@@ -98,7 +97,7 @@ class SearchEvaluator:
 
     def _learners(self, job: Job) -> Learners:
         setup, precision = self._setup, self._setup.precision
-        seed = int(np.random.default_rng((setup.seed, job.root, WEIGHTS)).integers(2**63))
+        seed = int(np.random.default_rng((setup.seed, job.root, SUPERNET_WEIGHTS)).integers(2**63))
         supernet = build_supernet(
             read_config(job.trial.genotype),
             setup.skeleton,
@@ -148,7 +147,7 @@ class SearchEvaluator:
         """On the first batch of α's images of this epoch; every process computes the same."""
         setup = self._setup
         pixels, labels, _ = Batches(self._examples[1], 1, setup.recipe, self._stage(root), epoch, ALONE).batch(0)
-        seed = int(np.random.default_rng((setup.seed, root, POWER, epoch)).integers(2**63))
+        seed = int(np.random.default_rng((setup.seed, root, POWER_ITERATION, epoch)).integers(2**63))
         supernet.train()
         supernet.track(False)
         try:

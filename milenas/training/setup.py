@@ -17,6 +17,7 @@ Sampler = Literal["mixed", "gumbel"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 
 VERSION = 2
+"""2: records note the derived genotype; images of w, α and β are divided by streams that no other search uses."""
 SHOWN = {
     "lam": "lambda",
     "lr": "the learning rate of alpha and beta",

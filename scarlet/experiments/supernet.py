@@ -107,7 +107,7 @@ class SupernetExperiment(Experiment):
         Raises:
             ValueError: for images that the skeleton cannot read, or too few of them for one batch.
         """
-        from zoo.training.trainer import batch_slices
+        from zoo.training.epoch import batch_slices
 
         training = self.setup.training
         skeleton = fitted_skeleton(training.skeleton, material)

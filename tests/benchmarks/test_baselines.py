@@ -12,7 +12,8 @@ from zoo.networks import build_network
 from zoo.spaces import ECONAS_ZOO, Skeleton
 from zoo.training import Precision, Recipe
 from zoo.training.distributed import ALONE
-from zoo.training.trainer import Stage, make_optimizer, train_epoch
+from zoo.training.epoch import Stage
+from zoo.training.trainer import make_optimizer, train_epoch
 
 STEPS, BATCH = 5, 96
 SKELETON = Skeleton(channels=4, cells=3, resolution=8, in_channels=3)

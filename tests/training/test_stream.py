@@ -15,8 +15,8 @@ from zoo.population import Job, ProxySetting, Trial
 from zoo.spaces import PUBLISHED, Skeleton
 from zoo.training import Recipe, TrainingSetup
 from zoo.training.distributed import ProcessGroup
+from zoo.training.epoch import Stage
 from zoo.training.stream import StreamEvaluator
-from zoo.training.trainer import Stage
 
 SIDE = 8
 SETUP = TrainingSetup(

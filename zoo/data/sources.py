@@ -16,9 +16,9 @@ from zoo.data.decoded import default_cache
 from zoo.data.folder import hold_out, open_folder
 from zoo.data.image_set import ImageSet, Split, balanced_prefix, channel_statistics, split_off
 from zoo.data.pool import Pool, Progress, check_memory
+from zoo.purposes import TRAIN_CHOICE, VALIDATION_SPLIT
 
 SOURCES = ("digits", "cifar10", "cifar100", "svhn", "fashion-mnist", "imagefolder:DIR")
-VALIDATION_SPLIT, TRAIN_CHOICE = 20211, 20212  # purposes of default_rng((seed, purpose))
 FOLDER = "imagefolder:"
 _RESIZE_CHUNK = 2048  # images resized at once: bounds the temporary floats
 _DIGITS = tuple(str(digit) for digit in range(10))

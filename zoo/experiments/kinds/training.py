@@ -84,7 +84,7 @@ class TrainingExperiment(Experiment):
         Raises:
             ValueError: for images that the skeleton cannot read, or too few of them for one batch.
         """
-        from zoo.training.trainer import batch_slices
+        from zoo.training.epoch import batch_slices
 
         batch_slices(len(material.train), self.setup.recipe.batch, self.processes)
         setup = dataclasses.replace(self.setup, skeleton=fitted_skeleton(self.setup.skeleton, material))
