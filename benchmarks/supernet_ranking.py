@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scarlet.commands.train import RECIPE, trained_supernet
 from scarlet.evaluation.subnets import calibration_images
 from scarlet.evaluation.tree import evaluate_paths, recalibrated
 from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.recipe import RECIPE
 from scarlet.supernet.setup import SupernetSetup
-from scarlet.supernet.training import SupernetEvaluator
+from scarlet.supernet.training import SupernetEvaluator, trained_supernet
 from zoo.data import ImageSet, load
 from zoo.data.augmentation import prepare
 from zoo.population import Job, ProxySetting, Trial

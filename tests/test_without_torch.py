@@ -41,10 +41,15 @@ LIGHT = (
     "milenas.supernet.config",
     "milenas.training.rules",
     "milenas.training.setup",
+    "scarlet",
+    "scarlet.commands",
+    "scarlet.evaluation.setup",
+    "scarlet.strategy.goal",
     "scarlet.strategy.nsga",
     "scarlet.strategy.parameters",
     "scarlet.supernet.form",
     "scarlet.supernet.paths",
+    "scarlet.supernet.recipe",
     "scarlet.supernet.setup",
 )
 
@@ -71,7 +76,7 @@ def test_setups_are_made_without_torch() -> None:
     assert found_after(code) == "[]"
 
 
-@pytest.mark.parametrize("package", ["zoo.data", "zoo.export", "zoo.population", "zoo.training"])
+@pytest.mark.parametrize("package", ["scarlet", "zoo.data", "zoo.export", "zoo.population", "zoo.training"])
 def test_a_package_offers_what_it_lists_and_nothing_else(package: str) -> None:
     module = __import__(package, fromlist=["_"])
     assert all(getattr(module, name) is not None for name in module.__all__)
