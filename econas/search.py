@@ -38,6 +38,7 @@ class Search(Experiment):
     """
 
     version: ClassVar[int] = VERSION
+    continues: ClassVar[tuple[int, ...]] = (3,)
     random_part: ClassVar[int]
     """The evolution begins with this part of its trainings, one in so many, as random networks."""
     looked_up: ClassVar[bool] = False

@@ -18,7 +18,8 @@ from zoo.reliability.interval import FEWEST
 from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
 
-VERSION = 3
+VERSION = 4
+"""4: trials are tagged with their cycle (`tags`); otherwise as 3."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -49,6 +49,7 @@ class FrontExperiment(Experiment):
 
     name: ClassVar[str] = "scarlet"
     version: ClassVar[int] = VERSION
+    continues: ClassVar[tuple[int, ...]] = (2,)
     beside: ClassVar[tuple[str, ...]] = ("measurement", "group")
     requested: ClassVar[tuple[str, ...]] = ("data", "setup", "costs", "measured")
 

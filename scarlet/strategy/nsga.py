@@ -26,7 +26,8 @@ from zoo.purposes import BREEDING, FIRST_GENERATION, SURVIVAL
 from zoo.spaces.chain_space import ChainSpace
 from zoo.spaces.genotype import ChainGenotype
 
-VERSION = 2
+VERSION = 3
+"""3: trials are tagged with their generation (`tags`), which 2 spelled into `role`; otherwise the same."""
 
 ENOUGH = 4
 """Candidates per network of the start, to choose evenly from."""

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,15 @@ def test_an_old_run_is_the_same_run(kind, images):
     assert journaled(found) == IDENTITIES[kind]
     assert found.audits is None
     assert journaled(found.fitted(images, heard)) == IDENTITIES[kind]
+
+
+def test_experiments_are_made_and_read_without_torch():
+    code = (
+        "import sys, econas, econas.experiment, econas.table_experiment\n"
+        "assert all(hasattr(econas, name) for name in econas.__all__)\n"
+        "print({'torch', 'ray'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 def planned(method="hierarchical", **changes):

@@ -43,6 +43,8 @@ class Experiment(ABC):
     name: ClassVar[str]
     """Of the strategy; the entry point of the class in the group ``thriftnas.experiments`` has the same name."""
     version: ClassVar[int] = 1
+    continues: ClassVar[tuple[int, ...]] = ()
+    """Earlier versions whose runs this one continues: it asks for the same, and only notes more about it."""
     distributed: ClassVar[bool] = False
     """Whether one trial at a time is trained, by all processes that torchrun has started."""
     beside: ClassVar[tuple[str, ...]] = ("data", "group")
