@@ -15,11 +15,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from milenas.plan import Plan
+from milenas.experiment import DifferentiableExperiment
 from milenas.strategy.search import Derived
-from milenas.supernet.config import DARTS_OPERATIONS, SupernetConfig, learned
+from milenas.supernet.config import paper_config
 from milenas.supernet.topology import Kind
-from milenas.training.evaluator import SearchEvaluator
 from milenas.training.rules import UPDATES, Update
 from milenas.training.setup import SEARCH_RECIPE, Method, SearchSetup
 from zoo.data import ImageSet, load
@@ -34,10 +33,9 @@ COLUMNS = ("accuracy", "params", "depth_normal", "depth_reduction", "skips_norma
 
 def setup_of(args: argparse.Namespace, *, update: Update, topology: Kind, layers: int, seed: int) -> SearchSetup:
     """A search at the sizes asked for, its network retrained with as many cells."""
-    operations = DARTS_OPERATIONS if topology == "fixed" else learned(DARTS_OPERATIONS)
     nodes = args.stretchable_nodes if topology == "stretchable" else args.nodes
     return SearchSetup(
-        shape=SupernetConfig(topology=topology, nodes=nodes, operations=operations),
+        shape=paper_config(topology, nodes=nodes),
         skeleton=Skeleton(channels=args.channels, cells=layers),
         final=Skeleton(cells=layers),
         params=args.params,
@@ -50,18 +48,14 @@ def setup_of(args: argparse.Namespace, *, update: Update, topology: Kind, layers
     )
 
 
-def plan_of(setup: SearchSetup, images: ImageSet) -> Plan:
-    """The search fitted to the images."""
-    return Plan.fitted(setup, images, processes=1, expected_size=0, retrain=1, asked={})
-
-
 Found = tuple[dict[str, float], float]
 """What is known of a search's last genotype, retrained, and the search's CPU seconds."""
 
 
-def searched(plan: Plan) -> Found:
-    """Search and retrain."""
-    evaluator, spent = SearchEvaluator(plan.setup, plan.images), [0.0]
+def searched(setup: SearchSetup, images: ImageSet) -> Found:
+    """Search on the images and retrain the last genotype."""
+    experiment = DifferentiableExperiment(setup=setup, retrain=1).fitted(images, print)
+    evaluator, spent = experiment.evaluator(images), [0.0]
 
     def timed(jobs: Sequence[Job]) -> list[Outcome]:
         began = time.process_time()
@@ -70,7 +64,7 @@ def searched(plan: Plan) -> Found:
             spent[0] += time.process_time() - began
         return outcomes
 
-    strategy = plan.strategy()
+    strategy = experiment.strategy()
     with tempfile.TemporaryDirectory() as folder:
         manager = Manager(strategy, Journal.memory({}), WeightStore(Path(folder)))
         manager.run(SerialExecutor(timed))
@@ -91,8 +85,8 @@ def epochs_of_equal_time(args: argparse.Namespace, images: ImageSet) -> dict[Upd
     seconds: dict[Update, float] = {}
     for update in args.updates:
         setup = setup_of(args, update=update, topology="fixed", layers=args.layers[0], seed=0)
-        plan = plan_of(dataclasses.replace(setup, epochs=1, retrain_epochs=1), images)
-        seconds[update] = min(searched(plan)[1] for _ in range(2))
+        short = dataclasses.replace(setup, epochs=1, retrain_epochs=1)
+        seconds[update] = min(searched(short, images)[1] for _ in range(2))
     first = seconds[args.updates[0]]
     return {update: max(1, round(args.epochs * first / seconds[update])) for update in args.updates}
 
@@ -106,7 +100,7 @@ class Searches:
 
     def __call__(self, setup: SearchSetup) -> Found:
         if setup not in self._found:
-            self._found[setup] = searched(plan_of(setup, self.images))
+            self._found[setup] = searched(setup, self.images)
         return self._found[setup]
 
 

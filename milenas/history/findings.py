@@ -1,18 +1,22 @@
-"""Findings: what a search has found so far, read from its journal alone."""
+"""Findings: what a search has found so far, read from its journal alone, and the commands that retrain it."""
 
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from milenas.history.warnings import warnings
 from milenas.strategy.record import is_edge, read_genotype_metrics
 from milenas.strategy.search import Derived, winners
 from milenas.strategy.size import final_skeleton
-from milenas.training.monitors import warnings
-from zoo.population.journal import Journal
+from zoo.experiments.run import Run
+from zoo.experiments.source import ImageSource
 from zoo.population.trial import Record, Trial
 from zoo.spaces.genotype import SpaceGenotype
 from zoo.spaces.skeleton import Skeleton
+
+if TYPE_CHECKING:
+    from milenas.experiment import DifferentiableExperiment
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,30 +45,26 @@ class Findings:
     """Everything a report says.
 
     Attributes:
-        identity: of the run.
+        search: the experiment.
         epochs: measured so far, oldest first.
         winners: the best genotype per size, smallest first.
         retrained: best validation accuracy first, the incomplete ones last.
         final: the search's answer: the best retrained genotype, else the last one derived; None where there is none.
         warnings: sentences.
         failed: why the search broke off; empty if it did not.
-        planned: epochs the search was to have.
-        about: versions and hardware.
-        command: what was called.
-        asked: the images as they were asked for: data, train, val, resolution.
+        facts: the command, the images, versions and hardware.
+        source: where the images lie; None where they were held in memory or the run does not say.
     """
 
-    identity: Mapping[str, Any]
+    search: "DifferentiableExperiment"
     epochs: list[Epoch]
     winners: list[Derived]
     retrained: list[Retrained]
     final: Derived | None
     warnings: list[str]
     failed: str
-    planned: int
-    about: Mapping[str, Any]
-    command: list[str]
-    asked: Mapping[str, Any]
+    facts: Mapping[str, Any]
+    source: ImageSource | None
 
     @property
     def derived(self) -> list[Derived]:
@@ -73,22 +73,20 @@ class Findings:
 
     def evaluation_skeleton(self, derived: Derived) -> Skeleton:
         """What a genotype is retrained on."""
-        setup = self.identity["setup"]
-        return final_skeleton(derived.genotype, Skeleton(**setup["final"]), setup["params"])
+        setup = self.search.setup
+        return final_skeleton(derived.genotype, setup.final, setup.params)
 
 
-def find(journal: Journal) -> Findings:
-    """Read a journal of a search.
+def find(run: Run, search: "DifferentiableExperiment") -> Findings:
+    """Read the journal of a search.
 
     Raises:
-        ValueError: if it is of another kind of run.
+        ValueError: if nothing has been measured yet.
     """
-    identity = journal.identity
-    strategy = identity.get("strategy", {})
-    if strategy.get("name") != "darts":
-        raise ValueError(f"expected a run of darts search, got one of {strategy.get('name', 'unknown kind')!r}")
-    operations = identity["setup"]["shape"]["operations"]
-    trials, records = journal.trials(), journal.records()
+    with run.journal() as journal:
+        trials, records = journal.trials(), journal.records()
+    if not records:
+        raise ValueError(f"{run.folder} has measured nothing yet; there is nothing to report")
     epochs: list[Epoch] = []
     seconds, failed = 0.0, ""
     for trial in trials:
@@ -98,29 +96,35 @@ def find(journal: Journal) -> Findings:
         seconds += record.seconds
         if not record.ok:
             failed = record.reason
-        elif trial.stop % strategy["per_epoch"] == 0:
-            epochs.append(_epoch(trial.stop // strategy["per_epoch"], record, seconds, operations))
+        elif trial.stop % search.per_epoch == 0:
+            epochs.append(_epoch(trial.stop // search.per_epoch, record, seconds, search.setup.shape.operations))
             seconds = 0.0
     derived = [epoch.derived for epoch in epochs if epoch.derived is not None]
     retrained = _retrained(trials, records, derived)
     complete = [one for one in retrained if one.complete]
     last = derived[-1] if derived else None
     return Findings(
-        identity=identity,
+        search=search,
         epochs=epochs,
         winners=winners(derived),
         retrained=retrained,
         final=complete[0].derived if complete else last,
         warnings=warnings([epoch.metrics for epoch in epochs]),
         failed=failed,
-        planned=strategy["epochs"],
-        about=journal.get("about") or {},
-        command=journal.get("command") or [],
-        asked=journal.get("asked") or {"data": "digits"},
+        facts=run.facts(),
+        source=_source(run),
     )
 
 
-def _epoch(number: int, record: Record, seconds: float, operations: list[str]) -> Epoch:
+def _source(run: Run) -> ImageSource | None:
+    try:
+        source = run.source
+    except ValueError:  # it was in memory, or the run does not say
+        return None
+    return source if isinstance(source, ImageSource) else None
+
+
+def _epoch(number: int, record: Record, seconds: float, operations: Sequence[str]) -> Epoch:
     genotype = read_genotype_metrics(record.metrics, operations)
     derived = None if genotype is None else Derived(number, genotype, record.metrics)
     shown = {name: value for name, value in record.metrics.items() if not is_edge(name)}
@@ -148,7 +152,7 @@ def _retrained(trials: list[Trial], records: Mapping[int, Record], derived: list
 
 
 def retrain_command(findings: Findings, derived: Derived, genotype: str, folder: str) -> str:
-    """The command that trains a derived genotype as long as papers do.
+    """The command that trains a derived genotype as long as papers do; empty where no command finds the images.
 
     Args:
         findings: whose images, seed and evaluation skeleton it uses.
@@ -156,11 +160,13 @@ def retrain_command(findings: Findings, derived: Derived, genotype: str, folder:
         genotype: path of its JSON file.
         folder: for the new run.
     """
-    skeleton, asked = findings.evaluation_skeleton(derived), findings.asked
-    words = ["thriftnas", "zoo", "train", genotype, "--data", asked["data"]]
-    for option in ("train", "val", "resolution"):
-        if asked.get(option) is not None:
-            words += [f"--{option}", str(asked[option])]
+    skeleton, source = findings.evaluation_skeleton(derived), findings.source
+    if source is None:
+        return ""
+    words = ["thriftnas", "zoo", "train", genotype, "--data", source.name]
+    for option, value in (("train", source.train), ("val", source.validation), ("resolution", source.resolution)):
+        if value is not None:
+            words += [f"--{option}", str(value)]
     words += ["--channels", str(skeleton.channels), "--cells", str(skeleton.cells), "--auxiliary"]
-    words += ["--seed", str(findings.identity["strategy"]["seed"]), "--out", folder]
+    words += ["--seed", str(findings.search.seed), "--out", folder]
     return shlex.join(words)

@@ -1,15 +1,15 @@
 """The report: what a search found, as one self-contained HTML page."""
 
+import dataclasses
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from typing import Any
 
 from markupsafe import Markup
 
 from milenas.history.findings import Epoch, Findings
 from milenas.strategy.search import Derived
 from zoo.figures import Curve, Curves, cell_svg, curves_svg
-from zoo.files import write_text
 from zoo.reliability.report import facts, number, percent, render_page
 
 FRAMES = 8
@@ -46,12 +46,14 @@ PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
 """Title, y axis, and (metric, label) of every line."""
 
 
-def write_report(findings: Findings, commands: Mapping[int, str], path: Path) -> None:
-    """Write `findings` to `path` as one HTML page that needs nothing else.
+def search_page(findings: Findings, commands: Mapping[int, str]) -> str:
+    """The findings as one HTML page that needs nothing else; equal findings give equal pages.
 
-    `commands` retrain the final genotype and the best of every size, by the epoch each was derived in. Equal findings
-    give equal bytes. Raises OSError if the file cannot be written.
+    Args:
+        findings: of the search.
+        commands: retrain the final genotype and the best of every size, by the epoch each was derived in.
     """
+    called = findings.facts.get("command")
     contents = {
         "findings": findings,
         "answer": _answer(findings),
@@ -61,12 +63,16 @@ def write_report(findings: Findings, commands: Mapping[int, str], path: Path) ->
         "frames": [(one, _cells(one)[:1]) for one in filmstrip(findings.derived)],
         "reductions": [(one, _cells(one)[1:]) for one in filmstrip(findings.derived)],
         "skeletons": {one.epoch: findings.evaluation_skeleton(one) for one in findings.derived},
-        "command": commands[findings.final.epoch] if findings.final else "",
-        "others": [(one, commands[one.epoch]) for one in findings.winners if one is not findings.final],
-        "called": shlex.join(["thriftnas", *map(str, findings.command)]),
+        "command": commands.get(findings.final.epoch, "") if findings.final else "",
+        "others": [
+            (one, commands[one.epoch])
+            for one in findings.winners
+            if one is not findings.final and one.epoch in commands
+        ],
+        "called": shlex.join(["thriftnas", *map(str, called)]) if called else "made in Python",
         "run": list(_run(findings)),
     }
-    write_text(path, render_page("milenas.history/report.html", contents))
+    return render_page("milenas.history/report.html", contents)
 
 
 def filmstrip(derived: Sequence[Derived]) -> list[Derived]:
@@ -100,18 +106,19 @@ def _answer(findings: Findings) -> str:
 
 
 def _notes(findings: Findings) -> Iterator[str]:
+    planned = findings.search.setup.epochs
     if findings.failed:
         yield f"The search broke off: {findings.failed}."
-    elif len(findings.epochs) < findings.planned:
-        done, expected = len(findings.epochs), findings.identity["strategy"]["expected_size"]
+    elif len(findings.epochs) < planned:
+        done, expected = len(findings.epochs), findings.search.expected_size
         size = sum(findings.derived[-1].size) if findings.derived else expected
         if size < expected:
             yield (
-                f"Stopped early after {done} of {findings.planned} epochs: the derived cells have {size} "
+                f"Stopped early after {done} of {planned} epochs: the derived cells have {size} "
                 f"convolutions, fewer than the {expected} expected."
             )
         else:
-            yield f"{done} of {findings.planned} epochs were searched."
+            yield f"{done} of {planned} epochs were searched."
     waiting = [one for one in findings.retrained if not one.complete]
     if waiting:
         yield f"{len(waiting)} networks are still being retrained."
@@ -155,12 +162,27 @@ def _run(findings: Findings) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     """(heading, rows of name and value) of what was run."""
     hours = sum(epoch.seconds for epoch in findings.epochs) / 3600
     yield "Cost", [("epochs searched", str(len(findings.epochs))), ("hours of the search", number(hours, 3))]
+    search, about = findings.search, findings.facts
+    strategy = {
+        "name": search.name,
+        "version": search.version,
+        "epochs": search.setup.epochs,
+        "per_epoch": search.per_epoch,
+        "expected_size": search.expected_size,
+        "retrain": search.retrain,
+        "seed": search.seed,
+    }
     for heading, part in (
-        ("Images", findings.asked),
-        ("Search", findings.identity["strategy"]),
-        ("Setup", findings.identity["setup"]),
-        ("Versions", findings.about.get("versions")),
-        ("Hardware", findings.about.get("hardware")),
+        ("Images", about.get("data") or _asked(findings)),
+        ("Search", strategy),
+        ("Setup", search.setup.identity()),
+        ("Versions", about.get("versions")),
+        ("Hardware", about.get("hardware")),
     ):
         if part:
             yield heading, list(facts(part))
+
+
+def _asked(findings: Findings) -> Mapping[str, Any]:
+    """The images as an older run was asked for them."""
+    return {} if findings.source is None else dataclasses.asdict(findings.source)

@@ -1,8 +1,11 @@
 """The shape of a supernet: everything that decides which weights it has, except the skeleton around its cells."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 from milenas.supernet.derivation import NONE
+from milenas.supernet.topology import KINDS as TOPOLOGIES
 from milenas.supernet.topology import Kind, Topology
 from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, Edge, Genotype, Scalar, SpaceGenotype
 from zoo.spaces.operations import known, names
@@ -18,6 +21,12 @@ DARTS_OPERATIONS = (
     "dil_conv_5x5",
 )  # fmt: skip
 """The operations of DARTS (Liu et al. 2019); learned topologies go without ``none`` (Huang 2020)."""
+
+NODES: Mapping[str, int] = {"fixed": 7, "inputs": 7, "outputs": 7, "stretchable": 9}
+"""Nodes of a cell in the papers, by topology."""
+
+FINAL_CELLS = 20
+"""Cells of the evaluation network of fixed edges (Liu et al. 2019); learned topologies keep the supernet's number."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -106,6 +115,28 @@ def read_config(genotype: Genotype) -> SupernetConfig:
         operations=tuple(str(options["operations"]).split()),
         keep=keep,
     )
+
+
+def paper_config(
+    topology: str, *, nodes: int | None = None, operations: tuple[str, ...] | None = None, keep: int = 2
+) -> SupernetConfig:
+    """The cells of the papers, with what is given in other numbers.
+
+    Args:
+        topology: fixed, inputs, outputs or stretchable.
+        nodes: of a cell, with inputs and output.
+        operations: of every edge.
+        keep: edges that derivation keeps per node of the fixed topology.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+    if topology not in TOPOLOGIES:
+        raise ValueError(f"topology must be one of {', '.join(TOPOLOGIES)}, got {topology!r}")
+    if operations is None:
+        operations = DARTS_OPERATIONS if topology == "fixed" else learned(DARTS_OPERATIONS)
+    nodes = NODES[topology] if nodes is None else nodes
+    return SupernetConfig(topology=cast(Kind, topology), nodes=nodes, operations=operations, keep=keep)
 
 
 def learned(operations: tuple[str, ...]) -> tuple[str, ...]:

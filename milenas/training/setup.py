@@ -126,6 +126,8 @@ class SearchSetup:
     threads: int = 1
 
     def __post_init__(self) -> None:
+        if self.seed < 0 or self.threads < 1:
+            raise ValueError(f"threads must be at least 1 and the seed at least 0, got {self.threads} and {self.seed}")
         if self.epochs < 1:
             raise ValueError(f"epochs must be at least 1, got {self.epochs}")
         if self.retrain_epochs < 0:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-import milenas.plan
+import milenas.training.evaluator
 from zoo.cli import main
 from zoo.export import load_model
 from zoo.population import Journal
@@ -18,8 +18,8 @@ from zoo.spaces import genotype_from_json
 
 SMALL = [
     "darts", "search", "--data", "digits", "--resolution", "8", "--train", "120", "--val", "60", "--channels", "2",
-    "--layers", "3", "--nodes", "5", "--operations", "skip_connect,avg_pool_3x3,conv_1x1", "--epochs", "2",
-    "--batch", "20", "--final-layers", "3", "--final-channels", "4", "--arch-lr", "0.02",
+    "--cells", "3", "--nodes", "5", "--operations", "skip_connect,avg_pool_3x3,conv_1x1", "--epochs", "2",
+    "--batch", "20", "--final-cells", "3", "--final-channels", "4", "--arch-lr", "0.02",
 ]  # fmt: skip
 
 
@@ -92,7 +92,7 @@ def test_a_search_that_is_interrupted_continues_and_a_finished_one_does_not_trai
     finished, thriftnas, tmp_path, monkeypatch, digest
 ):
     _, out = finished
-    make = milenas.plan.SearchEvaluator
+    make = milenas.training.evaluator.SearchEvaluator
     left = iter(range(1))
 
     class Interrupted(make):
@@ -103,13 +103,13 @@ def test_a_search_that_is_interrupted_continues_and_a_finished_one_does_not_trai
 
     arguments = [*SMALL, "--topology", "stretchable", "--out", "run"]
     with monkeypatch.context() as patch:
-        patch.setattr(milenas.plan, "SearchEvaluator", Interrupted)
+        patch.setattr(milenas.training.evaluator, "SearchEvaluator", Interrupted)
         assert thriftnas(*arguments).code == 130
     assert digest(Path("run")) != digest(out)
     assert thriftnas("run", "resume", "run").code == 0
     assert digest(Path("run")) == digest(out)
     with monkeypatch.context() as patch:
-        patch.setattr(milenas.plan, "SearchEvaluator", lambda *_: None)
+        patch.setattr(milenas.training.evaluator, "SearchEvaluator", lambda *_: None)
         assert thriftnas(*arguments).code == 0
     assert thriftnas("run", "status", "run").code == 0
 
@@ -117,7 +117,7 @@ def test_a_search_that_is_interrupted_continues_and_a_finished_one_does_not_trai
 def test_a_search_with_everything(thriftnas):
     answer = thriftnas(
         *SMALL, "--update", "milenas2", "--lambda", "0.5", "--bilevel-until", "1", "--eigenvalue", "--every", "2",
-        "--params", "3000", "--retrain", "2", "--retrain-epochs", "1", "--keep", "1", "--out", "run", "--json",
+        "--params", "3000", "--finalists", "2", "--final-epochs", "1", "--keep", "1", "--out", "run", "--json",
     )  # fmt: skip
     assert answer.code == 0, answer.err
     summary = json.loads(answer.out)
@@ -155,8 +155,8 @@ def test_a_dry_run_costs_nothing_and_says_what_it_would(thriftnas, tmp_path):
         (["--train", "20", "--batch", "2", "--split", "3", "--topology", "stretchable"], "would see none of them"),
         (["--split", "3"], "no beta"),
         (["--update", "darts9"], "one of single, darts1"),
-        (["--layers", "2"], "at least 3 cells"),
-        (["--retrain", "2"], "retraining needs networks and epochs"),
+        (["--cells", "2"], "at least 3 cells"),
+        (["--finalists", "2"], "retraining needs networks and epochs"),
         (["--expected-size", "-1"], "must not be negative"),
         (["--every", "0"], "at least 1 step"),
         (["--data", "digitz"], "digitz"),

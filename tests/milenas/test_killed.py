@@ -8,8 +8,8 @@ from tests.killing import finish, kill_often
 
 SEARCH = [
     "darts", "search", "--data", "digits", "--resolution", "8", "--train", "120", "--val", "60", "--channels", "2",
-    "--layers", "3", "--nodes", "5", "--topology", "stretchable", "--epochs", "3", "--batch", "20", "--every", "1",
-    "--final-layers", "3", "--final-channels", "4", "--retrain", "1", "--retrain-epochs", "2",
+    "--cells", "3", "--nodes", "5", "--topology", "stretchable", "--epochs", "3", "--batch", "20", "--every", "1",
+    "--final-cells", "3", "--final-channels", "4", "--finalists", "1", "--final-epochs", "2",
 ]  # fmt: skip
 
 

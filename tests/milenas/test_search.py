@@ -8,13 +8,14 @@ import numpy as np
 import pytest
 import torch
 
+from milenas.history.warnings import warnings
 from milenas.strategy.record import genotype_metrics, read_genotype_metrics
 from milenas.strategy.search import Derived, SupernetSearch, winners
 from milenas.supernet.supernet import Supernet, build_supernet
 from milenas.training.batches import divide_images
 from milenas.training.checkpoint import load_search, save_search
 from milenas.training.evaluator import SearchEvaluator, steps_per_epoch
-from milenas.training.monitors import cell_size, dominant_eigenvalue, warnings
+from milenas.training.monitors import cell_size, dominant_eigenvalue
 from milenas.training.setup import Method, SearchSetup
 from milenas.training.training import Learners, Progress, make_learners
 from zoo.population import Job, Journal, Record, SerialExecutor, Trial

@@ -2,6 +2,7 @@
 
 import json
 import os
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 import typer
@@ -63,6 +64,8 @@ def perform(
 def conclude(run: "Run", time: str | None, console: Console, as_json: bool) -> None:
     """Write the report of a run and say what it found; or how far it is, where it has not finished."""
     if not run.finished:
+        with suppress(ValueError):  # too little is measured yet for a report of this kind
+            run.report().write(run.folder)
         counts = {name: value for name, value in run.status.items() if name != "best"}
         if as_json:
             print(json.dumps({"finished": False, **counts}))

@@ -56,7 +56,7 @@ def execute(
             another run in the folder; where nothing came of the run.
     """
     ends = None if deadline is None else time.monotonic() + deadline
-    rank = _rank() if experiment.distributed else 0
+    rank = _rank(experiment) if experiment.distributed else 0
     if rank == 0:
         check_folder(folder)
         resources.check()
@@ -114,13 +114,19 @@ def resume(
     )
 
 
-def _rank() -> int:
-    """This process's number among those that torchrun has started; 0 alone."""
-    if "RANK" not in os.environ:
-        return 0  # torch is not asked: who only starts workers does without it
+def _rank(experiment: Experiment) -> int:
+    """This process's number among those that torchrun has started; 0 alone.
+
+    Raises:
+        ValueError: if they are more or fewer than the experiment's, as when a run of several is continued by one.
+    """
     from zoo.training.distributed import process_place
 
-    return process_place()[0]
+    rank, size, _ = process_place()
+    wanted = getattr(experiment, "processes", size)
+    if wanted != size:
+        raise ValueError(f"this {experiment.name} is trained by {wanted} processes, expected as many, got {size}")
+    return rank
 
 
 def _opened(

@@ -1,0 +1,163 @@
+"""A differentiable search as an experiment: one supernet, the genotypes derived from it, and their retraining."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+
+from milenas.strategy.search import SupernetSearch
+from milenas.training.setup import VERSION, SearchSetup
+from zoo.experiments.estimate import Estimate
+from zoo.experiments.experiment import Experiment, Say
+from zoo.experiments.kinds.on_images import describe_images, fitted_skeleton
+from zoo.experiments.report import Report
+from zoo.population.strategy import Strategy
+from zoo.population.trial import Evaluator
+from zoo.spaces.genotype import CellGenotype
+
+if TYPE_CHECKING:
+    from zoo.data.image_set import ImageSet
+    from zoo.experiments.run import Run
+    from zoo.training.distributed import ProcessGroup
+
+
+@dataclass(frozen=True, kw_only=True)
+class DifferentiableExperiment(Experiment):
+    """Cells searched by gradient descent in a supernet; the best retrained network, if any, is kept as a model.
+
+    Attributes:
+        setup: of the search; its skeletons are fitted to the images.
+        per_epoch: trials an epoch is divided into, which :meth:`fitted` finds out.
+        expected_size: the search stops early once the derived cells have fewer convolutions together; 0: never.
+        retrain: networks to retrain, the last one derived and winners of other sizes.
+        processes: that train together; torchrun starts them. Batch normalisation sees one process's images.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+
+    name: ClassVar[str] = "darts"
+    version: ClassVar[int] = VERSION
+    distributed: ClassVar[bool] = True
+    beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group", "processes")
+
+    setup: SearchSetup
+    per_epoch: int = 1
+    expected_size: int = 0
+    retrain: int = 0
+    processes: int = 1
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if self.per_epoch < 1 or self.processes < 1:
+            raise ValueError(
+                f"trials per epoch and processes must be at least 1, got {self.per_epoch} and {self.processes}"
+            )
+        self.strategy()  # complains now about what is out of range
+
+    def identity(self) -> dict[str, Any]:
+        """What makes the run this run; the epochs stand with the strategy too."""
+        identity = super().identity()
+        identity["strategy"]["epochs"] = self.setup.epochs
+        return identity
+
+    @property
+    def seed(self) -> int:
+        """Of weights, splits, order, augmentation and noise."""
+        return self.setup.seed
+
+    @property
+    def threads(self) -> int:
+        """CPU threads of a process."""
+        return self.setup.threads
+
+    def fitted(self, material: "ImageSet", say: Say) -> Self:
+        """The search with skeletons for these images.
+
+        Raises:
+            ValueError: for images that cannot be searched on (too few, or a class that one share would miss), or
+                a number of parameters that no cell can have.
+        """
+        from milenas.strategy.size import check_params
+        from milenas.training.evaluator import parts_per_epoch, steps_per_epoch
+
+        skeletons = {name: fitted_skeleton(getattr(self.setup, name), material) for name in ("skeleton", "final")}
+        setup = dataclasses.replace(self.setup, **skeletons)
+        if setup.params is not None:
+            check_params(setup.shape, setup.final, setup.params)
+        per_epoch = parts_per_epoch(setup, steps_per_epoch(setup, material, self.processes))
+        return dataclasses.replace(self, data=material.fingerprint, setup=setup, per_epoch=per_epoch)
+
+    def describe(self, material: "ImageSet") -> Mapping[str, Any]:
+        """Names and sizes of the images."""
+        return describe_images(material, {})
+
+    def strategy(self) -> SupernetSearch:
+        """A fresh strategy."""
+        return SupernetSearch(
+            self.setup.shape,
+            self.setup.epochs,
+            per_epoch=self.per_epoch,
+            expected_size=self.expected_size,
+            retrain=self.retrain,
+            retrain_epochs=self.setup.retrain_epochs,
+        )
+
+    def evaluator(self, material: "ImageSet") -> Evaluator:
+        """Searches and retrains in this process alone."""
+        from milenas.training.evaluator import SearchEvaluator
+
+        return SearchEvaluator(self.setup, material)
+
+    @contextmanager
+    def joined(self, material: "ImageSet") -> "Iterator[tuple[ProcessGroup, Evaluator]]":
+        """The processes that train together, and this one's evaluator."""
+        from milenas.training.evaluator import SearchEvaluator
+        from zoo.training.distributed import joined_ranks
+
+        with joined_ranks(self.setup.precision.device) as ranks:
+            yield ranks, SearchEvaluator(self.setup, material, ranks)
+
+    def total(self, strategy: Strategy) -> float:
+        """Parts of the search and epochs of retraining, at most."""
+        return self.setup.epochs * self.per_epoch + self.retrain * self.setup.retrain_epochs
+
+    def estimate(self, material: "ImageSet", workers: int) -> Estimate:
+        """Steps, hours and megabytes of the search, from timing a few steps; retraining is not in it."""
+        from milenas.training.timing import search_estimate
+
+        return search_estimate(self.setup, material, self.processes)
+
+    def finish(self, run: "Run", material: "ImageSet") -> Mapping[str, Any]:
+        """Keep the best retrained network, if any, as a model; its test accuracy is measured here.
+
+        Raises:
+            ValueError: if no genotype could be derived; the report is written then too.
+        """
+        from milenas.history.findings import find
+        from milenas.training.evaluator import retraining_setup
+        from zoo.experiments.kinds.trained import keep_trained
+
+        findings = find(run, self)
+        if findings.final is None:
+            self.report(run).write(run.folder)
+            why = findings.failed or "no cell has a node with an input left"
+            raise ValueError(f"the search found no genotype: {why}")
+        best = next((one for one in findings.retrained if one.complete), None)
+        if best is None:
+            return {}
+        with run.journal() as journal:
+            trained = journal.trials()[best.trial], journal.records()[best.trial]
+        setup = retraining_setup(self.setup, cast(CellGenotype, trained[0].genotype))
+        return keep_trained(run, trained, setup, material)
+
+    def report(self, run: "Run") -> Report:
+        """The genotypes, the best of every size, the epochs' table, and the commands that retrain.
+
+        Raises:
+            ValueError: if nothing has been measured yet.
+        """
+        from milenas.history.overview import search_report
+
+        return search_report(self, run)
