@@ -82,8 +82,8 @@ class DifferentiableExperiment(Experiment):
         from milenas.strategy.size import check_params
         from milenas.training.evaluator import parts_per_epoch, steps_per_epoch
 
-        skeletons = {name: fitted_skeleton(getattr(self.setup, name), material) for name in ("skeleton", "final")}
-        setup = dataclasses.replace(self.setup, **skeletons)
+        around, final = (fitted_skeleton(one, material) for one in (self.setup.skeleton, self.setup.final))
+        setup = dataclasses.replace(self.setup, skeleton=around, final=final)
         if setup.params is not None:
             check_params(setup.shape, setup.final, setup.params)
         per_epoch = parts_per_epoch(setup, steps_per_epoch(setup, material, self.processes))

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import cast
 
 from milenas.supernet.derivation import NONE
 from milenas.supernet.topology import KINDS as TOPOLOGIES
@@ -136,7 +135,7 @@ def paper_config(
     if operations is None:
         operations = DARTS_OPERATIONS if topology == "fixed" else learned(DARTS_OPERATIONS)
     nodes = NODES[topology] if nodes is None else nodes
-    return SupernetConfig(topology=cast(Kind, topology), nodes=nodes, operations=operations, keep=keep)
+    return SupernetConfig(topology=topology, nodes=nodes, operations=operations, keep=keep)
 
 
 def learned(operations: tuple[str, ...]) -> tuple[str, ...]:
