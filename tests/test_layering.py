@@ -28,8 +28,12 @@ MAY_IMPORT = {
     "econas": "files spaces population reliability figures networks data training export experiments",
     "scarlet": "files spaces population reliability figures networks data training export experiments",
     "milenas": "files spaces population reliability figures networks data training export experiments",
+    # The Python face stands on them all, beside the command line; nothing imports it.
+    "thriftnas": "files spaces population reliability figures networks data training export experiments "
+    "econas scarlet milenas",
 }
 SEARCHES = ("econas", "scarlet", "milenas")
+FACE = "thriftnas"
 NOT_INSTALLED = ("benchmarks", "tests")  # only in the checkout: what is installed may not need them
 WITHOUT_TORCH = ("spaces", "population", "reliability", "figures")
 FILES_IMPORTING = {"ray": 1, "pymoo": 2, "matplotlib": 1}  # at most so many
@@ -38,7 +42,7 @@ FILE_LINES, FUNCTION_LINES = 400, 60  # fewer than these
 
 
 def sources(root: Path) -> list[Path]:
-    return [path for folder in ("zoo", *SEARCHES) for path in sorted((root / folder).rglob("*.py"))]
+    return [path for folder in ("zoo", *SEARCHES, FACE) for path in sorted((root / folder).rglob("*.py"))]
 
 
 def part_of(module: str) -> str | None:
@@ -46,7 +50,7 @@ def part_of(module: str) -> str | None:
     names = module.split(".")
     if names[0] == "zoo":
         return names[1] if len(names) > 1 else None
-    return names[0] if names[0] in SEARCHES else None
+    return names[0] if names[0] in (*SEARCHES, FACE) else None
 
 
 def module_of(path: Path, root: Path) -> str:
@@ -202,6 +206,9 @@ def plant(root: Path, files: dict[str, str]) -> Path:
         ("zoo/__init__.py", "import benchmarks"),
         ("zoo/commands/study.py", "def f():\n    from benchmarks.coverage import WORLDS"),
         ("milenas/search.py", "from tests.cells import STRETCHED"),
+        ("thriftnas/jobs.py", "from zoo.commands.options import Images"),
+        ("econas/experiment.py", "import thriftnas"),
+        ("zoo/cli.py", "from thriftnas.jobs import study"),
     ],
 )
 def test_a_planted_edge_is_found(tmp_path: Path, file: str, line: str) -> None:
