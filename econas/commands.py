@@ -6,16 +6,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from econas import recipe as papers
 from zoo.commands import options as opt
 from zoo.commands import running as cli
-from zoo.training.originals import AUXILIARY, ORIGINALS
+from zoo.training.originals import AUXILIARY
 
 if TYPE_CHECKING:
     from econas.audit_request import AuditRequest
 
 app = typer.Typer(no_args_is_help=True, help="EcoNAS: evolution on hierarchical proxies (Zhou et al. 2020).")
 
-RECIPE = ORIGINALS["cifar"].recipe
 OF_IMAGES = (
     *("data", "train", "validation", "space", "channels", "cells", "resolution", "batch", "lr", "lr_min", "cutout"),
     *("audit", "audits", "audit_networks", "audit_limit", "audit_share", "final_batch", "auxiliary"),
@@ -108,12 +108,12 @@ def search(
     table: Annotated[
         Path | None, opt.option("Published table instead: a CSV of NAS-Bench-201 or NAS-Bench-Macro.", "Data")
     ] = None,
-    final_batch: Annotated[int, _final("Images per step; all else as in zoo train.")] = RECIPE.batch,
+    final_batch: Annotated[int, _final("Images per step; all else as in zoo train.")] = papers.FINAL_RECIPE.batch,
     auxiliary: Annotated[bool, _final("Retrain with an auxiliary head.", "--auxiliary")] = False,
-    network: opt.Network = opt.Network(space="econas-search", channels=36, cells=20),
-    batch: opt.Batch = 384,
-    lr: Annotated[float, opt.option("Learning rate at the start.", "Training")] = 0.1,
-    lr_min: Annotated[float, opt.option("Learning rate at the end.", "Training")] = 0.0,
+    network: opt.Network = opt.Network(space=papers.SPACE, channels=papers.CHANNELS, cells=papers.CELLS),
+    batch: opt.Batch = papers.SEARCH_RECIPE.batch,
+    lr: Annotated[float, opt.option("Learning rate at the start.", "Training")] = papers.SEARCH_RECIPE.lr,
+    lr_min: Annotated[float, opt.option("Learning rate at the end.", "Training")] = papers.SEARCH_RECIPE.lr_min,
     cutout: opt.Cutout = False,
     seed: opt.Seed = 0,
     compute: opt.Compute = opt.Compute(),
@@ -128,27 +128,18 @@ def search(
     With --table nothing is trained: accuracies are looked up. Killed or stopped, the same command continues.
     """
     from econas.experiment import EcoNASExperiment
-    from econas.strategy.parameters import Parameters, equal_stages
+    from econas.strategy.parameters import paper_parameters
     from zoo.commands.setups import cell_setup
-    from zoo.population.proxy import ProxySetting
     from zoo.training.recipe import Recipe
 
     cli.start(running)
     if table is not None:
         _on_table(ctx, table, sizes, seed, engine.group, cluster, running)
         return
-    cheap = ProxySetting.parse(sizes.setting or "c4r4s0e60")
     recipe = Recipe(batch=batch, lr=lr, lr_min=lr_min, cutout=0.5 if cutout else 0.0)
     setup = cell_setup(network, compute, engine, cluster, seed, recipe)
-    last = replace(RECIPE, batch=final_batch, auxiliary=AUXILIARY if auxiliary else 0.0)
-    parameters = Parameters(
-        **sizes.numbers(),
-        setting=cheap,
-        stages=equal_stages(3 if sizes.stages is None else sizes.stages, cheap),
-        final=ProxySetting.parse(sizes.reference or "c0r0s0e600"),
-        final_every=1,
-        final_price=1e-9,  # known with the images; anything else is complained about before they load
-    )
+    last = replace(papers.FINAL_RECIPE, batch=final_batch, auxiliary=AUXILIARY if auxiliary else 0.0)
+    parameters = paper_parameters(sizes.setting, sizes.reference, sizes.stages, **sizes.numbers())
     experiment = EcoNASExperiment(
         method=sizes.method, space=network.space, parameters=parameters, setup=setup, group=engine.group,
         final=replace(setup, recipe=last), audits=audits.request(),

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from econas.audit_request import AuditRequest
 from econas.ladder import ladder
 from econas.pricing import Pricing
+from econas.recipe import FINAL_RECIPE, SPACE
 from econas.search import Search, estimate_of, winner_of
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate
 from zoo.experiments.experiment import Say
@@ -18,7 +19,6 @@ from zoo.population.trial import Evaluator
 from zoo.spaces.cell_space import CellSpace, cell_space
 from zoo.spaces.cost import cost
 from zoo.spaces.genotype import require_cells
-from zoo.training.originals import ORIGINALS
 from zoo.training.setup import TrainingSetup
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ BYTES_PER_PARAMETER = 8
 
 def original_setup() -> TrainingSetup:
     """The paper's final training (Appendix E.2, Zhou 2020)."""
-    return TrainingSetup(recipe=ORIGINALS["cifar"].recipe)
+    return TrainingSetup(recipe=FINAL_RECIPE)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +51,7 @@ class EcoNASExperiment(Search, OnImages):
     requested: ClassVar[tuple[str, ...]] = ("counts", "audits")
     random_part: ClassVar[int] = 8
 
-    space: str = "econas-search"
+    space: str = SPACE
     final: TrainingSetup = field(default_factory=original_setup)
     audits: AuditRequest | None = None
 

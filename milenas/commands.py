@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from milenas.training.setup import SEARCH_RECIPE
+from milenas.training import setup as papers
 from zoo.commands import options as opt
 from zoo.commands.running import perform, start
 
@@ -42,12 +42,12 @@ def search(
         str | None, _space("Comma-separated; DARTS's eight by default, without none where the topology is learned.")
     ] = None,
     keep: Annotated[int, _space("Edges kept per node of the fixed topology.")] = 2,
-    cells: Annotated[int, _space("Cells of the supernet; two of them reduce.")] = 8,
-    channels: Annotated[int, _space("Initial channels of the supernet.")] = 16,
+    cells: Annotated[int, _space("Cells of the supernet; two of them reduce.")] = papers.CELLS,
+    channels: Annotated[int, _space("Initial channels of the supernet.")] = papers.CHANNELS,
     epochs: Annotated[int, opt.option("Epochs of the search.", "Training")] = 50,
     expected_size: Annotated[int, opt.option("Stop when the cells have fewer convolutions; 0: never.", "Training")] = 0,
-    batch: opt.Batch = SEARCH_RECIPE.batch,
-    lr: Annotated[float, opt.option("Learning rate of w.", "Training")] = SEARCH_RECIPE.lr,
+    batch: opt.Batch = papers.SEARCH_RECIPE.batch,
+    lr: Annotated[float, opt.option("Learning rate of w.", "Training")] = papers.SEARCH_RECIPE.lr,
     arch_lr: Annotated[float, opt.option("Learning rate of α and β.", "Training")] = 3e-4,
     arch_decay: Annotated[float, opt.option("Weight decay of α and β.", "Training")] = 1e-3,
     eigenvalue: Annotated[
@@ -55,7 +55,7 @@ def search(
     ] = False,
     every: Annotated[int | None, opt.option("Steps between checkpoints; an epoch by default.", "Run")] = None,
     final_cells: Annotated[int | None, _final("Cells; 20, or as the supernet where the topology is learned.")] = None,
-    final_channels: Annotated[int, _final("Initial channels.")] = 36,
+    final_channels: Annotated[int, _final("Initial channels.")] = papers.FINAL_CHANNELS,
     params: Annotated[float | None, _final("Parameters wanted, e.g. 3.3e6; chooses the channels.")] = None,
     finalists: Annotated[int, _final("Networks to retrain: the last one and winners of other sizes.")] = 0,
     final_epochs: Annotated[int, _final("Epochs of retraining.")] = 0,
@@ -71,12 +71,9 @@ def search(
     images are read only for a retrained model. Killed or stopped, the same command continues, to the same result.
     Several GPUs: torchrun --nproc-per-node N --no-python thriftnas darts search ...
     """
-    import dataclasses
-
     from milenas.experiment import DifferentiableExperiment
-    from milenas.supernet.config import FINAL_CELLS, paper_config
-    from milenas.training.setup import Method, SearchSetup
-    from zoo.spaces.skeleton import Skeleton
+    from milenas.supernet.config import paper_config
+    from milenas.training.setup import Method, paper_setup
     from zoo.training.distributed import process_place
 
     start(running)
@@ -90,13 +87,11 @@ def search(
         lr=arch_lr,
         weight_decay=arch_decay,
     )
-    usual = FINAL_CELLS if topology == "fixed" else cells
-    setup = SearchSetup(
-        shape=shape,
-        skeleton=Skeleton(channels=channels, cells=cells),
-        final=Skeleton(channels=final_channels, cells=usual if final_cells is None else final_cells),
+    setup = paper_setup(
+        shape,
+        {"channels": channels, "cells": cells, "final_channels": final_channels, "final_cells": final_cells},
+        {"batch": batch, "lr": lr},
         params=params,
-        recipe=dataclasses.replace(SEARCH_RECIPE, batch=batch, lr=lr, lr_min=min(lr, SEARCH_RECIPE.lr_min)),
         method=method,
         epochs=epochs,
         every=every,

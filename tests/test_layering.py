@@ -29,8 +29,11 @@ MAY_IMPORT = {
     "econas": "spaces population reliability figures networks data training export experiments",
     "scarlet": "spaces population reliability figures networks data training export experiments",
     "milenas": "spaces population reliability figures networks data training export experiments",
+    # The Python face stands on them all, beside the command line; nothing imports it.
+    "thriftnas": "spaces population reliability figures networks data training export experiments econas scarlet milenas",
 }
 SEARCHES = ("econas", "scarlet", "milenas")
+FACE = "thriftnas"
 NOT_INSTALLED = ("benchmarks", "tests")  # only in the checkout: what is installed may not need them
 FREE = ("purposes", "files")  # what every part may import
 WITHOUT_TORCH = ("purposes", "files", "spaces", "population", "reliability", "figures")
@@ -40,7 +43,7 @@ FILE_LINES, FUNCTION_LINES = 400, 60  # fewer than these
 
 
 def sources(root: Path) -> list[Path]:
-    return [path for folder in ("zoo", *SEARCHES) for path in sorted((root / folder).rglob("*.py"))]
+    return [path for folder in ("zoo", *SEARCHES, FACE) for path in sorted((root / folder).rglob("*.py"))]
 
 
 def part_of(module: str) -> str | None:
@@ -48,7 +51,7 @@ def part_of(module: str) -> str | None:
     names = module.split(".")
     if names[0] == "zoo":
         return names[1] if len(names) > 1 else None
-    return names[0] if names[0] in SEARCHES else None
+    return names[0] if names[0] in (*SEARCHES, FACE) else None
 
 
 def module_of(path: Path, root: Path) -> str:
@@ -204,6 +207,9 @@ def plant(root: Path, files: dict[str, str]) -> Path:
         ("zoo/__init__.py", "import benchmarks"),
         ("zoo/commands/study.py", "def f():\n    from benchmarks.coverage import WORLDS"),
         ("milenas/search.py", "from tests.cells import STRETCHED"),
+        ("thriftnas/jobs.py", "from zoo.commands.options import Images"),
+        ("econas/experiment.py", "import thriftnas"),
+        ("zoo/cli.py", "from thriftnas.jobs import study"),
     ],
 )
 def test_a_planted_edge_is_found(tmp_path: Path, file: str, line: str) -> None:

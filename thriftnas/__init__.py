@@ -1,20 +1,24 @@
 """thriftnas in Python: a study, a search, a supernet, a front or a training in one call; each returns a Run.
 
-Nothing here imports torch by itself.
+Importing it needs neither torch nor pandas nor ray. Genotypes, trials, records and fronts then show themselves in a
+notebook.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from thriftnas import notebook
 from zoo import __version__
 
 if TYPE_CHECKING:
-    from thriftnas.jobs import build, darts, econas, front, study, supernet, train
+    from thriftnas.jobs import build, study, train
     from thriftnas.reading import load_model, load_run, resume
+    from thriftnas.searches import darts, econas, front, supernet
     from zoo.experiments.run import Run
 
 _PLACES = {
-    **dict.fromkeys(("build", "darts", "econas", "front", "study", "supernet", "train"), "thriftnas.jobs"),
+    **dict.fromkeys(("build", "study", "train"), "thriftnas.jobs"),
+    **dict.fromkeys(("darts", "econas", "front", "supernet"), "thriftnas.searches"),
     **dict.fromkeys(("load_model", "load_run", "resume"), "thriftnas.reading"),
     "Run": "zoo.experiments.run",
 }
@@ -34,12 +38,13 @@ __all__ = [
     "train",
 ]
 
+notebook.attach()
+
 
 def __getattr__(name: str) -> Any:
     """Names are imported when they are used."""
     if name not in _PLACES:
         raise AttributeError(f"module 'thriftnas' has no attribute {name!r}")
-    import_module("thriftnas.notebook")
     return getattr(import_module(_PLACES[name]), name)
 
 

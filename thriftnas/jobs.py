@@ -1,18 +1,23 @@
-"""The jobs: a study, a zoo, a training, the searches. Each runs in a folder and returns its Run.
+"""A study, a zoo, a training: each runs in a folder and returns its Run.
 
 Data are a name (digits, cifar10, ...), a folder of classes, or (images, labels) as arrays or tensors.
 """
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from thriftnas.options import BuildOptions, Given, StudyOptions
+from thriftnas.job_options import BuildOptions, StudyOptions, TrainOptions
+from thriftnas.options import Given
 from zoo.experiments import Run
 from zoo.population.proxy import ProxySetting, parse_grid
+from zoo.training import small
+from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
-    from thriftnas.search_options import EcoNASOptions, TrainOptions
     from zoo.spaces.genotype import CellGenotype, ChainGenotype
+
+SMALL_RECIPE = Recipe(batch=small.BATCH)
 
 
 def study(data: Any, folder: "Path | str" = "runs/study", **options: Unpack[StudyOptions]) -> Run:
@@ -28,13 +33,12 @@ def study(data: Any, folder: "Path | str" = "runs/study", **options: Unpack[Stud
     """
     from zoo.experiments.kinds.study import StudyExperiment
 
-    given = Given("study", options)
-    grid = given.take("setting", "c{0,2,4}r{0,2,4}s{0,1}e{3,6}")
+    given = Given("study", options, StudyOptions)
     experiment = StudyExperiment(
-        settings=tuple(parse_grid(grid)),
-        reference=ProxySetting.parse(given.take("reference", "c0r0s0e12")),
-        setup=given.setup(channels=8, cells=5, batch=32),
-        **given.fields(StudyExperiment),
+        settings=tuple(parse_grid(given.take("setting", small.GRID))),
+        reference=ProxySetting.parse(given.take("reference", small.REFERENCE)),
+        setup=given.setup(SMALL_RECIPE, channels=small.CHANNELS, cells=small.CELLS),
+        **given.named(dict.fromkeys(("space", "repeats", "models", "target", "group"))),
     )
     return given.run(experiment, given.source(data), folder)
 
@@ -52,20 +56,20 @@ def build(data: Any, folder: "Path | str" = "runs/zoo", **options: Unpack[BuildO
     """
     from zoo.experiments.kinds.zoo import ZooExperiment
 
-    given = Given("build", options)
+    given = Given("build", options, BuildOptions)
     experiment = ZooExperiment(
-        setting=ProxySetting.parse(given.take("setting", "c0r0s0e12")),
-        setup=given.setup(channels=8, cells=5, batch=32),
-        **given.fields(ZooExperiment),
+        setting=ProxySetting.parse(given.take("setting", small.REFERENCE)),
+        setup=given.setup(SMALL_RECIPE, channels=small.CHANNELS, cells=small.CELLS),
+        **given.named(dict.fromkeys(("space", "models", "group"))),
     )
     return given.run(experiment, given.source(data), folder)
 
 
 def train(
-    genotype: "CellGenotype | ChainGenotype | str",
+    genotype: "CellGenotype | ChainGenotype | Path | str",
     data: Any,
     folder: "Path | str" = "runs/train",
-    **options: "Unpack[TrainOptions]",
+    **options: Unpack[TrainOptions],
 ) -> Run:
     """Train a genotype at an original setting, as long as papers do; the network is kept as a model.
 
@@ -80,49 +84,22 @@ def train(
     """
     from zoo.experiments.kinds.training import paper_training
     from zoo.spaces.named import read_genotype
+    from zoo.training.distributed import process_place
     from zoo.training.originals import AUXILIARY, original_of
 
-    given = Given("train", options)
+    given = Given("train", options, TrainOptions)
     original = original_of(given.take("recipe", "cifar"))
-    what = read_genotype(genotype) if isinstance(genotype, str) else genotype
-    epochs, sizes = given.take("epochs", None), {name: given.take(name, None) for name in ("channels", "cells")}
-    auxiliary = AUXILIARY if given.take("auxiliary", False) else 0.0
+    weight = given.take("auxiliary_weight", AUXILIARY)
     experiment = paper_training(
-        what,
+        read_genotype(str(genotype)) if isinstance(genotype, str | Path) else genotype,
         original,
-        epochs=epochs,
-        recipe=given.changed(original.recipe, auxiliary=auxiliary),
-        sizes=sizes,
-        precision=given.precision(),
-        seed=given.take("seed", 0),
-        threads=given.take("threads", 1),
+        epochs=given.take("epochs"),
+        recipe=given.changed(original.recipe, auxiliary=weight if given.take("auxiliary", False) else 0.0),
+        sizes=given.named(dict.fromkeys(("channels", "cells"))),
+        precision=given.precision(distributed=True),
+        **given.numbers(),
     )
-    return given.run(experiment, given.source(data), folder)
-
-
-def econas(data: Any, folder: "Path | str" = "runs/econas", **options: "Unpack[EcoNASOptions]") -> Run:
-    """Search cells with cheap trainings and retrain the best fully; the best network is kept as a model.
-
-    Args:
-        data: images.
-        folder: of the run; calling it again continues.
-        options: as of ``thriftnas econas search``: setting, reference, budget, generations, finalists, ...
-
-    Raises:
-        ValueError: for anything that does not go together.
-    """
-    from econas.strategy.parameters import Parameters, equal_stages
-
-    given = Given("econas", options)
-    cheap = ProxySetting.parse(given.take("setting", "c4r4s0e60"))
-    if "generations" in options:
-        options["cycles"] = given.take("generations", None)  # type: ignore[typeddict-unknown-key]
-    parameters = Parameters(
-        setting=cheap,
-        stages=equal_stages(given.take("stages", 3), cheap),
-        final=ProxySetting.parse(given.take("reference", "c0r0s0e600")),
-        final_every=1,
-        final_price=1e-9,  # known with the images
-        **given.fields(Parameters),
-    )
-    return given.run(experiment, given.source(data), folder)
+    more = given.named(dict.fromkeys(("sync_bn", "loaders")))
+    experiment = dataclasses.replace(experiment, processes=process_place()[1], **more)
+    streamed = given.take("stream", False) or original.streamed
+    return given.run(experiment, given.source(data, resolution=original.resolution, streamed=streamed), folder)

@@ -1,13 +1,16 @@
 """What a job is given: images as a name, a folder or arrays; and a listener of its progress."""
 
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, suppress
 from pathlib import Path
 from typing import Any, TypeAlias
 
 from rich.console import Console
 
+from zoo.data.sources import SOURCES
 from zoo.experiments.progress import SILENT, Bar, Listener
+from zoo.experiments.run import Run
 from zoo.experiments.source import FOLDER, ArraySource, HeldSource, ImageSource
 
 Progress: TypeAlias = bool | Listener
@@ -15,7 +18,12 @@ Progress: TypeAlias = bool | Listener
 
 
 def source_of(
-    data: Any, train: int | None = None, validation: int | None = None, resolution: int | None = None
+    data: Any,
+    train: int | None = None,
+    validation: int | None = None,
+    resolution: int | None = None,
+    *,
+    streamed: bool = False,
 ) -> ImageSource | ArraySource | HeldSource:
     """Where images lie.
 
@@ -25,20 +33,38 @@ def source_of(
         train: training images in total; None: all that remain.
         validation: of the training images; None: a fifth.
         resolution: pixels a side; None: the data's own.
+        streamed: whether images are decoded while a network trains.
 
     Raises:
         ValueError: for anything else.
     """
+    if isinstance(data, Path) or (isinstance(data, str) and data not in SOURCES and Path(data).expanduser().is_dir()):
+        data = f"{FOLDER}{data}"
+    if isinstance(data, str):
+        return ImageSource(name=data, train=train, validation=validation, resolution=resolution, streamed=streamed)
+    if streamed:
+        raise ValueError(f"only images in files are decoded while a network trains, got {type(data).__name__}")
     if isinstance(data, tuple | list) and len(data) == 2:
         images, labels = data
         return ArraySource(images=images, labels=labels, train=train, validation=validation, resolution=resolution)
-    if isinstance(data, Path) or (isinstance(data, str) and Path(data).expanduser().is_dir()):
-        data = f"{FOLDER}{data}"
-    if isinstance(data, str):
-        return ImageSource(name=data, train=train, validation=validation, resolution=resolution)
     if hasattr(data, "fingerprint") and hasattr(data, "validation"):
         return HeldSource(material=data)
     raise ValueError(f"images must be a name, a folder or (images, labels), got {type(data).__name__}")
+
+
+def counts_of(run: Run) -> dict[str, Any]:
+    """How many images a run has taken, and of which size, whether they were named or in memory."""
+    held = run.value("source") or {}
+    images = held.get("images", held)
+    return {name: images.get(name) for name in ("train", "validation", "resolution")}
+
+
+def report_of(run: Run) -> Run:
+    """The run, with its report written as far as there is one; in a process beside the first nothing is written."""
+    if os.environ.get("RANK", "0") in ("", "0"):
+        with suppress(ValueError) if not run.finished else nullcontext():  # too little may be measured
+            run.report().write(run.folder)
+    return run
 
 
 @contextmanager

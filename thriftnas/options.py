@@ -1,11 +1,12 @@
-"""The options of every job by name and type, and how they are shared out to what they belong to."""
+"""The options that a job was given, and how they are shared out to what they belong to."""
 
 import dataclasses
 from collections.abc import Mapping
+from difflib import get_close_matches
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypedDict
+from typing import TYPE_CHECKING, Any
 
-from thriftnas.material import Progress, listener, source_of
+from thriftnas.material import listener, report_of, source_of
 from zoo.experiments import Experiment, Resources, Run, Source, execute
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.recipe import Recipe
@@ -14,156 +15,134 @@ from zoo.training.setup import TrainingSetup
 if TYPE_CHECKING:
     from zoo.training.recipe import Precision
 
+RATES = {
+    **dict.fromkeys(("batch", "lr", "lr_min", "warmup", "warmup_lr", "momentum", "weight_decay", "clip")),
+    **dict.fromkeys(("cutout", "path_dropout", "smoothing")),
+}
+"""Options that are fields of a recipe; see :meth:`Given.named`."""
 
-class RunOptions(TypedDict, total=False):
-    """Of every job: where it runs, for how many seconds at most, and what hears its progress."""
-
-    workers: int
-    gpus: float
-    address: str
-    deadline: float
-    progress: Progress
-
-
-class ImageOptions(RunOptions, total=False):
-    """How many images, and how large."""
-
-    train: int
-    validation: int
-    resolution: int
-
-
-class ComputeOptions(ImageOptions, total=False):
-    """In which numbers networks are trained, and where."""
-
-    seed: int
-    threads: int
-    device: str
-    dtype: str
-    channels_last: bool
-
-
-class RateOptions(ComputeOptions, total=False):
-    """What differs from a recipe."""
-
-    batch: int
-    lr: float
-    lr_min: float
-    warmup: int
-    warmup_lr: float
-    momentum: float
-    weight_decay: float
-    clip: float
-    cutout: float
-    path_dropout: float
-    smoothing: float
-
-
-class CellOptions(RateOptions, total=False):
-    """Which cells, and how a batch of them is trained."""
-
-    space: str
-    channels: int
-    cells: int
-    group: int
-    engine: str
-    streams: int
-
-
-class StudyOptions(CellOptions, total=False):
-    """Of a study."""
-
-    models: int
-    setting: str
-    reference: str
-    repeats: int
-    target: float
-
-
-class BuildOptions(CellOptions, total=False):
-    """Of a zoo."""
-
-    models: int
-    setting: str
+PLACES = dict.fromkeys(("workers", "gpus", "address"))
+CUTOUT = 0.5
+"""Side of the blanked square where cutout is only wanted, as a share of the image's."""
 
 
 class Given:
-    """The options that a job was given, taken out one after the other; what is left at the end was no option.
+    """The options that a job was given, taken out one after the other; what is left at the end has no use.
 
     Args:
         job: name of the function.
-        options: as given.
+        options: as given; None is as good as none.
+        known: the typed dictionary of the job's options.
+
+    Raises:
+        ValueError: for an option that the job does not have.
     """
 
-    def __init__(self, job: str, options: Mapping[str, Any]) -> None:
-        self._job, self._rest = job, dict(options)
+    def __init__(self, job: str, options: Mapping[str, Any], known: Any) -> None:
+        self._job = job
+        self._rest = {name: value for name, value in options.items() if value is not None}
+        names = sorted(known.__optional_keys__)
+        for name in options:
+            if name not in names:
+                near = get_close_matches(name, names, 1)
+                raise ValueError(f"{job} has no option {name!r}, expected {near[0] if near else ', '.join(names)}")
 
-    def take(self, name: str, usual: Any) -> Any:
+    def take(self, name: str, usual: Any = None) -> Any:
         """An option, or what is usual."""
         return self._rest.pop(name, usual)
 
-    def fields(self, kind: Any, **usual: Any) -> dict[str, Any]:
-        """The options that are fields of a dataclass, beside what is usual."""
-        names = {field.name for field in dataclasses.fields(kind)} & set(self._rest)
-        return usual | {name: self._rest.pop(name) for name in names}
+    def named(self, names: Mapping[str, str | None]) -> dict[str, Any]:
+        """The given ones of some options, by what they are called elsewhere; None: as here."""
+        return {other or name: self._rest.pop(name) for name, other in names.items() if name in self._rest}
 
-    def source(self, data: Any) -> Source:
+    def texts(self, name: str) -> tuple[str, ...]:
+        """An option that is one text or several."""
+        value = self.take(name, ())
+        return (value,) if isinstance(value, str) else tuple(value)
+
+    def source(self, data: Any, *, resolution: int | None = None, streamed: bool = False) -> Source:
         """Where the images lie.
+
+        Args:
+            data: images.
+            resolution: the usual one; None: the data's own.
+            streamed: whether they are decoded while a network trains.
 
         Raises:
             ValueError: for anything but a name, a folder, arrays or an image set.
         """
-        return source_of(data, self.take("train", None), self.take("validation", None), self.take("resolution", None))
+        counts = {name: self.take(name) for name in ("train", "validation")}
+        return source_of(data, **counts, resolution=self.take("resolution", resolution), streamed=streamed)
 
-    def precision(self) -> "Precision":
-        """Device, dtype and memory format.
-
-        Raises:
-            ValueError: for a device that is not there, or a dtype that it cannot compute with.
-        """
-        from zoo.training.device import choose_precision
-
-        chosen = {"device": "auto", "dtype": "float32", "channels_last": True}
-        chosen |= {name: self._rest.pop(name) for name in list(chosen) if name in self._rest}
-        places = {"gpus": self._rest.get("gpus", 0.0), "address": self._rest.get("address")}
-        return choose_precision(**chosen, **places)
-
-    def setup(self, *, channels: int, cells: int, engine: str = "auto", **recipe: Any) -> TrainingSetup:
-        """How networks of cells are trained.
-
-        Args:
-            channels: usual ones.
-            cells: usual number of them.
-            engine: usual one.
-            recipe: usual fields of it.
+    def changed(self, recipe: Recipe, **more: Any) -> Recipe:
+        """The recipe with what is given in other numbers.
 
         Raises:
             ValueError: for a value out of range.
         """
-        skeleton = {"channels": self.take("channels", channels), "cells": self.take("cells", cells)}
-        rates = Recipe(**self.fields(Recipe, **recipe))
-        precision = self.precision()
-        return TrainingSetup(
-            skeleton=Skeleton(**skeleton), recipe=rates, precision=precision,
-            **self.fields(TrainingSetup, engine=engine),
-        )  # fmt: skip
+        rates = self.named(RATES)
+        if isinstance(rates.get("cutout"), bool):
+            rates["cutout"] = CUTOUT if rates["cutout"] else 0.0
+        return dataclasses.replace(recipe, **rates, **more)
 
-    def run(self, experiment: Experiment, source: Source, folder: "Path | str") -> Run:
-        """Run the experiment; with its report written, where it has come to its end.
+    def precision(self, *, distributed: bool = False) -> "Precision":
+        """Device, dtype and memory format: of workers, or of this process, which torchrun may have started.
 
         Raises:
-            ValueError: for an option that does not exist, or as :func:`zoo.experiments.execute`.
+            ValueError: for a device that is not there, or a dtype that it cannot compute with.
         """
-        resources = Resources(**self.fields(Resources))
-        deadline, progress = self.take("deadline", None), self.take("progress", True)
+        from zoo.training.device import choose_precision, process_precision
+
+        device, dtype = self.take("device", "auto"), self.take("dtype", "float32")
+        channels_last = self.take("channels_last", True)
+        if distributed:
+            return process_precision(device, dtype, channels_last)
+        gpus, address = self._rest.get("gpus", 0.0), self._rest.get("address")
+        return choose_precision(device, dtype, channels_last, gpus=gpus, address=address)
+
+    def numbers(self) -> dict[str, int]:
+        """Seed and threads.
+
+        Raises:
+            ValueError: for a value out of range.
+        """
+        seed, threads = self.take("seed", 0), self.take("threads", 1)
+        if seed < 0 or threads < 1:
+            raise ValueError(f"threads must be at least 1 and the seed at least 0, got {threads} and {seed}")
+        return {"seed": seed, "threads": threads}
+
+    def setup(self, recipe: Recipe, *, channels: int, cells: int) -> TrainingSetup:
+        """How networks of cells are trained.
+
+        Args:
+            recipe: the usual one.
+            channels: usual ones.
+            cells: usual number of them.
+
+        Raises:
+            ValueError: for a value out of range.
+        """
+        return TrainingSetup(
+            skeleton=Skeleton(channels=self.take("channels", channels), cells=self.take("cells", cells)),
+            recipe=self.changed(recipe),
+            precision=self.precision(),
+            engine=self.take("engine", "auto"),
+            streams=self.take("streams", 1),
+            **self.numbers(),
+        )
+
+    def run(self, experiment: Experiment, source: Source, folder: "Path | str") -> Run:
+        """Run the experiment; its report is written beside the journal.
+
+        Raises:
+            ValueError: for an option that has no use here, or as :func:`zoo.experiments.execute`.
+        """
+        resources = Resources(**self.named(PLACES))
+        deadline, progress = self.take("deadline"), self.take("progress", True)
         if self._rest:
-            raise ValueError(f"{self._job} has no option {', '.join(sorted(self._rest))}")
+            raise ValueError(f"{self._job} has no use here for {', '.join(sorted(self._rest))}, expected it left out")
         resources.check()
+        fitting = resources.fitting(experiment.threads)
         with listener(progress) as listen:
-            run = execute(
-                experiment, source, Path(folder), resources.fitting(experiment.threads), deadline=deadline,
-                listen=listen,
-            )  # fmt: skip
-        if run.finished:
-            run.report().write(run.folder)
-        return run
+            run = execute(experiment, source, Path(folder).expanduser(), fitting, deadline=deadline, listen=listen)
+        return report_of(run)

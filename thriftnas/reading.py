@@ -1,12 +1,13 @@
 """Reading and continuing what is there: runs and models."""
 
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from thriftnas.material import Progress, listener, source_of
+from thriftnas.material import Progress, counts_of, listener, report_of, source_of
 from zoo.experiments.execution import resume as resumed
-from zoo.experiments.resources import Resources
 from zoo.experiments.run import Run
+from zoo.experiments.source import Source
 
 if TYPE_CHECKING:
     from zoo.export.model import Model
@@ -56,10 +57,17 @@ def resume(
         ValueError: for a run that cannot be continued, or images that are not those it was made from.
     """
     run = Run.open(folder)
-    resources = run.resources if workers is None else Resources(workers=workers)
-    source = None
-    if images is not None:
-        held = run.value("source") or {}
-        source = source_of(images, *(held.get(name) for name in ("train", "validation", "resolution")))
+    resources = run.resources if workers is None else dataclasses.replace(run.resources, workers=workers)
+    fitting = resources.fitting(run.experiment.threads)
+    source = None if images is None else _source(run, images)
     with listener(progress) as listen:
-        return resumed(run.folder, resources=resources, source=source, deadline=deadline, listen=listen)
+        done = resumed(run.folder, resources=fitting, source=source, deadline=deadline, listen=listen)
+    return report_of(done)
+
+
+def _source(run: Run, images: Any) -> Source:
+    """The images, split as the run's were; of a search in a supernet beside it."""
+    found = source_of(images, **counts_of(run))
+    if (run.value("source") or {}).get("kind") != "supernet":
+        return found
+    return dataclasses.replace(run.source, images=found)  # type: ignore[type-var]  # sources are dataclasses

@@ -194,6 +194,31 @@ class Parameters:
             raise ValueError(f"these are no parameters of a search: {error!r}") from None
 
 
+def paper_parameters(
+    setting: str | None = None, final: str | None = None, stages: int | None = None, **changes: Any
+) -> Parameters:
+    """EcoNAS's numbers for a search on images, before it is known what its final setting costs there.
+
+    Args:
+        setting: the cheap one; None: the paper's.
+        final: of the retraining; None: the paper's.
+        stages: equal ones of the cheap schedule; None: as many as the paper's.
+        changes: other numbers than the paper's.
+
+    Raises:
+        ValueError: for a setting that cannot be read, or numbers that do not fit together.
+    """
+    cheap = SEARCH if setting is None else ProxySetting.parse(setting)
+    return Parameters(
+        **changes,
+        setting=cheap,
+        stages=equal_stages(len(Parameters().stages) if stages is None else stages, cheap),
+        final=ORIGINAL if final is None else ProxySetting.parse(final),
+        final_every=1,
+        final_price=1e-9,  # known with the images; anything else is complained about before they load
+    )
+
+
 def equal_stages(count: int, setting: ProxySetting) -> tuple[int, ...]:
     """The epochs at which ``count`` equal stages of a setting's schedule end.
 

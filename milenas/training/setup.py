@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
-from milenas.supernet.config import SupernetConfig
+from milenas.supernet.config import FINAL_CELLS, SupernetConfig
 from milenas.training.rules import UPDATES, Update, second_order
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.originals import ORIGINALS
@@ -80,6 +80,12 @@ class Method:
         return first + (last - first) * epoch / max(1, epochs - 1)
 
 
+CHANNELS, CELLS = 16, 8
+"""Of the supernet (Liu et al. 2019)."""
+
+FINAL_CHANNELS = 36
+"""Of the evaluation network (Liu et al. 2019)."""
+
 SEARCH_RECIPE = Recipe(batch=64, lr=0.025, lr_min=0.001, cutout=0.0)
 """How w is trained in a search: batch 64, cosine 0.025 to 0.001, momentum 0.9, decay 3e-4, clip 5 (He et al. 2020)."""
 
@@ -111,7 +117,7 @@ class SearchSetup:
     """
 
     shape: SupernetConfig = field(default_factory=SupernetConfig)
-    skeleton: Skeleton = field(default_factory=lambda: Skeleton(channels=16, cells=8))
+    skeleton: Skeleton = field(default_factory=lambda: Skeleton(channels=CHANNELS, cells=CELLS))
     final: Skeleton = field(default_factory=Skeleton)
     params: float | None = None
     recipe: Recipe = SEARCH_RECIPE
@@ -164,6 +170,37 @@ class SearchSetup:
             ValueError: for fields that a setup does not have, or values out of range.
         """
         return read_fields(cls, data, PARTS)
+
+
+def paper_setup(
+    shape: SupernetConfig, sizes: Mapping[str, int | None], rates: Mapping[str, float | None], **numbers: Any
+) -> SearchSetup:
+    """The setup of a search, with what is given in other numbers than the papers'.
+
+    Args:
+        shape: of the supernet's cells.
+        sizes: channels and cells of the supernet, final_channels and final_cells of the evaluation network; None or
+            left out: the papers'. A learned topology keeps the supernet's number of cells.
+        rates: batch and lr of w; None or left out: the recipe's.
+        numbers: further fields of the setup.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+    usual = {"channels": CHANNELS, "cells": CELLS, "final_channels": FINAL_CHANNELS}
+    found = usual | {name: size for name, size in sizes.items() if size is not None}
+    cells = found["cells"]
+    final_cells = found.get("final_cells", FINAL_CELLS if shape.topology == "fixed" else cells)
+    given: dict[str, Any] = {name: rate for name, rate in rates.items() if rate is not None}
+    if "lr" in given:
+        given["lr_min"] = min(given["lr"], SEARCH_RECIPE.lr_min)
+    return SearchSetup(
+        shape=shape,
+        skeleton=Skeleton(channels=found["channels"], cells=cells),
+        final=Skeleton(channels=found["final_channels"], cells=final_cells),
+        recipe=dataclasses.replace(SEARCH_RECIPE, **given),
+        **numbers,
+    )
 
 
 PARTS = {

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from scarlet.supernet.recipe import EPOCHS, RECIPE
+from scarlet.supernet.recipe import EPOCHS, RECIPE, SPACE
 from zoo.commands import options as opt
 from zoo.commands.running import perform, start
 from zoo.spaces.chain import CHAINS
@@ -14,7 +14,7 @@ from zoo.spaces.chain import CHAINS
 @opt.spread
 def train(
     ctx: typer.Context,
-    space: Annotated[str, opt.option(f"{', '.join(CHAINS)}.", "Network")] = "scarlet-s2-cifar",
+    space: Annotated[str, opt.option(f"{', '.join(CHAINS)}.", "Network")] = SPACE,
     sampling: Annotated[
         str, opt.option("Paths of a step: fair (each choice once) or uniform (one path).", "Training")
     ] = "fair",
@@ -44,24 +44,20 @@ def train(
     """
     from scarlet.experiments.supernet import SupernetExperiment
     from scarlet.supernet.form import SupernetForm
-    from scarlet.supernet.setup import SupernetSetup
+    from scarlet.supernet.setup import SupernetSetup, paper_training
     from zoo.population.proxy import ProxySetting
-    from zoo.spaces.chain import chain_of
-    from zoo.spaces.skeleton import Skeleton
     from zoo.training.distributed import process_place
-    from zoo.training.setup import TrainingSetup
 
-    if rates.path_dropout is not None:
-        raise ValueError("a supernet is trained without path dropout, expected no --path-dropout")
     start(running)
-    chain = chain_of(space)
-    skeleton = Skeleton(
-        channels=chain.stem if channels is None else channels, cells=chain.starts[-1], resolution=resolution or 32
+    training = paper_training(
+        space,
+        rates.changed(RECIPE),
+        channels=channels,
+        resolution=resolution,
+        precision=compute.precision(),
+        seed=seed,
+        threads=compute.threads,
     )
-    training = TrainingSetup(
-        skeleton=skeleton, recipe=rates.changed(RECIPE), precision=compute.precision(), seed=seed,
-        threads=compute.threads, engine="auto",
-    )  # fmt: skip
     experiment = SupernetExperiment(
         form=SupernetForm(space=space, stabilizers=stabilizers, shared_squeeze=shared_squeeze),
         setting=ProxySetting(0, 0, 0, EPOCHS if rates.epochs is None else rates.epochs),

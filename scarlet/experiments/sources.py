@@ -10,13 +10,16 @@ from typing import TYPE_CHECKING, Any, ClassVar, cast
 from scarlet.evaluation.setup import SubnetSetup
 from scarlet.experiments.measurement import Measurement, know_supernet, supernet_measurement, table_measurement
 from zoo.experiments import table_source
-from zoo.experiments.source import HeldSource, ImageSource, Loading, Source, image_source
+from zoo.experiments.source import ArraySource, HeldSource, ImageSource, Loading, Source, image_source
 
 if TYPE_CHECKING:
     from zoo.data.image_set import ImageSet
     from zoo.experiments.experiment import Experiment
 
-NO_IMAGES = "a supernet needs the images it was trained on: --data, with the same --train and --val"
+NO_IMAGES = (
+    "a supernet needs the images it was trained on: --data (in Python images=), with the same number of them for "
+    "training and validation"
+)
 
 
 class TableSource(table_source.TableSource):
@@ -45,7 +48,7 @@ class SupernetSource:
     kind: ClassVar[str] = "supernet"
 
     supernet: str
-    images: ImageSource | HeldSource
+    images: ImageSource | ArraySource | HeldSource
     latency: str | None = None
 
     def load(self, experiment: "Experiment", loading: Loading) -> Measurement:
@@ -71,6 +74,8 @@ class SupernetSource:
         """
         if isinstance(self.images, ImageSource):
             return self.images.images(seed, loading, resolution)
+        if isinstance(self.images, ArraySource):
+            return self.images.split(seed, loading, resolution)
         if self.images.material is None:
             image_source(self.images.to_dict())  # says that only their maker can give them again
         return cast("ImageSet", self.images.material)

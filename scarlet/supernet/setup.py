@@ -6,6 +6,10 @@ from typing import Any
 
 from scarlet.supernet.form import STARTS, Start
 from scarlet.supernet.paths import SAMPLINGS, Sampling
+from scarlet.supernet.recipe import RECIPE
+from zoo.spaces.chain import chain_of
+from zoo.spaces.skeleton import Skeleton
+from zoo.training.recipe import Precision, Recipe
 from zoo.training.setup import TrainingSetup
 
 VERSION = 1
@@ -49,3 +53,38 @@ class SupernetSetup:
         training = TrainingSetup.from_dict({name: value for name, value in data.items() if name not in own})
         start = data.get("stabilizer_start", "identity")
         return cls(training=training, sampling=data.get("sampling"), start=start)  # type: ignore[arg-type]  # checked
+
+
+def paper_training(
+    space: str,
+    recipe: Recipe = RECIPE,
+    *,
+    channels: int | None = None,
+    resolution: int | None = None,
+    precision: Precision | None = None,
+    seed: int = 0,
+    threads: int = 1,
+) -> TrainingSetup:
+    """How a supernet of a space is trained, with what is given in other numbers.
+
+    Args:
+        space: name of the space.
+        recipe: without path dropout, which would drop what a path has drawn.
+        channels: of the stem, the others in proportion; None: the space's.
+        resolution: pixels a side; None: 32, until it is known from images.
+        precision: device, dtype, memory format.
+        seed: of everything random.
+        threads: CPU threads.
+
+    Raises:
+        ValueError: for a space that does not exist, or a value out of range.
+    """
+    if recipe.path_dropout:
+        raise ValueError(f"a supernet is trained without path dropout, expected 0, got {recipe.path_dropout:g}")
+    chain = chain_of(space)
+    skeleton = Skeleton(
+        channels=chain.stem if channels is None else channels, cells=chain.starts[-1], resolution=resolution or 32
+    )
+    return TrainingSetup(
+        skeleton=skeleton, recipe=recipe, precision=precision or Precision(), seed=seed, threads=threads, engine="auto"
+    )

@@ -7,6 +7,7 @@ import typer
 
 from zoo.commands import options as opt
 from zoo.commands.running import perform, start
+from zoo.training import small
 
 
 @opt.spread
@@ -14,9 +15,9 @@ def build(
     ctx: typer.Context,
     images: opt.Images,
     models: Annotated[int, opt.option("Random networks; raise it later to extend the zoo.", "Zoo")] = 8,
-    setting: Annotated[str, opt.option("How each is trained, e.g. c0r0s0e12.", "Zoo")] = "c0r0s0e12",
+    setting: Annotated[str, opt.option("How each is trained, e.g. c0r0s0e12.", "Zoo")] = small.REFERENCE,
     network: opt.Network = opt.Network(),
-    batch: opt.Batch = 32,
+    batch: opt.Batch = small.BATCH,
     cutout: opt.Cutout = True,
     seed: opt.Seed = 0,
     compute: opt.Compute = opt.Compute(),

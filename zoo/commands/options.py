@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
 
 import typer
 
+from zoo.training import small
+
 if TYPE_CHECKING:
     from zoo.experiments import ImageSource, Resources
     from zoo.training.recipe import Precision, Recipe
@@ -73,8 +75,8 @@ class Network:
     """Which cells, and how many of them."""
 
     space: Annotated[str, option("Search space: econas-zoo, econas-search or darts.", "Network")] = "econas-zoo"
-    channels: Annotated[int, option("Initial channels of the original setting.", "Network")] = 8
-    cells: Annotated[int, option("Cells of a network; two of them reduce.", "Network")] = 5
+    channels: Annotated[int, option("Initial channels of the original setting.", "Network")] = small.CHANNELS
+    cells: Annotated[int, option("Cells of a network; two of them reduce.", "Network")] = small.CELLS
     resolution: Resolution = None
 
 

@@ -7,6 +7,7 @@ import typer
 
 from zoo.commands import options as opt
 from zoo.commands.running import perform, start
+from zoo.training import small
 
 PANEL = "Study"
 
@@ -18,12 +19,12 @@ def study(
     models: Annotated[int, opt.option("Random networks; raise it later to extend the study.", PANEL)] = 24,
     setting: Annotated[
         str, opt.option("Grid of reduced settings: levels of c, r, s from 0 to 4, and epochs e.", PANEL)
-    ] = "c{0,2,4}r{0,2,4}s{0,1}e{3,6}",
-    reference: Annotated[str, opt.option("The setting whose ranking counts.", PANEL)] = "c0r0s0e12",
+    ] = small.GRID,
+    reference: Annotated[str, opt.option("The setting whose ranking counts.", PANEL)] = small.REFERENCE,
     repeats: Annotated[int, opt.option("Trainings per network at the reference, each with its own seed.", PANEL)] = 2,
     target: Annotated[float, opt.option("Spearman correlation a setting must reach.", PANEL)] = 0.8,
     network: opt.Network = opt.Network(),
-    batch: opt.Batch = 32,
+    batch: opt.Batch = small.BATCH,
     cutout: opt.Cutout = True,
     seed: opt.Seed = 0,
     compute: opt.Compute = opt.Compute(),

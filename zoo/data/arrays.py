@@ -65,9 +65,19 @@ def image_set_of(
     return image_set(NAME, pool, resolution=resolution, train=train, validation=validation, seed=seed)
 
 
+def _array(values: Any, what: str) -> NDArray[Any]:
+    """Of a list, an array, or a tensor, which may be on a GPU or part of a graph."""
+    if hasattr(values, "detach"):
+        values = values.detach().cpu()
+    try:
+        return np.asarray(values)
+    except ValueError:
+        raise ValueError(f"{what} must be an array, got a {type(values).__name__} of unequal parts") from None
+
+
 def _pixels(images: Any) -> NDArray[np.uint8]:
     """As (N, C, H, W)."""
-    array = np.asarray(images)
+    array = _array(images, "images")
     if array.dtype != np.uint8 or array.ndim not in (3, 4):
         raise ValueError(f"images must be uint8 (N, H, W, C) or (N, C, H, W), got {array.dtype} {array.shape}")
     if array.ndim == 3:
@@ -80,7 +90,7 @@ def _pixels(images: Any) -> NDArray[np.uint8]:
 
 
 def _labels(labels: Any) -> NDArray[np.int64]:
-    array = np.asarray(labels)
+    array = _array(labels, "labels")
     if array.ndim != 1 or array.dtype.kind not in "iu":
         raise ValueError(f"labels must be whole numbers (N,), got {array.dtype} {array.shape}")
     return array.astype(np.int64)

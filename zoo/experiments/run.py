@@ -1,7 +1,7 @@
 """A run to look at: what is in a run folder, read from its journal and never changed."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cached_property
 from pathlib import Path
@@ -197,6 +197,34 @@ class Run:
         if found is None:
             raise ValueError(f"{self.folder} has no model: a {self.kind} ends with none, or has not ended")
         return found
+
+    def export(
+        self,
+        folder: "Path | str | None" = None,
+        *,
+        models: int | None = None,
+        formats: Sequence[str] = ("json", "csv", "table"),
+        limits: Sequence[str] = (),
+    ) -> dict[str, Any]:
+        """Write models along the run's front, or the model it ends with, as files for others.
+
+        Args:
+            folder: of the files; None: export in the run folder.
+            models: at equal distances along the front; None: a few, or the run's own model.
+            formats: of :data:`zoo.export.delivery.FORMATS`.
+            limits: such as "macs<=500e6".
+
+        Returns:
+            What was written, as in models.json.
+
+        Raises:
+            ValueError: as :func:`zoo.experiments.fronts.deliver`, or for an unknown format.
+        """
+        from zoo.experiments.fronts import Wanted, deliver
+        from zoo.export.delivery import parse_formats
+
+        wanted = Wanted(models=models, formats=parse_formats(",".join(formats)), limits=limits)
+        return deliver(self, wanted, self.folder / "export" if folder is None else Path(folder))
 
     def report(self) -> Report:
         """Tables and a page of the run as far as it is; ``write(run.folder)`` puts them beside the journal.

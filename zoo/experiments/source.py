@@ -139,15 +139,23 @@ class ArraySource:
         Raises:
             ValueError: as :func:`zoo.data.arrays.image_set_of`.
         """
+        return self.split(experiment.seed)
+
+    def split(self, seed: int, loading: Loading | None = None, resolution: int | None = None) -> "ImageSet":
+        """The images split by a seed, of another resolution where one is given.
+
+        Raises:
+            ValueError: as :func:`zoo.data.arrays.image_set_of`.
+        """
         from zoo.data.arrays import image_set_of
 
         return image_set_of(
             self.images,
             self.labels,
-            resolution=self.resolution,
+            resolution=self.resolution if resolution is None else resolution,
             train=self.train,
             validation=self.validation,
-            seed=experiment.seed,
+            seed=seed,
         )
 
     def to_dict(self) -> dict[str, Any]:

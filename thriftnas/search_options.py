@@ -1,0 +1,96 @@
+"""The options of searches, by name and type: those of the command line."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from thriftnas.job_options import CellOptions, ComputeOptions, DeviceOptions, RateOptions, RunOptions, WorkerOptions
+
+
+class EcoNASOptions(CellOptions, total=False):
+    """Of EcoNAS and what it is compared with; on a table those of training have no use."""
+
+    method: str
+    setting: str
+    budget: float
+    generations: int
+    start: int
+    stages: int
+    parents: Sequence[int]
+    promotions: Sequence[int]
+    ageing: int
+    asynchronous: bool
+    reference: str
+    finalists: int
+    final_share: float
+    final_batch: int
+    auxiliary: bool
+    audit: str
+    audits: int
+    audit_networks: int
+    audit_limit: float
+    audit_share: float
+
+
+class SupernetOptions(RunOptions, RateOptions, total=False):
+    """Of a supernet's training."""
+
+    space: str
+    sampling: str
+    stabilizers: bool
+    stabilizer_start: str
+    shared_squeeze: bool
+    channels: int
+    epochs: int
+
+
+class FrontOptions(WorkerOptions, DeviceOptions, total=False):
+    """Of a weighted search."""
+
+    train: int
+    validation: int
+    recalibrate: int
+    latency: Path | str
+    maximize: str | Sequence[str]
+    minimize: str | Sequence[str]
+    weights: str | Mapping[str, float]
+    limit: str | Sequence[str]
+    population: int
+    generations: int
+    budget: int
+    mutation: float
+    random: float
+    reinforced: float
+    prior: float
+    single: float
+    several: int
+    rounds: int
+    group: int
+
+
+class DartsOptions(RunOptions, ComputeOptions, total=False):
+    """Of a differentiable search; ``lam`` is the command line's ``--lambda``."""
+
+    update: str
+    lam: float
+    sampler: str
+    bilevel_until: int
+    split: int
+    topology: str
+    nodes: int
+    operations: str | Sequence[str]
+    keep: int
+    cells: int
+    channels: int
+    epochs: int
+    expected_size: int
+    batch: int
+    lr: float
+    arch_lr: float
+    arch_decay: float
+    eigenvalue: bool
+    every: int
+    final_cells: int
+    final_channels: int
+    params: float
+    finalists: int
+    final_epochs: int

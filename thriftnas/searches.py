@@ -1,0 +1,247 @@
+"""The searches: EcoNAS, a supernet and the front of its networks, a differentiable search. Each returns its Run."""
+
+import dataclasses
+from collections.abc import Mapping
+from contextlib import suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Unpack
+
+from thriftnas.material import counts_of, source_of
+from thriftnas.options import Given
+from thriftnas.search_options import DartsOptions, EcoNASOptions, FrontOptions, SupernetOptions
+from zoo.experiments import HeldSource, Run, TableSource
+
+if TYPE_CHECKING:
+    from scarlet.experiments.sources import SupernetSource
+
+ECONAS_NUMBERS = {
+    "generations": "cycles",
+    **dict.fromkeys(("start", "ageing", "finalists", "final_share", "budget", "asynchronous", "parents", "promotions")),
+}
+AUDITS = {
+    "audit": "mode", "audits": "count", "audit_networks": "networks", "audit_limit": "limit", "audit_share": "share",
+}  # fmt: skip
+FRONT_NUMBERS = {
+    "budget": "evaluations",
+    **dict.fromkeys(("population", "generations", "mutation", "random", "reinforced", "prior", "single", "several")),
+    "rounds": None,
+}
+METHOD = {
+    **dict.fromkeys(("update", "lam", "sampler", "bilevel_until")), "arch_lr": "lr", "arch_decay": "weight_decay",
+}  # fmt: skip
+SETUP = {**dict.fromkeys(("params", "epochs", "every", "split", "eigenvalue")), "final_epochs": "retrain_epochs"}
+"""Options, and what they are called as fields of the experiment; see :meth:`Given.named`."""
+
+
+def econas(
+    data: Any = None,
+    folder: "Path | str" = "runs/econas",
+    *,
+    table: "Path | str | None" = None,
+    **options: Unpack[EcoNASOptions],
+) -> Run:
+    """Search cells with cheap trainings and retrain the best fully; the best network is kept as a model.
+
+    Args:
+        data: images.
+        folder: of the run; calling it again continues.
+        table: a published table instead of images: a CSV of NAS-Bench-201 or NAS-Bench-Macro. Nothing is trained.
+        options: as of ``thriftnas econas search``: setting, reference, budget, generations, finalists, ...
+
+    Raises:
+        ValueError: for anything that does not go together.
+    """
+    from econas import recipe as papers
+    from econas.audit_request import AuditRequest
+    from econas.experiment import EcoNASExperiment
+    from econas.strategy.parameters import paper_parameters
+    from zoo.training.originals import AUXILIARY
+
+    given = Given("econas", options, EcoNASOptions)
+    if (data is None) == (table is None):
+        raise ValueError("expected what to measure networks with: either images or table=FILE")
+    if table is not None:
+        return _econas_on_table(given, Path(table).expanduser(), folder)
+    auxiliary = AUXILIARY if given.take("auxiliary", False) else 0.0
+    batch = given.take("final_batch", papers.FINAL_RECIPE.batch)
+    setup = given.setup(papers.SEARCH_RECIPE, channels=papers.CHANNELS, cells=papers.CELLS)
+    experiment = EcoNASExperiment(
+        parameters=paper_parameters(
+            given.take("setting"), given.take("reference"), given.take("stages"), **_econas_numbers(given)
+        ),
+        setup=setup,
+        final=dataclasses.replace(
+            setup, recipe=dataclasses.replace(papers.FINAL_RECIPE, batch=batch, auxiliary=auxiliary)
+        ),
+        audits=AuditRequest(**given.named(AUDITS)),
+        **given.named(dict.fromkeys(("method", "space", "group"))),
+    )
+    return given.run(experiment, given.source(data), folder)
+
+
+def _econas_on_table(given: Given, table: Path, folder: "Path | str") -> Run:
+    from econas.table_experiment import TableExperiment, table_parameters
+    from zoo.population.proxy import ProxySetting
+    from zoo.population.table import read_table
+
+    known = read_table(table)
+    cheap, full = (
+        None if (text := given.take(name)) is None else ProxySetting.parse(text) for name in ("setting", "reference")
+    )
+    if given.take("stages", 1) != 1:
+        raise ValueError("the table knows no training in stages, expected stages=1")
+    parameters = table_parameters(known, cheap, full, **_econas_numbers(given))
+    own = given.named(dict.fromkeys(("method", "group", "seed")))
+    experiment = TableExperiment(parameters=parameters, **own)
+    return given.run(experiment, HeldSource(material=known, origin=TableSource(table=table)), folder)
+
+
+def _econas_numbers(given: Given) -> dict[str, Any]:
+    numbers = given.named(ECONAS_NUMBERS)
+    return numbers | {name: tuple(numbers[name]) for name in ("parents", "promotions") if name in numbers}
+
+
+def supernet(data: Any, folder: "Path | str" = "runs/supernet", **options: Unpack[SupernetOptions]) -> Run:
+    """Train a supernet, in which :func:`front` searches; it is kept as one file in the folder.
+
+    Args:
+        data: images.
+        folder: of the run; calling it again continues.
+        options: as of ``thriftnas scarlet train``: space, sampling, stabilizers, epochs, ...
+
+    Raises:
+        ValueError: for anything that does not go together.
+    """
+    from scarlet.experiments.supernet import SupernetExperiment
+    from scarlet.supernet.form import SupernetForm
+    from scarlet.supernet.recipe import EPOCHS, RECIPE, SPACE
+    from scarlet.supernet.setup import SupernetSetup, paper_training
+    from zoo.population.proxy import ProxySetting
+    from zoo.training.distributed import process_place
+
+    given = Given("supernet", options, SupernetOptions)
+    space = given.take("space", SPACE)
+    training = paper_training(
+        space,
+        given.changed(RECIPE),
+        channels=given.take("channels"),
+        precision=given.precision(distributed=True),
+        **given.numbers(),
+    )
+    experiment = SupernetExperiment(
+        form=SupernetForm(space=space, **given.named(dict.fromkeys(("stabilizers", "shared_squeeze")))),
+        setting=ProxySetting(0, 0, 0, given.take("epochs", EPOCHS)),
+        setup=SupernetSetup(
+            training=training, sampling=given.take("sampling", "fair"), **given.named({"stabilizer_start": "start"})
+        ),
+        processes=process_place()[1],
+    )
+    return given.run(experiment, given.source(data), folder)
+
+
+def front(
+    supernet: "Run | Path | str | None" = None,
+    folder: "Path | str" = "runs/front",
+    *,
+    images: Any = None,
+    table: "Path | str | None" = None,
+    **options: Unpack[FrontOptions],
+) -> Run:
+    """Search for networks that no other beats: by default accurate, cheap, and large for what they cost.
+
+    Args:
+        supernet: run or file of a supernet, whose weights networks inherit.
+        folder: of the run; calling it again continues.
+        images: those the supernet was trained on; None: those of its run.
+        table: a published table instead of a supernet: a CSV of NAS-Bench-Macro or NAS-Bench-201.
+        options: as of ``thriftnas scarlet search``: maximize, minimize, limit, population, generations, ...
+
+    Raises:
+        ValueError: for anything that does not go together.
+    """
+    from scarlet.evaluation.setup import SubnetSetup
+    from scarlet.experiments.front import FrontExperiment
+    from scarlet.experiments.sources import TableSource as FrontTable
+    from scarlet.strategy.goal import read_goal
+    from scarlet.strategy.parameters import SearchParameters
+
+    given = Given("front", options, FrontOptions)
+    if (supernet is None) == (table is None):
+        raise ValueError("expected what to measure networks with: either a supernet or table=FILE")
+    weights = given.take("weights")
+    if isinstance(weights, Mapping):
+        weights = ",".join(f"{name}={weight!r}" for name, weight in weights.items())
+    goal = read_goal(given.texts("maximize"), given.texts("minimize"), weights, given.texts("limit"))
+    setup = SubnetSetup()  # of a table, which is only read
+    latency = None if (path := given.take("latency")) is None else Path(path).expanduser()
+    source = None if table is None else FrontTable(table=Path(table).expanduser(), latency=latency)
+    seed = given.take("seed", 0)
+    if supernet is not None:
+        precision = given.precision()
+        setup = SubnetSetup(
+            device=precision.device,
+            dtype=precision.dtype,
+            **given.named({"threads": None, "recalibrate": "recalibration"}),
+        )
+    experiment = FrontExperiment(
+        goal=goal, parameters=SearchParameters(**given.named(FRONT_NUMBERS)), seed=seed, setup=setup,
+        **given.named({"group": None}),
+    )  # fmt: skip
+    return given.run(experiment, source or _supernet_source(given, supernet, images, latency), folder)
+
+
+def _supernet_source(given: Given, supernet: Any, images: Any, latency: Path | None) -> "SupernetSource":
+    """The supernet with the images named, or with those of its run; of arrays as many as its run has taken."""
+    from scarlet.experiments.sources import SupernetSource, supernet_file, supernet_images
+
+    place = supernet.folder if isinstance(supernet, Run) else Path(supernet).expanduser()
+    counts = given.named(dict.fromkeys(("train", "validation")))
+    known: dict[str, Any] = {}
+    if images is not None and not isinstance(images, str | Path):
+        with suppress(ValueError):  # the file may lie in no run
+            known = counts_of(Run.open(supernet_file(place).parent))
+    return SupernetSource(
+        supernet=str(place),
+        images=supernet_images(place, **counts) if images is None else source_of(images, **{**known, **counts}),
+        latency=None if latency is None else str(latency),
+    )
+
+
+def darts(data: Any, folder: "Path | str" = "runs/darts", **options: Unpack[DartsOptions]) -> Run:
+    """Search cells by gradient descent; with finalists the best retrained network is kept as a model.
+
+    Args:
+        data: images.
+        folder: of the run; calling it again continues.
+        options: as of ``thriftnas darts search``: update, topology, epochs, cells, finalists, final_epochs, ...
+
+    Raises:
+        ValueError: for anything that does not go together.
+    """
+    from milenas.experiment import DifferentiableExperiment
+    from milenas.supernet.config import paper_config
+    from milenas.training.setup import Method, paper_setup
+    from zoo.training.distributed import process_place
+
+    given = Given("darts", options, DartsOptions)
+    operations = given.take("operations")
+    if isinstance(operations, str):
+        operations = [name.strip() for name in operations.split(",")]
+    shape = paper_config(
+        given.take("topology", "fixed"),
+        operations=None if operations is None else tuple(operations),
+        **given.named(dict.fromkeys(("nodes", "keep"))),
+    )
+    setup = paper_setup(
+        shape,
+        given.named(dict.fromkeys(("channels", "cells", "final_channels", "final_cells"))),
+        given.named(dict.fromkeys(("batch", "lr"))),
+        method=Method(**given.named(METHOD)),
+        precision=given.precision(distributed=True),
+        **given.named(SETUP),
+        **given.numbers(),
+    )
+    experiment = DifferentiableExperiment(
+        setup=setup, processes=process_place()[1], **given.named({"expected_size": None, "finalists": "retrain"})
+    )
+    return given.run(experiment, given.source(data), folder)
