@@ -169,13 +169,15 @@ class Experiment(ABC):
         """
         return {}
 
-    @abstractmethod
     def report(self, run: "Run") -> Report:
-        """Tables and a page of the run as far as it is, from its journal alone.
+        """Tables and a page of the run as far as it is, from its journal alone: its trials, by default.
 
         Raises:
             ValueError: where nothing has been measured yet.
         """
+        from zoo.experiments.kinds.searched import search_report
+
+        return search_report(run)
 
     def weights(self, run: "Run") -> "Callable[[Trial, Record], Model]":
         """What gives the networks of trials with the weights they were measured with, where the run still can.
