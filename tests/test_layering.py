@@ -14,23 +14,25 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "purposes": "",
     "files": "",
-    "spaces": "",
-    "data": "",
-    "population": "spaces",
+    "plugins": "",
+    "spaces": "plugins",
+    "data": "plugins",
+    "population": "plugins spaces",
     "figures": "spaces",
     "reliability": "spaces population figures",
     "networks": "spaces",
     "training": "spaces population networks data",
-    "export": "spaces population figures networks data training",
-    "experiments": "spaces population reliability figures networks data training export",
-    "commands": "spaces population reliability figures networks data training export experiments",
-    "cli": "spaces population reliability figures networks data training export experiments commands",
+    "export": "plugins spaces population figures networks data training",
+    "experiments": "plugins spaces population reliability figures networks data training export",
+    "commands": "plugins spaces population reliability figures networks data training export experiments",
+    "cli": "plugins spaces population reliability figures networks data training export experiments commands",
     # The searches stand on all of zoo but its command line, and never on each other; their commands on that, too.
     "econas": "spaces population reliability figures networks data training export experiments",
     "scarlet": "spaces population reliability figures networks data training export experiments",
     "milenas": "spaces population reliability figures networks data training export experiments",
     # The Python face stands on them all, beside the command line; nothing imports it.
-    "thriftnas": "spaces population reliability figures networks data training export experiments econas scarlet milenas",
+    "thriftnas": "spaces population reliability figures networks data training export experiments "
+    "econas scarlet milenas",
 }
 SEARCHES = ("econas", "scarlet", "milenas")
 FACE = "thriftnas"

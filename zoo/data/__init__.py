@@ -7,12 +7,13 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from zoo.data.held import Arrays
     from zoo.data.image_set import ImageSet
     from zoo.data.sources import SOURCES, load
 
-__all__ = ["SOURCES", "ImageSet", "load"]
+__all__ = ["SOURCES", "Arrays", "ImageSet", "load"]
 
-_PLACES = {"SOURCES": "sources", "ImageSet": "image_set", "load": "sources"}
+_PLACES = {"SOURCES": "sources", "Arrays": "held", "ImageSet": "image_set", "load": "sources"}
 
 
 def __getattr__(name: str) -> Any:

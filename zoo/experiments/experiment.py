@@ -5,13 +5,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from zoo.experiments.codec import decode, encode
 from zoo.experiments.estimate import Estimate
 from zoo.experiments.report import Report
 from zoo.experiments.source import Source, image_source
+from zoo.plugins import names, plugin
 from zoo.population.journal import Journal
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Record, Trial
@@ -171,13 +171,15 @@ class Experiment(ABC):
         """
         return {}
 
-    @abstractmethod
     def report(self, run: "Run") -> Report:
-        """Tables and a page of the run as far as it is, from its journal alone.
+        """Tables and a page of the run as far as it is, from its journal alone: its trials, by default.
 
         Raises:
             ValueError: where nothing has been measured yet.
         """
+        from zoo.experiments.kinds.searched import search_report
+
+        return search_report(run)
 
     def weights(self, run: "Run") -> "Callable[[Trial, Record], Model]":
         """What gives the networks of trials with the weights they were measured with, where the run still can.
@@ -200,11 +202,10 @@ def experiment_kind(name: str) -> type[Experiment]:
     Raises:
         ValueError: if no installed package has it, or it cannot be loaded.
     """
-    known = {point.name: point for point in entry_points(group=EXPERIMENTS)}
-    if name not in known:
-        raise ValueError(f"{name!r} is no kind of run that is installed here, expected {', '.join(sorted(known))}")
-    try:
-        found: type[Experiment] = known[name].load()
-    except Exception as error:  # somebody else's package: whatever is wrong with it
-        raise ValueError(f"runs of {name!r} cannot be read: {type(error).__name__}: {error}") from None
+    added = plugin(EXPERIMENTS, name, "kind of run")
+    if added is None:
+        raise ValueError(f"{name!r} is no kind of run that is installed here, expected {', '.join(names(EXPERIMENTS))}")
+    found = added.held
+    if not (isinstance(found, type) and issubclass(found, Experiment) and getattr(found, "name", None) == name):
+        raise ValueError(f"{added.title} must be a class of experiments with this name, got {found!r}")
     return found

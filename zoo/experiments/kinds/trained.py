@@ -116,7 +116,7 @@ def training_report(
         tables={"epochs": table},
         page=page,
         files={"epochs.csv": table.to_csv(index=False, lineterminator="\n")},
-        show=lambda console: _say(sentences, run, console),
+        show=lambda console: say_sentences(sentences, run, console),
     )
 
 
@@ -173,7 +173,8 @@ def run_page(run: "Run", sentences: Sequence[str], pictures: str, table: "pd.Dat
     return render_page(TEMPLATE, contents)
 
 
-def _say(sentences: Sequence[str], run: "Run", console: Console) -> None:
+def say_sentences(sentences: Sequence[str], run: "Run", console: Console) -> None:
+    """The answer of a report, and the model, where the run ends with one."""
     for sentence in sentences:
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     say_model(run.folder, console)
