@@ -21,6 +21,7 @@ from zoo.training.recipe import Precision
 from zoo.training.setup import TrainingSetup
 from zoo.training.trainer import (
     EVALUATION_BATCH,
+    Learner,
     measure,
     train_epoch,
 )
@@ -54,14 +55,11 @@ class StreamEvaluator:
         setup, numbers = self._setup, self._stream.train
         if setting.s:
             numbers = numbers[sample(self._stream.labels[numbers], setting.s, setup.seed)]
-        forward = self._ranks.forward(network, auxiliary=setup.recipe.auxiliary > 0)
+        learner = Learner.of(network, optimizer, setup.recipe, self._ranks)
         loss = math.nan
         for epoch in range(stage.start, stage.stop):
             batches = self._batches(numbers, network.skeleton.resolution, stage, epoch)
-            loss = train_epoch(
-                network, forward, optimizer, batches, len(numbers), setup.recipe, setup.precision, stage, epoch,
-                self._ranks,
-            )  # fmt: skip
+            loss = train_epoch(learner, batches, len(numbers), setup.recipe, setup.precision, stage, epoch)
         return loss, len(numbers)
 
     def validate(self, network: Network) -> dict[str, float]:

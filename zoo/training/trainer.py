@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Iterable
+from dataclasses import dataclass
 
 import numpy as np
 import torch
@@ -77,44 +78,62 @@ def train_stage(
         Diverged: naming the epoch, if the loss is not finite at its end.
         ValueError: for fewer than two images.
     """
-    forward = ranks.forward(network, auxiliary=recipe.auxiliary > 0)
+    learner = Learner.of(network, optimizer, recipe, ranks)
     mean_loss = math.nan
     for epoch in range(stage.start, stage.stop):
         batches = EpochBatches(examples, recipe, stage, epoch, ranks)
-        count = len(examples.labels)
-        mean_loss = train_epoch(network, forward, optimizer, batches, count, recipe, precision, stage, epoch, ranks)
+        mean_loss = train_epoch(learner, batches, len(examples.labels), recipe, precision, stage, epoch)
     return mean_loss
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Learner:
+    """A network that is trained.
+
+    Attributes:
+        network: what is trained.
+        forward: the network as the process group calls it, from :meth:`ProcessGroup.forward`.
+        optimizer: of the network.
+        ranks: the process group, who trains.
+    """
+
+    network: Network
+    forward: Forward
+    optimizer: torch.optim.Optimizer
+    ranks: ProcessGroup = ALONE
+
+    @classmethod
+    def of(
+        cls, network: Network, optimizer: torch.optim.Optimizer, recipe: Recipe, ranks: ProcessGroup = ALONE
+    ) -> "Learner":
+        """A network that a process group trains by a recipe, with its auxiliary head where the recipe has one."""
+        return cls(network, ranks.forward(network, auxiliary=recipe.auxiliary > 0), optimizer, ranks)
+
+
 def train_epoch(
-    network: Network,
-    forward: Forward,
-    optimizer: torch.optim.Optimizer,
+    learner: Learner,
     batches: Iterable[tuple[Tensor, Tensor]],
     count: int,
     recipe: Recipe,
     precision: Precision,
     stage: Stage,
     epoch: int,
-    ranks: ProcessGroup = ALONE,
 ) -> float:
     """One epoch over prepared batches; returns its mean training loss.
 
     Args:
-        network: put into training mode.
-        forward: the network as the process group calls it, from :meth:`ProcessGroup.forward`.
-        optimizer: of the network.
+        learner: whose network is put into training mode.
         batches: this process's share of every batch of :func:`batch_slices`: pixels (b, C, H, W) and labels (b,).
         count: images of an epoch, for all processes together.
         recipe: what a step does.
         precision: dtype and memory format.
         stage: whose schedule this is.
         epoch: of that schedule, from 0.
-        process group: who trains.
 
     Raises:
         Diverged: naming the epoch, if the mean loss is not finite.
     """
+    network, forward, optimizer, ranks = learner.network, learner.forward, learner.optimizer, learner.ranks
     slices = batch_slices(count, recipe.batch, ranks.size)
     parameters = [p for p in network.parameters() if p.requires_grad]
     device = parameters[0].device
