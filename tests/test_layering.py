@@ -14,6 +14,7 @@ ROOT = Path(__file__).parents[1]
 MAY_IMPORT = {
     "purposes": "",
     "files": "",
+    "lazy": "",
     "plugins": "",
     "spaces": "plugins",
     "data": "plugins",
@@ -37,7 +38,7 @@ MAY_IMPORT = {
 SEARCHES = ("econas", "scarlet", "milenas")
 FACE = "thriftnas"
 NOT_INSTALLED = ("benchmarks", "tests")  # only in the checkout: what is installed may not need them
-FREE = ("purposes", "files")  # what every part may import
+FREE = ("purposes", "files", "lazy")  # what every part may import
 WITHOUT_TORCH = ("purposes", "files", "spaces", "population", "reliability", "figures")
 FILES_IMPORTING = {"ray": 1, "pymoo": 2, "matplotlib": 1}  # at most so many
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}

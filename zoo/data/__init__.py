@@ -3,8 +3,9 @@
 What this package offers is imported when it is asked for.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoo.lazy import lazily
 
 if TYPE_CHECKING:
     from zoo.data.held import Arrays
@@ -13,10 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["SOURCES", "Arrays", "ImageSet", "load"]
 
-_PLACES = {"SOURCES": "sources", "Arrays": "held", "ImageSet": "image_set", "load": "sources"}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {"SOURCES": "sources", "Arrays": "held", "ImageSet": "image_set", "load": "sources"},
+)
