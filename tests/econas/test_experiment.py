@@ -21,7 +21,15 @@ from zoo.spaces.skeleton import Skeleton
 from zoo.training import Recipe, TrainingSetup
 from zoo.training.originals import ORIGINALS
 
-IDENTITIES = json.loads((Path(__file__).parent / "identities.json").read_text())
+
+def of_today(identity):
+    """A stored identity with the version of today, which continues that of the stored one."""
+    assert identity["strategy"]["version"] in EcoNASExperiment.continues
+    return identity | {"strategy": identity["strategy"] | {"version": EcoNASExperiment.version}}
+
+
+STORED = json.loads((Path(__file__).parent / "identities.json").read_text())
+IDENTITIES = {name: of_today(identity) for name, identity in STORED.items()}
 """Of runs that the commit before the first experiment made of the digits, by what was special about them."""
 SOURCE = ImageSource(name="digits", train=60, validation=40)
 

@@ -18,7 +18,19 @@ from zoo.population.front import Limit, objectives
 from zoo.spaces import Skeleton
 from zoo.training import TrainingSetup
 
-STORED = json.loads((Path(__file__).parent / "identities.json").read_text())
+
+def of_today(name, identity):
+    """A stored identity with the version of today, which continues that of the stored one."""
+    if name == "supernet":
+        return identity
+    assert identity["strategy"]["version"] in scarlet.FrontExperiment.continues
+    return identity | {"strategy": identity["strategy"] | {"version": scarlet.FrontExperiment.version}}
+
+
+STORED = {
+    name: of_today(name, identity)
+    for name, identity in json.loads((Path(__file__).parent / "identities.json").read_text()).items()
+}
 """Identities of runs from before there were experiments, by what they are."""
 
 DIGITS = ImageSource(name="digits", train=60, validation=40)
