@@ -2,16 +2,18 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
-import pandas as pd
 
 from zoo.population.front import Limit, Losses, Numbers, Objective, front, hypervolume, losses_of
 from zoo.population.journal import Journal
 from zoo.population.trial import Record, Trial
 from zoo.spaces.genotype import SpaceGenotype
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 DEFAULT = (Objective("accuracy", True), Objective("macs", False))
 GENERATION = "generation"
@@ -49,8 +51,10 @@ class RunFront:
         """The best and the worst loss of all networks in every objective: the box of the hypervolume."""
         return self.losses.min(axis=0), self.losses.max(axis=0)
 
-    def frame(self) -> pd.DataFrame:
+    def frame(self) -> "pd.DataFrame":
         """A row per network with its metrics, and whether it is on the front."""
+        import pandas as pd  # as in the journal: who only asks whether there is a front does without
+
         rows = []
         on_front = set(self.front.tolist())
         for row, (trial, record) in enumerate(zip(self.trials, self.records, strict=True)):
@@ -65,11 +69,13 @@ class RunFront:
             )
         return pd.DataFrame(rows)
 
-    def growth(self) -> pd.DataFrame:
+    def growth(self) -> "pd.DataFrame":
         """The hypervolume after every generation: the share of the box of everything measured that is dominated.
 
         Runs without generations count in tenths of what was measured.
         """
+        import pandas as pd
+
         best, worst = self.corners
         if self.generations.any():
             stops = [(int(g), int((self.generations <= g).sum())) for g in np.unique(self.generations)]
