@@ -54,7 +54,7 @@ class RunFront:
 
     def frame(self) -> "pd.DataFrame":
         """A row per network with its metrics, and whether it is on the front."""
-        import pandas as pd
+        import pandas as pd  # as in the journal: who only asks whether there is a front does without
 
         rows = []
         on_front = set(self.front.tolist())
