@@ -112,13 +112,10 @@ def inherited(run: Run) -> "Callable[[Trial, Record], Model]":
     """
     from zoo.export.run_models import extraction
 
-    extract = extraction(run.kind)
-    if extract is not None:
-        return partial(extract, run.folder)
-
     @cache
     def of_run() -> "Callable[[Trial, Record], Model]":
-        return run.experiment.weights(run)
+        extract = extraction(run.kind)
+        return run.experiment.weights(run) if extract is None else partial(extract, run.folder)
 
     return lambda trial, record: of_run()(trial, record)
 

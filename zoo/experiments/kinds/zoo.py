@@ -60,10 +60,6 @@ class ZooExperiment(OnImages):
             raise ValueError(f"models and group must be at least 1, got {self.models} and {self.group}")
         cell_space(self.space)
 
-    def settings_used(self) -> list[ProxySetting]:
-        """The one."""
-        return [self.setting]
-
     def strategy(self) -> Strategy:
         """Random search with the zoo's history of sizes."""
         return _Growing(self._search(), self.growth or (self.models,))
