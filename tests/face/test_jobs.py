@@ -100,7 +100,7 @@ def test_how_many_images_were_taken_is_kept(data, tmp_path):
 
 
 def test_a_front_of_a_supernet_of_arrays_is_resumed_with_the_images(data, tmp_path):
-    supernet = thriftnas.supernet(data, tmp_path / "supernet", **small("supernet", train=40))
+    supernet = thriftnas.supernet(data, tmp_path / "supernet", **small("supernet", train=32))
     with pytest.raises(ValueError, match="needs the images it was trained on"):
         thriftnas.front(supernet, tmp_path / "run", **small("front"))
     with pytest.raises(Killed):

@@ -3,7 +3,6 @@
 import re
 from pathlib import Path
 
-import matplotlib
 import numpy as np
 import pytest
 
@@ -68,4 +67,3 @@ def test_the_lines_run(number, tiny, capsys, tmp_path):
         if run is not None:
             assert run.finished
             assert "<" in run._repr_html_()
-    matplotlib.pyplot.close("all") if hasattr(matplotlib, "pyplot") else None
