@@ -52,8 +52,8 @@ def search(
 
     start(running)
     goal = read_goal(maximize or [], minimize or [], weights, limit or [])
-    setup, source = SubnetSetup(), None  # of a table, which is only read
-    latencies = None if latency is None else str(latency)
+    setup = SubnetSetup()  # of a table, which is only read
+    source: SupernetSource | TableSource
     if (table is None) == (supernet is None):
         raise ValueError("expected what to measure networks with: either --supernet RUN or --table FILE")
     if supernet is not None:
@@ -61,6 +61,9 @@ def search(
         setup = SubnetSetup(
             device=precision.device, dtype=precision.dtype, threads=device.threads, recalibration=recalibrate
         )
-        source = SupernetSource(supernet=str(supernet), images=images.source(supernet), latency=latencies)
+        source = SupernetSource(supernet=supernet, images=images.source(supernet), latency=latency)
+    else:
+        assert table is not None
+        source = TableSource(table=table, latency=latency)
     experiment = FrontExperiment(goal=goal, parameters=parameters.numbers(), seed=seed, setup=setup, group=group)
-    perform(ctx, experiment, source or TableSource(table=str(table), latency=latencies), running, cluster)
+    perform(ctx, experiment, source, running, cluster)

@@ -1,52 +1,58 @@
-"""A published table as the source of a run: networks are looked up in it instead of being trained."""
+"""The source of a run on a published table: where its CSV lies, and a table of latencies beside it."""
 
 import os
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
+
+from zoo.experiments.source import Loading
+from zoo.population.table import Table, read_table
 
 if TYPE_CHECKING:
     from zoo.experiments.experiment import Experiment
-    from zoo.experiments.source import Loading
-    from zoo.population.table import Table
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSource:
-    """A table of NAS-Bench-201 or NAS-Bench-Macro, and measured latencies where there are any.
+    """A published table, and latencies for searches that use them.
 
     Attributes:
-        table: path of a CSV file, which may be compressed.
-        latency: path of a CSV file with columns layer, choice, latency; None: there is none.
+        table: path of the CSV.
+        latency: path of a CSV of latencies.
     """
 
     kind: ClassVar[str] = "table"
 
-    table: str
-    latency: str | None = None
+    table: Path
+    latency: Path | None = None
 
-    def load(self, experiment: "Experiment", loading: "Loading") -> "Table":
+    def load(self, experiment: "Experiment", loading: Loading) -> Table:
         """Read the table.
 
         Raises:
             ValueError: as :func:`zoo.population.table.read_table`.
-            OSError: if it cannot be read.
+            OSError: if the file cannot be read.
         """
-        from zoo.population.table import read_table
-
-        return read_table(Path(self.table))
+        return read_table(self.table)
 
     def to_dict(self) -> dict[str, Any]:
         """The source with absolute paths."""
-        paths = {name: None if path is None else _absolute(path) for name, path in asdict(self).items()}
-        return {"kind": self.kind, **paths}
+        latency = None if self.latency is None else _absolute(self.latency)
+        return {"kind": self.kind, "table": _absolute(self.table), "latency": latency}
 
     @classmethod
-    def from_dict(cls, data: Mapping[str, Any]) -> Self:
-        """Read :meth:`to_dict`'s form."""
-        return cls(table=data["table"], latency=data.get("latency"))
+    def from_dict(cls, data: Mapping[str, Any]) -> "TableSource":
+        """Read :meth:`to_dict`'s form.
+
+        Raises:
+            ValueError: for another kind of source.
+        """
+        if data.get("kind") != cls.kind:
+            raise ValueError(f"expected a source that is a table, got {data.get('kind')!r}")
+        latency = data.get("latency")
+        return cls(table=Path(data["table"]), latency=None if latency is None else Path(latency))
 
 
-def _absolute(path: str) -> str:
-    return os.path.abspath(Path(path).expanduser())
+def _absolute(path: Path) -> str:
+    return os.path.abspath(path.expanduser())
