@@ -18,14 +18,13 @@ from pymoo.operators.sampling.rnd import IntegerRandomSampling
 from benchmarks._optuna_peers import installed
 from zoo.population.costs import Choices
 from zoo.population.front import Losses
+from zoo.purposes import FRONT_PEER_NETWORKS
 
 Measure = Callable[[Choices], Losses]
 """(n, positions) choices to (n, objectives) losses."""
 
 POPULATION = 70
 """Of pymoo: the paper's n, as ours, so that sizes do not decide; its documentation names no size for such a problem."""
-RANDOM = 771
-"""Purpose of the random stream of the random networks."""
 
 __all__ = ["Measure", "installed", "optuna_nsga2", "pymoo_nsga2", "random_chains"]
 
@@ -80,4 +79,4 @@ def optuna_nsga2(options: Sequence[int], measure: Measure, objectives: int, coun
 
 def random_chains(options: Sequence[int], measure: Measure, objectives: int, count: int, seed: int) -> Choices:
     """Chains drawn uniformly."""
-    return np.random.default_rng((seed, RANDOM)).integers(options, size=(count, len(options)))
+    return np.random.default_rng((seed, FRONT_PEER_NETWORKS)).integers(options, size=(count, len(options)))

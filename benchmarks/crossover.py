@@ -16,9 +16,9 @@ from zoo.networks import build_network
 from zoo.spaces import CellGenotype, Skeleton
 from zoo.training import Precision, Recipe
 from zoo.training.cotraining import LARGEST_MAP, make_program
-from zoo.training.distributed import ALONE
+from zoo.training.epoch import Stage
 from zoo.training.step import train_step
-from zoo.training.trainer import Stage, make_optimizer, train_epoch
+from zoo.training.trainer import Learner, make_optimizer, train_epoch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,13 +49,11 @@ def steps(genotype: CellGenotype, skeleton: Skeleton, batch: int, rounds: int) -
     recipe, precision, side = Recipe(batch=batch), Precision(), skeleton.resolution
     images, labels = torch.randn(batch, 3, side, side), torch.arange(batch) % 10
     modules = build_network(genotype, skeleton, torch.Generator().manual_seed(0)).to(memory_format=torch.channels_last)
-    optimizer, forward = make_optimizer(modules, recipe), ALONE.forward(modules, auxiliary=False)
+    learner = Learner.of(modules, make_optimizer(modules, recipe), recipe)
     stage = Stage(start=0, stop=1, epochs=1, seed=0, root=0)
     program = make_program([build_network(genotype, skeleton, torch.Generator().manual_seed(0))], precision, recipe)
     sides: dict[str, Callable[[], object]] = {
-        "modules": lambda: train_epoch(
-            modules, forward, optimizer, [(images, labels)], batch, recipe, precision, stage, 0
-        ),
+        "modules": lambda: train_epoch(learner, [(images, labels)], batch, recipe, precision, stage, 0),
         "program": lambda: train_step(program, images[None], labels[None], recipe, 0.01),
     }
     seconds: dict[str, list[float]] = {name: [] for name in sides}

@@ -2,7 +2,8 @@
 
 Every kind is trained at a tiny size with the earlier code and with that of this checkout, on this machine and one
 thread; then it is begun with the earlier code and continued with this checkout's, which must give the digest of the
-undisturbed run. The exit code is 1 where a digest differs. Commands are those of the earlier code.
+undisturbed run. Where digests differ, the table names the fields that do and the versions of the strategy, if these say
+so. The exit code is 1 where a digest differs and nothing says so. Commands are those of the earlier code.
 """
 
 import argparse
@@ -20,6 +21,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
+from benchmarks._journals import named_difference
 from benchmarks._trees import ROOT, Commands, Failed, commands_of, commit_copy, folder_copy
 
 EARLIER = "d839494"
@@ -160,19 +162,25 @@ def compared(kind: Kind, before: Side, after: Side, folder: Path) -> Iterator[di
         new = undisturbed(kind, after)
     except Failed as failure:
         new = f"failed: {failure}"
-    yield row(kind.name, "anew", old, new)
+    bumped = named_difference(before.folder / kind.name, after.folder / kind.name)
+    yield row(kind.name, "anew", old, new, bumped)
     try:
         new, how = continued(kind, before, after, folder)
+        named = named_difference(before.folder / kind.name, folder / kind.name)
     except Failed as failure:
-        new, how = f"failed: {failure}", "continued"
-    yield row(kind.name, how, old, new)
+        # A version that gives other numbers refuses the runs of the one before; their own code can end them.
+        new, how, named = f"failed: {failure}", "continued", bumped if "strategy.version" in str(failure) else ""
+    yield row(kind.name, how, old, new, named)
 
 
-def row(kind: str, how: str, before: str, after: str) -> dict[str, Any]:
-    """One comparison; a run that failed equals nothing."""
+def row(kind: str, how: str, before: str, after: str, named: str = "") -> dict[str, Any]:
+    """One comparison, with the name of a difference; a run that failed equals nothing."""
     equal = before == after and not before.startswith("failed")
     shown = [text if text.startswith("failed") else text[:SHOWN] for text in (before, after)]
-    return {"kind": kind, "continued": how, "before": shown[0], "after": shown[1], "equal": equal}
+    difference = "" if equal else named
+    return {
+        "kind": kind, "continued": how, "before": shown[0], "after": shown[1], "equal": equal, "difference": difference,
+    }  # fmt: skip
 
 
 def pictures(folder: Path) -> Path:
@@ -227,5 +235,5 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "left_out": f"{', '.join(absent)}: {TABLE} is not there" if absent else "nothing",
         "seconds": round(time.monotonic() - began, 1),
         "rows": rows,
-        "failed": not all(row["equal"] for row in rows),
+        "failed": not all(row["equal"] or row["difference"] for row in rows),
     }

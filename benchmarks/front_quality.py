@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from benchmarks._front_peers import Measure, installed, optuna_nsga2, pymoo_nsga2, random_chains
-from scarlet.strategy.nsga import Goal, WeightedSearch
+from scarlet.strategy.goal import Goal
+from scarlet.strategy.nsga import WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from zoo.population.costs import Choices, TableCosts
 from zoo.population.executor import SerialExecutor

@@ -13,12 +13,12 @@ from functools import partial
 from typing import Any
 
 import torch
-from zoo.commands.calibration import networks_per_hour
 
 from benchmarks._pairs import RECIPE, SETTING, compared, genotypes, jobs, noise, proxy_skeleton
 from benchmarks._population_gpu import on_gpu
 from benchmarks.baselines import plain_training
 from zoo.experiments import Resources
+from zoo.experiments.calibration import networks_per_hour
 from zoo.population.executor import Executor
 from zoo.population.trial import Job
 from zoo.training import Precision, TrainingSetup

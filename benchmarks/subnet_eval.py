@@ -38,6 +38,7 @@ from scarlet.supernet.form import SupernetForm
 from scarlet.supernet.supernet import Supernet, build_supernet
 from zoo.data import load
 from zoo.data.augmentation import prepare
+from zoo.experiments import Run
 from zoo.population import Journal
 from zoo.population.costs import ClosedFormCosts
 from zoo.spaces.chain_cost import ChainCosts
@@ -110,7 +111,7 @@ def material(args: argparse.Namespace) -> tuple[Supernet, Tensor, Tensor]:
         images = torch.randn(args.images, 3, args.resolution, args.resolution, generator=stream(1))
         labels = torch.randint(CLASSES, (args.images,), generator=stream(2))
     else:
-        held = searched_supernet(args.search) if args.search else load_supernet(args.supernet)[0]
+        held = searched_supernet(Run.open(args.search)) if args.search else load_supernet(args.supernet)[0]
         supernet, resolution = held.network, held.network.skeleton.resolution
         split = load(args.data, resolution=resolution, seed=args.seed).validation
         chosen = np.random.default_rng(args.seed).permutation(len(split))[: args.images]

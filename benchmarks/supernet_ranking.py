@@ -17,12 +17,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from scarlet.commands.train import RECIPE, trained_supernet
 from scarlet.evaluation.subnets import calibration_images
 from scarlet.evaluation.tree import evaluate_paths, recalibrated
 from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.recipe import RECIPE
 from scarlet.supernet.setup import SupernetSetup
-from scarlet.supernet.training import SupernetEvaluator
+from scarlet.supernet.training import SupernetEvaluator, trained_supernet
 from zoo.data import ImageSet, load
 from zoo.data.augmentation import prepare
 from zoo.population import Job, ProxySetting, Trial
@@ -40,7 +40,7 @@ SKIPS = {"stabilizers": (True, "identity"), "random": (True, "random"), "plain":
 """Whether skips are stabilizers, and what those begin as."""
 VARIANTS = tuple(f"{skips}-{sampling}" for sampling in ("fair", "uniform") for skips in SKIPS)
 NETWORKS, RESAMPLES = 801, 802
-"""Purposes of the random streams that draw networks and resamples."""
+"""Seeds of the networks and of the resamples, the same for every variant."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

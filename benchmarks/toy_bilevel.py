@@ -24,6 +24,7 @@ from milenas.training.rules import UPDATES, Update, weights_first
 from milenas.training.updates import Problem, direction
 from zoo.data import load
 from zoo.networks.operations import build_operation
+from zoo.purposes import TOY_ENUMERATION, TOY_SEARCH
 from zoo.spaces.operations import OPERATIONS
 from zoo.training.recipe import Recipe
 from zoo.training.trainer import learning_rate
@@ -32,7 +33,6 @@ EDGES = tuple(itertools.combinations(range(4), 2))
 """All edges among four nodes, the first of which is the cell's input."""
 Network = tuple[int, ...]
 NETWORKS: tuple[Network, ...] = tuple(itertools.product((0, 1), repeat=len(EDGES)))
-ENUMERATION, SEARCH = 801, 802
 
 CLAIMS: tuple[tuple[str, str, Update, Update], ...] = (
     ("mixed first order finds better networks than DARTS first order", "regret", "milenas1", "darts1"),
@@ -101,7 +101,7 @@ class Digits:
 def digits(count: int, seed: int) -> Digits:
     """``count`` images for w and as many for α; the validation images judge."""
     held = load("digits", resolution=8, train=2 * count, validation=800, seed=seed)
-    order = np.random.default_rng((seed, ENUMERATION)).permutation(2 * count)
+    order = np.random.default_rng((seed, TOY_ENUMERATION)).permutation(2 * count)
 
     def tensors(split: Any, chosen: Any) -> tuple[Tensor, Tensor]:
         pixels = (torch.tensor(split.images[chosen]).float() / 255 - held.mean[0]) / held.std[0]
@@ -133,7 +133,7 @@ def trained(network: Network, data: Digits, seed: int, args: argparse.Namespace)
     net = Cell(args.operations, args.channels, network, seed)
     recipe = Recipe(batch=args.batch)
     optimizer = torch.optim.SGD(net.weights(), lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
-    rng = np.random.default_rng((seed, ENUMERATION, NETWORKS.index(network)))
+    rng = np.random.default_rng((seed, TOY_ENUMERATION, NETWORKS.index(network)))
     per_epoch = -(-len(data.weights[1]) // args.batch)
     for step in range(args.epochs * per_epoch):
         if step % per_epoch == 0:
@@ -154,7 +154,7 @@ def searched(update: Update, data: Digits, seed: int, args: argparse.Namespace) 
     weights = net.weights()
     optimizer = torch.optim.SGD(weights, lr=recipe.lr, momentum=recipe.momentum, weight_decay=recipe.weight_decay)
     adam = torch.optim.Adam([net.alpha], lr=args.arch_lr, betas=(0.5, 0.999), weight_decay=1e-3)
-    rng = np.random.default_rng((seed, SEARCH))
+    rng = np.random.default_rng((seed, TOY_SEARCH))
     with torch.no_grad():
         net.alpha.copy_(torch.from_numpy(1e-3 * rng.standard_normal(tuple(net.alpha.shape))))
     per_epoch = -(-len(data.weights[1]) // args.batch)

@@ -3,8 +3,9 @@
 What this package offers is imported when it is asked for.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoo.lazy import lazily
 
 if TYPE_CHECKING:
     from econas.audit_request import AuditRequest
@@ -45,29 +46,26 @@ __all__ = [
     "table_parameters",
 ]
 
-_PLACES = {
-    "AuditRequest": "audit_request",
-    "Auditing": "strategy.audit",
-    "EcoNASExperiment": "experiment",
-    "HierarchicalSearch": "strategy.hierarchical",
-    "History": "history.history",
-    "Parameters": "strategy.parameters",
-    "RandomBaseline": "strategy.baselines",
-    "RegularizedEvolution": "strategy.baselines",
-    "Rung": "strategy.halving",
-    "Step": "strategy.audit",
-    "SuccessiveHalving": "strategy.halving",
-    "TableExperiment": "table_experiment",
-    "ThenRetrain": "strategy.baselines",
-    "Verdict": "strategy.audit",
-    "evolution_then_retrain": "strategy.baselines",
-    "random_then_retrain": "strategy.baselines",
-    "search_report": "history.report",
-    "table_parameters": "table_experiment",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "AuditRequest": "audit_request",
+        "Auditing": "strategy.audit",
+        "EcoNASExperiment": "experiment",
+        "HierarchicalSearch": "strategy.hierarchical",
+        "History": "history.history",
+        "Parameters": "strategy.parameters",
+        "RandomBaseline": "strategy.baselines",
+        "RegularizedEvolution": "strategy.baselines",
+        "Rung": "strategy.halving",
+        "Step": "strategy.audit",
+        "SuccessiveHalving": "strategy.halving",
+        "TableExperiment": "table_experiment",
+        "ThenRetrain": "strategy.baselines",
+        "Verdict": "strategy.audit",
+        "evolution_then_retrain": "strategy.baselines",
+        "random_then_retrain": "strategy.baselines",
+        "search_report": "history.report",
+        "table_parameters": "table_experiment",
+    },
+)

@@ -8,8 +8,8 @@ from econas.audit_request import AuditRequest
 from econas.ladder import ladder
 from econas.pricing import Pricing
 from econas.recipe import FINAL_RECIPE, SPACE
-from econas.search import JOURNAL_BYTES, Search, estimate_of, winner_of
-from zoo.experiments.estimate import Estimate
+from econas.search import Search, estimate_of, winner_of
+from zoo.experiments.estimate import JOURNAL_BYTES, Estimate
 from zoo.experiments.experiment import Say
 from zoo.experiments.kinds.on_images import OnImages, fitted_skeleton
 from zoo.files import write_json

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 
 from zoo.population.proxy import ProxySetting
+from zoo.purposes import PRICED_NETWORKS
 from zoo.spaces.cell_space import CellSpace
 from zoo.spaces.genotype import CellGenotype
 
@@ -24,7 +25,7 @@ class Pricing:
     def __init__(
         self, space: CellSpace, base: ProxySetting, epoch_price: Callable[[CellGenotype, ProxySetting], float]
     ) -> None:
-        self._networks = [space.sample(np.random.default_rng((number, SAMPLE))) for number in range(SAMPLE)]
+        self._networks = [space.sample(np.random.default_rng((number, PRICED_NETWORKS))) for number in range(SAMPLE)]
         self._epoch_price = epoch_price
         self._base = self._total(base)
 

@@ -21,8 +21,6 @@ if TYPE_CHECKING:
     from zoo.experiments.run import Run
 
 METHODS = (HIERARCHICAL, "random", "evolution")
-JOURNAL_BYTES = 2_500
-"""What a trial takes in the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +38,7 @@ class Search(Experiment):
     """
 
     version: ClassVar[int] = VERSION
+    continues: ClassVar[tuple[int, ...]] = (3,)
     random_part: ClassVar[int]
     """The evolution begins with this part of its trainings, one in so many, as random networks."""
     looked_up: ClassVar[bool] = False

@@ -4,9 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
-from econas.search import JOURNAL_BYTES, Search, estimate_of, winner_of
+from econas.search import Search, estimate_of, winner_of
 from econas.strategy.parameters import Parameters
-from zoo.experiments.estimate import Estimate
+from zoo.experiments.estimate import JOURNAL_BYTES, Estimate
 from zoo.experiments.experiment import Say
 from zoo.experiments.run import Run
 from zoo.experiments.source import Source

@@ -3,8 +3,9 @@
 What this package offers is imported when it is asked for: a setup can be read without torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoo.lazy import lazily
 
 if TYPE_CHECKING:
     from milenas.experiment import DifferentiableExperiment
@@ -32,25 +33,22 @@ __all__ = [
     "paper_config",
 ]
 
-_PLACES = {
-    "DARTS_OPERATIONS": "supernet.config",
-    "SEARCH_RECIPE": "training.setup",
-    "UPDATES": "training.rules",
-    "Derived": "strategy.search",
-    "DifferentiableExperiment": "experiment",
-    "Method": "training.setup",
-    "SearchEvaluator": "training.evaluator",
-    "SearchSetup": "training.setup",
-    "Supernet": "supernet.supernet",
-    "SupernetConfig": "supernet.config",
-    "SupernetSearch": "strategy.search",
-    "Update": "training.rules",
-    "build_supernet": "supernet.supernet",
-    "paper_config": "supernet.config",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "DARTS_OPERATIONS": "supernet.config",
+        "SEARCH_RECIPE": "training.setup",
+        "UPDATES": "training.rules",
+        "Derived": "strategy.search",
+        "DifferentiableExperiment": "experiment",
+        "Method": "training.setup",
+        "SearchEvaluator": "training.evaluator",
+        "SearchSetup": "training.setup",
+        "Supernet": "supernet.supernet",
+        "SupernetConfig": "supernet.config",
+        "SupernetSearch": "strategy.search",
+        "Update": "training.rules",
+        "build_supernet": "supernet.supernet",
+        "paper_config": "supernet.config",
+    },
+)

@@ -3,8 +3,9 @@
 What this package offers is imported when it is asked for: strategies and setups need no torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoo.lazy import lazily
 
 if TYPE_CHECKING:
     from scarlet.evaluation.setup import SubnetSetup
@@ -37,26 +38,23 @@ __all__ = [
     "supernet_images",
 ]
 
-_PLACES = {
-    "RECIPE": "supernet.recipe",
-    "FrontExperiment": "experiments.front",
-    "Goal": "strategy.goal",
-    "SearchParameters": "strategy.parameters",
-    "SubnetSetup": "evaluation.setup",
-    "SupernetExperiment": "experiments.supernet",
-    "SupernetForm": "supernet.form",
-    "SupernetSetup": "supernet.setup",
-    "SupernetSource": "experiments.sources",
-    "TableSource": "experiments.sources",
-    "TrainedSupernet": "supernet.file",
-    "WeightedSearch": "strategy.nsga",
-    "load_supernet": "supernet.file",
-    "read_goal": "strategy.goal",
-    "supernet_images": "experiments.sources",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "RECIPE": "supernet.recipe",
+        "FrontExperiment": "experiments.front",
+        "Goal": "strategy.goal",
+        "SearchParameters": "strategy.parameters",
+        "SubnetSetup": "evaluation.setup",
+        "SupernetExperiment": "experiments.supernet",
+        "SupernetForm": "supernet.form",
+        "SupernetSetup": "supernet.setup",
+        "SupernetSource": "experiments.sources",
+        "TableSource": "experiments.sources",
+        "TrainedSupernet": "supernet.file",
+        "WeightedSearch": "strategy.nsga",
+        "load_supernet": "supernet.file",
+        "read_goal": "strategy.goal",
+        "supernet_images": "experiments.sources",
+    },
+)

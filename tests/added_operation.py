@@ -6,7 +6,7 @@ import pytest
 from torch import Tensor, nn
 
 from zoo.spaces import OPERATIONS, Cost, Operation
-from zoo.spaces.operations import GROUP
+from zoo.spaces.operations import ADDED_OPERATIONS
 
 
 def price(channels: int, resolution: int, stride: int) -> Cost:
@@ -56,8 +56,10 @@ _OBJECTS = {
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this module's operations be those of an installed package, until the test ends."""
-    points = EntryPoints(EntryPoint(name, f"tests.added_operation:{held}", GROUP) for name, held in _OBJECTS.items())
-    monkeypatch.setattr("zoo.spaces.operations.entry_points", lambda group: points.select(group=group))
+    points = EntryPoints(
+        EntryPoint(name, f"tests.added_operation:{held}", ADDED_OPERATIONS) for name, held in _OBJECTS.items()
+    )
+    monkeypatch.setattr("zoo.plugins.entry_points", lambda group: points.select(group=group))
     for name in _OBJECTS:
         monkeypatch.setitem(OPERATIONS, name, SHUFFLED)  # so that it is taken out again at the end
         del OPERATIONS[name]

@@ -31,6 +31,8 @@ LIGHT = (
     "zoo.training.recipe",
     "zoo.training.retraining",
     "zoo.training.setup",
+    "econas",
+    "econas.commands",
     "econas.strategy.baselines",
     "econas.strategy.halving",
     "econas.strategy.hierarchical",
@@ -41,10 +43,15 @@ LIGHT = (
     "milenas.supernet.config",
     "milenas.training.rules",
     "milenas.training.setup",
+    "scarlet",
+    "scarlet.commands",
+    "scarlet.evaluation.setup",
+    "scarlet.strategy.goal",
     "scarlet.strategy.nsga",
     "scarlet.strategy.parameters",
     "scarlet.supernet.form",
     "scarlet.supernet.paths",
+    "scarlet.supernet.recipe",
     "scarlet.supernet.setup",
 )
 
@@ -71,7 +78,10 @@ def test_setups_are_made_without_torch() -> None:
     assert found_after(code) == "[]"
 
 
-@pytest.mark.parametrize("package", ["zoo.data", "zoo.export", "zoo.population", "zoo.training"])
+PACKAGES = ["econas", "milenas", "scarlet", "zoo.data", "zoo.export", "zoo.population", "zoo.training"]
+
+
+@pytest.mark.parametrize("package", PACKAGES)
 def test_a_package_offers_what_it_lists_and_nothing_else(package: str) -> None:
     module = __import__(package, fromlist=["_"])
     assert all(getattr(module, name) is not None for name in module.__all__)

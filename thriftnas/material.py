@@ -8,10 +8,10 @@ from typing import Any, TypeAlias
 
 from rich.console import Console
 
-from zoo.data.sources import SOURCES
+from zoo.data.sources import FOLDER, SOURCES
 from zoo.experiments.progress import SILENT, Bar, Listener
 from zoo.experiments.run import Run
-from zoo.experiments.source import FOLDER, ArraySource, HeldSource, ImageSource
+from zoo.experiments.source import ArraySource, HeldSource, ImageSource
 
 Progress: TypeAlias = bool | Listener
 """Whether a bar is shown on standard error, or what hears the progress instead."""

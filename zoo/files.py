@@ -1,42 +1,85 @@
-"""Files written whole or not at all: a reader never sees half of one, and a failure leaves nothing behind."""
+"""Files that appear whole or not at all: written under another name first, then renamed."""
 
 import json
 import os
-from contextlib import suppress
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 
-def write_bytes(path: Path, content: bytes, *, sync: bool = False) -> None:
-    """Write a file under another name first, then give it its own.
+@dataclass(slots=True)
+class Draft:
+    """A file that is being written.
+
+    Attributes:
+        file: what is written to.
+        path: where it will be; may be decided while it is written.
+    """
+
+    file: BinaryIO
+    path: Path
+
+
+@contextmanager
+def draft(path: Path, *, sync: bool = False, shared: str = "") -> Iterator[Draft]:
+    """Write a file whole or not at all; where that fails, nothing is left and nothing is replaced.
 
     Args:
-        path: of the file; what was there is replaced.
-        content: of the file.
-        sync: whether to wait until the disk has it.
+        path: of the file; its folder exists.
+        sync: wait until the bytes are on the disk before the file gets its name.
+        shared: where several processes write into the folder at once, what names of unfinished files begin with; each
+            then has one of its own. A killed process leaves its unfinished file behind.
 
     Raises:
-        OSError: if it cannot be written; nothing is left and nothing is replaced then.
+        OSError: if it cannot be written.
     """
-    temporary = path.with_name(f".{path.name}.new")
+    if shared:
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=shared)
+        temporary, file = Path(name), os.fdopen(handle, "wb")
+    else:
+        temporary = path.with_name(f".{path.name}.new")
+        file = temporary.open("wb")
     try:
-        with temporary.open("wb") as file:
-            file.write(content)
+        with file:
+            written = Draft(file, path)
+            yield written
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
-        os.replace(temporary, path)
+        os.replace(temporary, written.path)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
 
 
+def write_bytes(path: Path, data: bytes, *, sync: bool = False) -> None:
+    """Write a file of bytes whole or not at all.
+
+    Raises:
+        OSError: as :func:`draft`.
+    """
+    with draft(path, sync=sync) as new:
+        new.file.write(data)
+
+
 def write_text(path: Path, text: str) -> None:
-    """Write a text file; as :func:`write_bytes`."""
-    write_bytes(path, text.encode("utf-8"))
+    """Write a text file in UTF-8, whole or not at all.
+
+    Raises:
+        OSError: as :func:`draft`.
+    """
+    write_bytes(path, text.encode())
 
 
 def write_json(path: Path, data: Any) -> None:
-    """Write JSON; as :func:`write_bytes`."""
+    """Write JSON, indented, whole or not at all.
+
+    Raises:
+        OSError: as :func:`draft`.
+        ValueError: for a number that JSON does not have, such as NaN.
+    """
     write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")

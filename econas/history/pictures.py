@@ -9,6 +9,7 @@ from econas.history.survival import Passage
 from econas.history.trajectory import RENEWAL, Level, Training
 from zoo.figures import Mark, Member, Point, Series, Stage, family_svg, flow_svg, series_svg
 from zoo.figures.chart import Level as Line
+from zoo.figures.series import WIDE
 
 MARKS = 10
 """Moments of a chart that still have room for a name each."""
@@ -122,9 +123,8 @@ def passage(way: Passage, winner: int | None, width: float = 470.0) -> str:
         xlabel=f"accuracy, {way.source}",
         ylabel=f"accuracy, {way.target}",
         description=f"Accuracy at {way.target} against accuracy at {way.source} of {len(way.pairs)} networks.",
-        xpercent=True,
-        width=width,
-        height=360,
+        shares="xy",
+        size=(width, 360.0),
     )
 
 
@@ -153,7 +153,7 @@ def curves(history: History) -> str | None:
         ylabel=history.terms.accuracy,
         description=f"{history.terms.accuracy.capitalize()} of {len(series)} finalists over the epochs of their "
         "retraining.",
-        height=380,
+        size=(WIDE, 380.0),
     )
 
 
@@ -183,9 +183,9 @@ def verdicts(history: History) -> str | None:
         ylabel="rank correlation ρ with the dearer setting",
         description=f"Rank correlation found by {len(history.audits)} audits, with 95 % intervals. "
         "The table below has the numbers.",
-        percent=False,
+        shares="",
         levels=[Line(label=f"limit {limit:g}", value=limit)],
-        height=320,
+        size=(WIDE, 320.0),
     )
 
 

@@ -9,11 +9,9 @@ import numpy as np
 from econas.history.history import History
 from econas.history.trajectory import AUDIT, CHILD, PROMOTION, RENEWAL, Level, Training
 from zoo.population.proxy import ProxySetting
+from zoo.purposes import PASSAGE_INTERVALS
 from zoo.reliability.correlation import resampled_spearman
 from zoo.reliability.interval import Estimate, bootstrap
-
-PASSAGES = 621
-"""Purpose of the random streams of the intervals; every use of randomness has a number of its own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,7 +159,7 @@ def _passage(
     stream: int,
 ) -> Passage:
     pairs = tuple(Pair(number, before, one.accuracy) for number, before, one in ended if math.isfinite(before))
-    rng = np.random.default_rng((history.terms.seed, stream, PASSAGES))
+    rng = np.random.default_rng((history.terms.seed, stream, PASSAGE_INTERVALS))
     rho = bootstrap(resampled_spearman, [one.before for one in pairs], [one.after for one in pairs], rng)
     (source, target), (trained, passed) = labels, counts
     return Passage(source=source, target=target, trained=trained, passed=passed, pairs=pairs, rho=rho)

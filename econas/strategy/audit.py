@@ -9,11 +9,9 @@ import numpy as np
 
 from econas.strategy.population import Network
 from zoo.population.proxy import ProxySetting
+from zoo.purposes import AUDIT_INTERVALS
 from zoo.reliability.correlation import resampled_spearman
 from zoo.reliability.interval import FEWEST, Estimate, bootstrap
-
-STRATA, INTERVAL = 604, 605
-"""Purposes of the random streams; every use of randomness has a number of its own."""
 
 Mode = Literal["warn", "escalate"]
 MODES: tuple[Mode, ...] = ("warn", "escalate")
@@ -147,4 +145,4 @@ def estimate(pairs: Sequence[tuple[float, float]], seed: int, cycle: int) -> Est
     """
     pairs = sorted(pairs)
     proxy, reference = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
-    return bootstrap(resampled_spearman, proxy, reference, np.random.default_rng((seed, cycle, INTERVAL)))
+    return bootstrap(resampled_spearman, proxy, reference, np.random.default_rng((seed, cycle, AUDIT_INTERVALS)))

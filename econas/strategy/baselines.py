@@ -12,11 +12,9 @@ from econas.strategy.proposals import Proposals
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Record, Trial
+from zoo.purposes import AGEING_TOURNAMENT
 from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
-
-SAMPLE = 611
-"""Purpose of the random stream that samples the population; every use of randomness has a number of its own."""
 
 
 def trainings(setting: ProxySetting, budget: float) -> int:
@@ -114,7 +112,7 @@ class RegularizedEvolution:
         return {*self._running, *([] if self._best is None else [self._best[1]])}
 
     def _parent(self, index: int) -> Genotype:
-        rng = np.random.default_rng((self._seed, index, SAMPLE))
+        rng = np.random.default_rng((self._seed, index, AGEING_TOURNAMENT))
         draws = rng.integers(len(self._alive), size=self._sample)
         genotype, _, _ = max((self._alive[int(i)] for i in draws), key=lambda one: (one[1], -one[2]))
         return genotype

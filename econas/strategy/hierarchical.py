@@ -6,20 +6,20 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from econas.history.trajectory import AUDIT, CHILD, CYCLE, PROMOTION, RENEWAL
-from econas.strategy.audit import STRATA, Verdict, estimate, stratified
+from econas.strategy.audit import Verdict, estimate, stratified
 from econas.strategy.finalist import Finalist, FinalRound
 from econas.strategy.parameters import Parameters
 from econas.strategy.population import UNTRAINED, Network, promoted, winners
 from econas.strategy.proposals import Proposals
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
+from zoo.purposes import AUDITED, PARENTS
 from zoo.reliability.interval import FEWEST
 from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
 
-VERSION = 3
-TOURNAMENT = 602
-"""Purpose of the random stream that chooses parents; every use of randomness has a number of its own."""
+VERSION = 4
+"""4: trials are tagged with their cycle (`tags`); otherwise as 3."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,7 @@ class HierarchicalSearch:
         return tuple(one for one in self._state.alive if cycle - one.trained <= self._parameters.ageing)
 
     def _children(self) -> list[_Slot]:
-        rng = np.random.default_rng((self._seed, self._state.cycle, TOURNAMENT))
+        rng = np.random.default_rng((self._seed, self._state.cycle, PARENTS))
         return [_Slot(CHILD, 0, parent) for parent in winners(self._state.alive, self._parameters.parents, rng)]
 
     def _promotions(self) -> list[_Slot]:
@@ -224,7 +224,7 @@ class HierarchicalSearch:
             verdict = self._verdict(state.cycle, f"skipped: {why}")
             self._state = replace(state, verdicts=(*state.verdicts, verdict))
             return []
-        rng = np.random.default_rng((self._seed, state.cycle, STRATA))
+        rng = np.random.default_rng((self._seed, state.cycle, AUDITED))
         chosen = stratified(unseen, count, rng)
         audited = state.audited | {network.genotype for network in chosen}
         self._state = replace(state, judging=state.cycle, audited=audited)
@@ -372,7 +372,7 @@ class HierarchicalSearch:
         if not self._parameters.asynchronous or slot.source is None or not self._state.alive:
             return slot.source
         population = [int(level == slot.source.level) for level in range(len(self._parameters.stages))]
-        return winners(self._state.alive, population, np.random.default_rng((self._seed, index, TOURNAMENT)))[0]
+        return winners(self._state.alive, population, np.random.default_rng((self._seed, index, PARENTS)))[0]
 
     def _network(self, slot: _Slot, genotype: Genotype, record: Record) -> Network:
         """What has come out of a slot; a renewed network is as old as it was."""

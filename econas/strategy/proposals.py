@@ -2,11 +2,9 @@
 
 import numpy as np
 
+from zoo.purposes import FIRST_NETWORKS, MUTATION
 from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
-
-# Purposes of the random streams; every use of randomness has a number of its own.
-START, MUTATION = 601, 603
 
 DRAWS = 200
 """Attempts to find a network nobody has trained before a proposal is given up."""
@@ -32,7 +30,7 @@ class Proposals:
 
         Where the neighbours are all known, mutations go farther, one step every few attempts.
         """
-        rng = np.random.default_rng((self._seed, index, START if parent is None else MUTATION))
+        rng = np.random.default_rng((self._seed, index, FIRST_NETWORKS if parent is None else MUTATION))
         for attempt in range(DRAWS):
             genotype = self._step(parent, 1 + attempt // FARTHER, rng)
             if not self._distinct:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from milenas.history.warnings import warnings
-from milenas.strategy.record import is_edge, read_genotype_metrics
+from milenas.strategy.record import derived_genotype, shown_metrics
 from milenas.strategy.search import Derived, winners
 from milenas.strategy.size import final_skeleton
 from zoo.experiments.run import Run
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """An epoch of the search, from 1: what its record measured (edges left out), seconds, and what was derived."""
+    """An epoch of the search, from 1: what its record measured, seconds, and what was derived."""
 
     number: int
     metrics: Mapping[str, float]
@@ -125,10 +125,9 @@ def _source(run: Run) -> ImageSource | None:
 
 
 def _epoch(number: int, record: Record, seconds: float, operations: Sequence[str]) -> Epoch:
-    genotype = read_genotype_metrics(record.metrics, operations)
+    genotype = derived_genotype(record, operations)
     derived = None if genotype is None else Derived(number, genotype, record.metrics)
-    shown = {name: value for name, value in record.metrics.items() if not is_edge(name)}
-    return Epoch(number, shown, seconds, derived)
+    return Epoch(number, shown_metrics(record), seconds, derived)
 
 
 def _retrained(trials: list[Trial], records: Mapping[int, Record], derived: list[Derived]) -> list[Retrained]:

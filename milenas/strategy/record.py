@@ -1,35 +1,34 @@
-"""What a record of a search says: the derived genotype as numbers, so that no checkpoint is needed to read it."""
+"""What a record of a search says: its notes hold the derived genotype, so that no checkpoint is needed to read it."""
 
-import re
 from collections.abc import Mapping, Sequence
 
-from milenas.supernet.config import KINDS
-from milenas.supernet.derivation import build_cell
-from zoo.spaces.genotype import CellGenotype
+from milenas.strategy.schema_1 import is_edge, read_edges
+from zoo.population.json_value import JSON
+from zoo.population.trial import Record
+from zoo.spaces.genotype import CellGenotype, genotype_from_dict, require_cells
 
-_EDGE = re.compile(r"(normal|reduction)_([0-9]+)_from_([0-9]+)")
-
-
-def genotype_metrics(genotype: CellGenotype, operations: Sequence[str]) -> dict[str, float]:
-    """A derived genotype as metrics: ``normal_3_from_0`` is the number of the operation of that edge."""
-    return {
-        f"{kind}_{node}_from_{edge.source}": operations.index(edge.op)
-        for kind, cell in zip(KINDS, (genotype.normal, genotype.reduction), strict=True)
-        for node, edge in cell.edges()
-    }
+GENOTYPE = "genotype"
+"""Note of a derived genotype."""
 
 
-def read_genotype_metrics(metrics: Mapping[str, float], operations: Sequence[str]) -> CellGenotype | None:
-    """The genotype that :func:`genotype_metrics` wrote; None where none could be derived."""
-    if not metrics.get("derived"):
-        return None
-    kept: dict[str, dict[tuple[int, int], str]] = {kind: {} for kind in KINDS}
-    for name, value in metrics.items():
-        if match := _EDGE.fullmatch(name):
-            kept[match[1]][int(match[3]), int(match[2])] = operations[int(value)]
-    return CellGenotype(*(build_cell(kept[kind]) for kind in KINDS))
+def genotype_notes(genotype: CellGenotype) -> dict[str, JSON]:
+    """A derived genotype as notes."""
+    return {GENOTYPE: genotype.to_dict()}
 
 
-def is_edge(name: str) -> bool:
-    """Whether a metric is an edge of the derived genotype."""
-    return _EDGE.fullmatch(name) is not None
+def derived_genotype(record: Record, operations: Sequence[str]) -> CellGenotype | None:
+    """The genotype of a record; None where none could be derived.
+
+    Args:
+        record: of the last part of an epoch.
+        operations: of the supernet; records of schema 1 say their numbers.
+    """
+    noted = record.notes.get(GENOTYPE)
+    if isinstance(noted, dict):
+        return require_cells(genotype_from_dict(noted))
+    return read_edges(record.metrics, operations)
+
+
+def shown_metrics(record: Record) -> Mapping[str, float]:
+    """What a record measured; those of schema 1 have the genotype's edges among it."""
+    return {name: value for name, value in record.metrics.items() if not is_edge(name)}

@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from milenas.strategy.record import read_genotype_metrics
+from milenas.strategy.record import derived_genotype
 from milenas.supernet.config import SupernetConfig
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
@@ -149,7 +149,7 @@ class SupernetSearch:
         if self._part % self._per_epoch:
             return
         epoch = self._part // self._per_epoch
-        genotype = read_genotype_metrics(record.metrics, self._shape.operations)
+        genotype = derived_genotype(record, self._shape.operations)
         if genotype is None:
             return
         one = Derived(epoch, genotype, record.metrics)

@@ -7,15 +7,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.data.augmentation import Augmentation, augment, draw
+from zoo import purposes
 from zoo.data.image_set import ImageSet, split_off
 from zoo.training.distributed import ProcessGroup
+from zoo.training.epoch import EpochBatches, Examples, Stage
 from zoo.training.recipe import Recipe
-from zoo.training.trainer import Examples, Stage, batch_slices, random_stream
 
-# Purposes of the random streams; every use of randomness has a number of its own.
-DIVISION = 701
-ORDERS, DRAWS = (702, 703, 704), (705, 706, 707)  # of w's images, α's, β's
+# Of w's images, α's and β's.
+ORDERS = (purposes.WEIGHT_ORDER, purposes.ALPHA_ORDER, purposes.BETA_ORDER)
+DRAWS = (purposes.WEIGHT_DRAWS, purposes.ALPHA_DRAWS, purposes.BETA_DRAWS)
 OWNERS = ("the weights", "alpha", "beta")
 
 
@@ -29,7 +29,7 @@ def divide_images(images: ImageSet, split: int, seed: int) -> list[NDArray[np.in
         ValueError: naming the class, if a share has no image of it.
     """
     labels = images.train.labels
-    rng = np.random.default_rng((seed, DIVISION))
+    rng = np.random.default_rng((seed, purposes.IMAGE_DIVISION))
     rest = np.arange(len(labels))
     parts: list[NDArray[np.int64]] = []
     for left in range(split, 1, -1):
@@ -67,29 +67,15 @@ class Batches:
     def __init__(
         self, examples: Examples, owner: int, recipe: Recipe, stage: Stage, epoch: int, ranks: ProcessGroup
     ) -> None:
-        count, base = len(examples.labels), examples.images.shape[-1]
-        self._examples, self._ranks = examples, ranks
-        self._augmentation = Augmentation.scaled(
-            base, examples.resolution, flip=examples.flip, cutout=int(recipe.cutout * examples.resolution + 0.5)
-        )
-        order = random_stream(stage, ORDERS[owner], epoch).permutation(count)
-        self._order = torch.from_numpy(order).to(examples.images.device)
-        rng = random_stream(stage, DRAWS[owner], epoch)
-        draws = draw(self._augmentation, rng, count, base, base, examples.resolution)
-        self._draws = draws.to(examples.images.device)
-        self._slices = batch_slices(count, recipe.batch, ranks.size)
+        self._epoch = EpochBatches(examples, recipe, stage, epoch, ranks, (ORDERS[owner], DRAWS[owner]))
 
     def __len__(self) -> int:
-        return len(self._slices)
+        return len(self._epoch)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor, slice]:
         """This process's pixels (b, C, H, W) and labels (b,) of a step, and the whole batch's place; steps wrap."""
-        whole = self._slices[step % len(self._slices)]
-        mine, of = self._ranks.share(whole), self._examples
-        chosen = self._order[mine]
-        draws = self._draws[mine]
-        pixels = augment(of.images[chosen], draws, self._augmentation, of.resolution, of.mean, of.std)
-        return pixels, of.labels[chosen], whole
+        step %= len(self._epoch)
+        return *self._epoch.batch(step), self._epoch.slices[step]
 
 
 def owned_examples(images: ImageSet, parts: Sequence[NDArray[np.int64]], device: str) -> list[Examples]:

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from milenas.strategy.record import genotype_metrics
+from milenas.strategy.record import genotype_notes
 from milenas.strategy.size import final_skeleton
 from milenas.supernet.config import read_config
 from milenas.supernet.derivation import NoNodeLeftError
@@ -21,15 +22,15 @@ from milenas.training.setup import SearchSetup
 from milenas.training.training import Learners, Progress, make_learners, train_steps
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
+from zoo.population.json_value import JSON
 from zoo.population.trial import Job, Outcome, Record
+from zoo.purposes import POWER_ITERATION, SUPERNET_WEIGHTS
 from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, SpaceGenotype
 from zoo.training import TrainingEvaluator, TrainingSetup
 from zoo.training.distributed import ALONE, ProcessGroup
-from zoo.training.trainer import Diverged, Stage, batch_slices, evaluate
-
-# Purposes of the random streams; every use of randomness has a number of its own.
-WEIGHTS, POWER = 709, 710
+from zoo.training.epoch import Stage, batch_slices
+from zoo.training.trainer import Diverged, evaluate
 
 
 class SearchEvaluator:
@@ -79,24 +80,24 @@ class SearchEvaluator:
             if done != start:
                 raise ValueError(f"trial {trial.index} resumes at part {start}, its checkpoint is at {done}")
 
-        def record(ok: bool, metrics: dict[str, float], paid: float, reason: str = "") -> Record:
-            seconds = time.perf_counter() - began
-            return Record(index=trial.index, ok=ok, reason=reason, metrics=metrics, epochs_paid=paid, seconds=seconds)
-
         try:
             for part in range(start, trial.stop):
                 progress = self._part(learners, job.root, part, progress)
             weights = save_search(learners, trial.stop, progress) if trial.keep and self._ranks.rank == 0 else None
             metrics: dict[str, float] = {"train_loss": progress.loss / progress.images}
+            notes: dict[str, JSON] = {}
             if trial.stop % per_epoch == 0:
-                metrics |= self._measure(learners.supernet, job.root, trial.stop // per_epoch - 1)
+                measured, notes = self._measure(learners.supernet, job.root, trial.stop // per_epoch - 1)
+                metrics |= measured
+            record = Record(index=trial.index, ok=True, metrics=metrics, notes=notes)
         except Diverged as error:
-            return record(False, {}, (trial.stop - start) / per_epoch, str(error)), None
-        return record(True, metrics, (trial.stop - start) / per_epoch), weights
+            record, weights = Record(index=trial.index, ok=False, reason=str(error)), None
+        paid = (trial.stop - start) / per_epoch
+        return replace(record, epochs_paid=paid, seconds=time.perf_counter() - began), weights
 
     def _learners(self, job: Job) -> Learners:
         setup, precision = self._setup, self._setup.precision
-        seed = int(np.random.default_rng((setup.seed, job.root, WEIGHTS)).integers(2**63))
+        seed = int(np.random.default_rng((setup.seed, job.root, SUPERNET_WEIGHTS)).integers(2**63))
         supernet = build_supernet(
             read_config(job.trial.genotype),
             setup.skeleton,
@@ -127,8 +128,8 @@ class SearchEvaluator:
     def _stage(self, root: int) -> Stage:
         return Stage(start=0, stop=self._setup.epochs, epochs=self._setup.epochs, seed=self._setup.seed, root=root)
 
-    def _measure(self, supernet: Supernet, root: int, epoch: int) -> dict[str, float]:
-        """The supernet on the validation images, its architecture, and the genotype it stands for."""
+    def _measure(self, supernet: Supernet, root: int, epoch: int) -> tuple[dict[str, float], dict[str, JSON]]:
+        """The supernet on the validation images, its architecture, and the genotype it stands for, which is a note."""
         setup, (images, labels) = self._setup, self._validation
         metrics = evaluate(supernet, images, labels, setup.skeleton.classes, setup.precision, self._ranks)
         metrics |= architecture_metrics(supernet)
@@ -137,16 +138,16 @@ class SearchEvaluator:
         try:
             genotype = supernet.derive()
         except NoNodeLeftError:
-            return metrics | {"derived": 0}
+            return metrics | {"derived": 0}, {}
         price = cost(genotype, final_skeleton(genotype, setup.final, setup.params))
         metrics |= {"derived": 1, "params": price.params, "macs": price.macs}
-        return metrics | size_metrics(genotype) | genotype_metrics(genotype, supernet.shape.operations)
+        return metrics | size_metrics(genotype), genotype_notes(genotype)
 
     def _eigenvalue(self, supernet: Supernet, root: int, epoch: int) -> float:
         """On the first batch of α's images of this epoch; every process computes the same."""
         setup = self._setup
         pixels, labels, _ = Batches(self._examples[1], 1, setup.recipe, self._stage(root), epoch, ALONE).batch(0)
-        seed = int(np.random.default_rng((setup.seed, root, POWER, epoch)).integers(2**63))
+        seed = int(np.random.default_rng((setup.seed, root, POWER_ITERATION, epoch)).integers(2**63))
         supernet.train()
         supernet.track(False)
         try:

@@ -16,7 +16,8 @@ from zoo.training.setup import read_fields
 Sampler = Literal["mixed", "gumbel"]
 SAMPLERS: tuple[Sampler, ...] = get_args(Sampler)
 
-VERSION = 1
+VERSION = 2
+"""2: records note the derived genotype; images of w, α and β are divided by streams that no other search uses."""
 SHOWN = {
     "lam": "lambda",
     "lr": "the learning rate of alpha and beta",

@@ -12,7 +12,7 @@ from milenas.training.training import Progress, make_learners, train_steps
 from zoo.data.image_set import ImageSet
 from zoo.experiments.estimate import Estimate
 from zoo.training.distributed import ALONE
-from zoo.training.trainer import Stage
+from zoo.training.epoch import Stage
 
 TIMED = 3
 """Steps that are timed, after one to warm up."""

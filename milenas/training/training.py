@@ -15,11 +15,12 @@ from milenas.training.batches import Batches
 from milenas.training.rules import weights_first
 from milenas.training.setup import Method, SearchSetup
 from milenas.training.updates import Gradient, Loss, Problem, direction, plain_gradient
+from zoo.purposes import GUMBEL_NOISE
 from zoo.training import Recipe
 from zoo.training.distributed import ProcessGroup
-from zoo.training.trainer import Diverged, Stage, learning_rate, make_optimizer, random_stream
+from zoo.training.epoch import Stage, random_stream
+from zoo.training.trainer import Diverged, learning_rate, make_optimizer
 
-GUMBEL = 708
 Noise = dict[str, Tensor] | None
 
 
@@ -231,7 +232,7 @@ def _noises(supernet: Supernet, setup: SearchSetup, stage: Stage, epoch: int, st
     if setup.method.sampler == "mixed":
         return _Noises(None)
     alpha = supernet.alpha(KINDS[0])
-    drawn = random_stream(stage, GUMBEL, epoch).gumbel(size=(steps, 2, len(KINDS), *alpha.shape))
+    drawn = random_stream(stage, GUMBEL_NOISE, epoch).gumbel(size=(steps, 2, len(KINDS), *alpha.shape))
     return _Noises(torch.from_numpy(drawn).to(device=alpha.device, dtype=alpha.dtype))
 
 

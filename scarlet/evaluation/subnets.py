@@ -20,14 +20,12 @@ from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.population.executor import failures
 from zoo.population.trial import Job, Outcome, Record
+from zoo.purposes import RECALIBRATION
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.chain_space import CHAIN_SPACES
 from zoo.spaces.genotype import ChainGenotype
 from zoo.training.memory import free_memory, out_of_memory
 from zoo.training.recipe import torch_dtype
-
-CALIBRATION = 703
-"""Purpose of the random stream that draws the images of a recalibration."""
 
 ROLE = "subnet"
 """Role of trials that are measured on inherited weights."""
@@ -66,7 +64,7 @@ def calibration_images(
         ValueError: as :func:`require_enough`.
     """
     require_enough(images, count)
-    order = np.random.default_rng((seed, CALIBRATION)).permutation(len(images.train))
+    order = np.random.default_rng((seed, RECALIBRATION)).permutation(len(images.train))
     return prepare(torch.tensor(images.train.images[np.sort(order[:count])]), resolution, mean, std)
 
 

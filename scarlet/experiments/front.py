@@ -14,12 +14,13 @@ from scarlet.experiments.sources import front_source
 from scarlet.strategy.goal import Goal
 from scarlet.strategy.nsga import VERSION, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
-from zoo.experiments.estimate import Estimate, disk, hours
+from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment, Say
 from zoo.experiments.fronts import MODELS, front_report
 from zoo.experiments.report import Report
 from zoo.experiments.source import Source
-from zoo.population.costs import Costs
+from zoo.population.costs import CostedEvaluator, Costs
+from zoo.population.objectives import AddedCosts, with_added
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Job, Record, Trial
 from zoo.spaces.chain_space import CHAIN_SPACES
@@ -27,9 +28,6 @@ from zoo.spaces.chain_space import CHAIN_SPACES
 if TYPE_CHECKING:
     from zoo.experiments.run import Run
     from zoo.export.model import Model
-
-JOURNAL_BYTES = 1_500
-"""What a network takes in the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,7 +41,7 @@ class FrontExperiment(Experiment):
         setup: how networks are measured on inherited weights; a table is only read.
         space: of the networks; :meth:`fitted` fills it in, as all below.
         measurement: what networks are measured with, for the identity.
-        costs: what is known before an evaluation.
+        costs: what is known before an evaluation, with objectives that installed packages add.
         measured: what an evaluation measures.
 
     Raises:
@@ -52,6 +50,7 @@ class FrontExperiment(Experiment):
 
     name: ClassVar[str] = "scarlet"
     version: ClassVar[int] = VERSION
+    continues: ClassVar[tuple[int, ...]] = (2,)
     beside: ClassVar[tuple[str, ...]] = ("measurement", "group")
     requested: ClassVar[tuple[str, ...]] = ("data", "setup", "costs", "measured")
 
@@ -112,7 +111,7 @@ class FrontExperiment(Experiment):
             self,
             space=material.space.name,
             measurement=material.identity,
-            costs=material.costs,
+            costs=with_added(material.costs, material.space.name, self.goal.metrics, material.measured),
             measured=material.measured,
         )
         fitted.strategy().ask(1, 0)  # complains now about limits that cannot be kept
@@ -131,7 +130,8 @@ class FrontExperiment(Experiment):
 
     def evaluator(self, material: Measurement) -> Evaluator:
         """Looks networks up, or measures them on the supernet's weights."""
-        return material.make(material.payload)
+        evaluator = material.make(material.payload)
+        return CostedEvaluator(evaluator, self.costs) if isinstance(self.costs, AddedCosts) else evaluator
 
     def price(self, trial: Trial) -> float:
         """Every network costs the same."""

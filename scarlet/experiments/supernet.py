@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from scarlet.supernet.form import SupernetForm
 from scarlet.supernet.setup import VERSION, SupernetSetup
-from zoo.experiments.estimate import Estimate, disk, hours
+from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment, Say
 from zoo.experiments.folder import WEIGHTS
 from zoo.experiments.kinds.on_images import describe_images, fitted_skeleton
@@ -37,8 +37,6 @@ PANELS = (
     ("Loss", "mean cross-entropy", ("train_loss", "loss")),
     ("Similarity", "mean cosine of feature maps", ("block_similarity", "skip_similarity")),
 )
-JOURNAL_BYTES = 2_500
-"""What an epoch takes in the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -109,7 +107,7 @@ class SupernetExperiment(Experiment):
         Raises:
             ValueError: for images that the skeleton cannot read, or too few of them for one batch.
         """
-        from zoo.training.trainer import batch_slices
+        from zoo.training.epoch import batch_slices
 
         training = self.setup.training
         skeleton = fitted_skeleton(training.skeleton, material)

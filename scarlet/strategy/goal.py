@@ -33,6 +33,12 @@ class Goal:
             raise ValueError("a search needs at least one objective, got none")
         check_weights(self.weights, len(self.objectives))
 
+    @property
+    def metrics(self) -> tuple[str, ...]:
+        """The metrics that any objective or limit is on, each once."""
+        names = [*(one.metric for one in self.objectives), *(limit.metric for limit in self.limits)]
+        return tuple(dict.fromkeys(names))
+
 
 def read_goal(maximize: Sequence[str], minimize: Sequence[str], weights: str | None, limits: Sequence[str]) -> Goal:
     """The goal of metrics by name: the paper's objectives and weights where none are named, else equal weights.

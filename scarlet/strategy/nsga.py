@@ -11,7 +11,7 @@ from scarlet.strategy.goal import Goal
 from scarlet.strategy.initial_population import pool, spread
 from scarlet.strategy.mutation import Policy, frequencies, mutated
 from scarlet.strategy.parameters import SearchParameters
-from zoo.population.costs import Choices, Costs, costs_of
+from zoo.population.costs import Choices, Costs, costs_of, with_costs
 from zoo.population.front import (
     Infeasible,
     Limit,
@@ -22,13 +22,12 @@ from zoo.population.front import (
 )
 from zoo.population.selection import Survivors, crossed, survive, tournament
 from zoo.population.trial import Record, Trial
+from zoo.purposes import BREEDING, FIRST_GENERATION, SURVIVAL
 from zoo.spaces.chain_space import ChainSpace
 from zoo.spaces.genotype import ChainGenotype
 
-VERSION = 2
-
-# Purposes of the random streams; every use of randomness has a number of its own.
-BEGINNING, SURVIVAL, BREEDING = 711, 712, 713
+VERSION = 3
+"""3: trials are tagged with their generation (`tags`), which 2 spelled into `role`; otherwise the same."""
 
 ENOUGH = 4
 """Candidates per network of the start, to choose evenly from."""
@@ -145,7 +144,7 @@ class WeightedSearch:
             for limit in broken:
                 self._misses[limit] = self._misses.get(limit, 0) + 1
             if not broken:
-                metrics = {**costs_of(self._costs, genotype), **record.metrics}
+                metrics = with_costs(self._costs, genotype, record.metrics)
                 losses = losses_of([metrics], self._goal.objectives)[0]
                 self._children.append(Member(genotype, tuple(losses.tolist()), record.index))
 
@@ -214,7 +213,7 @@ class WeightedSearch:
         return sorted(found, key=lambda one: one[0].choices)
 
     def _begin(self, count: int) -> list[tuple[ChainGenotype, str | None]]:
-        rng = np.random.default_rng((self._seed, self._round, BEGINNING))
+        rng = np.random.default_rng((self._seed, self._round, FIRST_GENERATION))
         candidates = self._new(pool(self._space.options, self._costs, self._free, ENOUGH * count, rng))
         along = next((o.metric for o in self._goal.objectives if o.metric in self._costs.names), None)
         price = None if along is None or not len(candidates) else self._costs(candidates)[along]

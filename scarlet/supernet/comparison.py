@@ -9,10 +9,10 @@ import torch
 from scarlet.supernet.file import load_supernet, require_fitting
 from scarlet.supernet.paths import draw_paths
 from scarlet.supernet.similarity import LayerSimilarity, feature_similarity
-from scarlet.supernet.training import MEASURED
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.figures.chart import Trace, factor_svg
+from zoo.purposes import MEASURED_PATHS
 
 
 def compare_supernets(
@@ -39,7 +39,7 @@ def compare_supernets(
         read = images(path, resolution)
         require_fitting(read, held.classes, network.skeleton)
         pixels = prepare(torch.tensor(read.validation.images[:count]), resolution, held.mean, held.std)
-        rng = np.random.default_rng((seed, MEASURED))
+        rng = np.random.default_rng((seed, MEASURED_PATHS))
         (route,) = draw_paths("uniform", rng, chain.starts[-1], len(chain.choices), 1)[:, 0].tolist()
         found[str(path)] = feature_similarity(network, pixels, route)
     return found

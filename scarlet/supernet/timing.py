@@ -11,11 +11,11 @@ from scarlet.supernet.form import SupernetForm
 from scarlet.supernet.paths import draw_paths
 from scarlet.supernet.setup import SupernetSetup
 from scarlet.supernet.supernet import Supernet
-from scarlet.supernet.training import MEASURED_PATHS, new_supernet, supernet_optimizer, train_supernet
+from scarlet.supernet.training import COUNTED_PATHS, new_supernet, supernet_optimizer, train_supernet
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.spaces.skeleton import Skeleton
-from zoo.training.trainer import Examples, Stage
+from zoo.training.epoch import Examples, Stage
 
 STEPS = 3
 """Steps that are timed, after one to warm up."""
@@ -71,7 +71,7 @@ def _validation_seconds(network: Supernet, setup: SupernetSetup, images: ImageSe
     device, chain = setup.training.precision.device, network.chain
     pixels = torch.tensor(images.validation.images[:VALIDATED], device=device)
     labels = torch.tensor(images.validation.labels[:VALIDATED], device=device)
-    paths = draw_paths("uniform", np.random.default_rng(0), chain.starts[-1], len(chain.choices), MEASURED_PATHS)[:, 0]
+    paths = draw_paths("uniform", np.random.default_rng(0), chain.starts[-1], len(chain.choices), COUNTED_PATHS)[:, 0]
     began = time.perf_counter()
     prepared = prepare(pixels, setup.training.skeleton.resolution, images.mean, images.std)
     evaluate_paths(network.eval(), prepared, labels, paths)

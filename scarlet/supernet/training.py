@@ -23,25 +23,19 @@ from scarlet.supernet.supernet import Supernet, build_supernet
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.population.trial import Job, Outcome
+from zoo.purposes import INITIAL_WEIGHTS, MEASURED_PATHS, SUPERNET_PATHS
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
 from zoo.training.distributed import ALONE, ProcessGroup
-from zoo.training.evaluator import WEIGHTS, guarded, resumed, sample
+from zoo.training.epoch import EpochBatches, Examples, Stage, random_stream
+from zoo.training.evaluator import guarded, resumed, sample
 from zoo.training.recipe import Precision, Recipe
 from zoo.training.trainer import (
     Diverged,
-    Examples,
-    Stage,
-    augmented_batches,
-    batch_slices,
     learning_rate,
     make_optimizer,
-    random_stream,
 )
 
-# Purposes of the random streams; every use of randomness has a number of its own.
-PATHS, MEASURED = 701, 702
-
-MEASURED_PATHS = 8
+COUNTED_PATHS = 8
 """Random paths whose mean accuracy says how well a supernet is trained; the same ones after every epoch."""
 
 COMPARED = 64
@@ -51,7 +45,7 @@ COMPARED = 64
 def new_supernet(form: SupernetForm, setup: SupernetSetup, root: int = 0) -> Supernet:
     """An untrained supernet as a run with this setup starts from."""
     training, precision = setup.training, setup.training.precision
-    seed = int(np.random.default_rng((training.seed, root, WEIGHTS)).integers(2**63))
+    seed = int(np.random.default_rng((training.seed, root, INITIAL_WEIGHTS)).integers(2**63))
     network = build_supernet(
         form, training.skeleton, torch.Generator().manual_seed(seed),
         start=setup.start, device=precision.device, dtype=precision.storage,
@@ -135,12 +129,12 @@ class SupernetEvaluator:
         return metrics, weights, stage.stop - stage.start
 
     def _measured(self, network: Supernet) -> dict[str, float]:
-        rng = np.random.default_rng((self._setup.training.seed, MEASURED))
+        rng = np.random.default_rng((self._setup.training.seed, MEASURED_PATHS))
         chain = network.chain
-        paths = draw_paths("uniform", rng, chain.starts[-1], len(chain.choices), MEASURED_PATHS)[:, 0]
+        paths = draw_paths("uniform", rng, chain.starts[-1], len(chain.choices), COUNTED_PATHS)[:, 0]
         scores = evaluate_paths(network, self._validation, self._validation_labels, paths, prepared=self._prepared)
         if not np.isfinite(scores.losses).all():
-            raise Diverged(f"diverged: the validation losses of {MEASURED_PATHS} paths are {scores.losses.tolist()}")
+            raise Diverged(f"diverged: the validation losses of {COUNTED_PATHS} paths are {scores.losses.tolist()}")
         labels = self._set.validation.labels
         compared = self._prepared(self._validation[:COMPARED])
         alike = mean_similarity(feature_similarity(network, compared, paths[0].tolist()))
@@ -205,11 +199,10 @@ def _epoch(
     ranks: ProcessGroup,
 ) -> float:
     recipe, precision, chain = setup.training.recipe, setup.training.precision, network.chain
-    count = len(examples.labels)
-    slices = batch_slices(count, recipe.batch, ranks.size)
-    rng = random_stream(stage, PATHS, epoch)
+    batches = EpochBatches(examples, recipe, stage, epoch, ranks)
+    slices = batches.slices
+    rng = random_stream(stage, SUPERNET_PATHS, epoch)
     paths = draw_paths(setup.sampling, rng, chain.starts[-1], len(chain.choices), len(slices))
-    batches = augmented_batches(examples, recipe, stage, epoch, ranks)
     network.train()
     total = torch.zeros((), device=examples.labels.device, dtype=precision.storage)
     for number, (pixels, labels) in enumerate(batches):

@@ -11,8 +11,8 @@ from zoo.data import load
 from zoo.networks import build_network
 from zoo.spaces import ECONAS_ZOO, Skeleton
 from zoo.training import Precision, Recipe
-from zoo.training.distributed import ALONE
-from zoo.training.trainer import Stage, make_optimizer, train_epoch
+from zoo.training.epoch import Stage
+from zoo.training.trainer import Learner, make_optimizer, train_epoch
 
 STEPS, BATCH = 5, 96
 SKELETON = Skeleton(channels=4, cells=3, resolution=8, in_channels=3)
@@ -28,7 +28,7 @@ def test_every_step_has_the_loss_of_the_trainer(seed: int, dtype: str, steps: in
         build_network(genotype, SKELETON, torch.Generator().manual_seed(seed), dtype=precision.storage)
         for _ in range(2)
     )
-    optimizer, forward = make_optimizer(ours, recipe), ALONE.forward(ours, auxiliary=False)
+    learner = Learner.of(ours, make_optimizer(ours, recipe), recipe)
     loop = PlainLoop(plain, recipe, STEPS)
     stage = Stage(start=0, stop=STEPS, epochs=STEPS, seed=0, root=0)
     random = torch.Generator().manual_seed(seed + 100)
@@ -37,7 +37,7 @@ def test_every_step_has_the_loss_of_the_trainer(seed: int, dtype: str, steps: in
             torch.randn(BATCH, 3, 8, 8, generator=random).to(precision.storage),
             torch.randint(10, (BATCH,), generator=random),
         )
-        expected = train_epoch(ours, forward, optimizer, [batch], BATCH, recipe, precision, stage, step)
+        expected = train_epoch(learner, [batch], BATCH, recipe, precision, stage, step)
         assert loop.train([batch]).loss == pytest.approx(expected, rel=tolerance)
 
 

@@ -14,7 +14,8 @@ from econas.strategy.hierarchical import HierarchicalSearch
 from econas.strategy.parameters import Parameters
 from milenas.strategy.search import SupernetSearch
 from milenas.supernet.config import SupernetConfig
-from scarlet.strategy.nsga import Goal, WeightedSearch
+from scarlet.strategy.goal import Goal
+from scarlet.strategy.nsga import WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from zoo.population import Executor, FixedList, ProxySetting, RandomSearch, SerialExecutor, Strategy, Trial
 from zoo.population.costs import ClosedFormCosts

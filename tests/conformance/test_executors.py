@@ -25,7 +25,8 @@ def make_factory():
             trial = job.trial
             metrics = {"accuracy": trial.index / 100, "sum": float(payload["numbers"].sum())}
             weights = (job.checkpoint or b"new")[::-1] if trial.keep else None
-            return Record(index=trial.index, ok=True, metrics=metrics, epochs_paid=1), weights
+            notes = {"seen": dict(trial.tags)}
+            return Record(index=trial.index, ok=True, metrics=metrics, epochs_paid=1, notes=notes), weights
 
         def evaluator(jobs):
             if any(job.trial.role == "raise" for job in jobs):
@@ -37,11 +38,9 @@ def make_factory():
     return factory
 
 
-def jobs(*indices, role="zoo", keep=False, checkpoint=None):
+def jobs(*indices, checkpoint=None, **fields):
     setting = ProxySetting(0, 0, 0, 2)
-    trials = [
-        Trial(index=i, genotype=GENOTYPE, setting=setting, start=0, stop=1, role=role, keep=keep) for i in indices
-    ]
+    trials = [Trial(index=i, genotype=GENOTYPE, setting=setting, start=0, stop=1, **fields) for i in indices]
     return [Job(trial, trial.index, checkpoint) for trial in trials]
 
 
@@ -61,6 +60,13 @@ def collect(executor, count):
         outcomes += part
     assert len(outcomes) == count
     return outcomes
+
+
+def test_tags_go_to_the_worker_and_notes_come_back(executor):
+    tags = {"generation": 7, "path": [1, None, {"deep": True}]}
+    executor.submit(jobs(3, tags=tags))
+    ((record, _),) = collect(executor, 1)
+    assert record.notes == {"seen": tags}
 
 
 def test_free_counts_down_with_every_batch_and_up_again(executor):

@@ -1,11 +1,12 @@
 """A runner of random metrics drives every strategy: no network is trained, but everything else is as it will be."""
 
 import itertools
+import json
 
 import numpy as np
 import pytest
 
-from zoo.population import Journal, Manager, Record, WeightStore
+from zoo.population import Journal, Manager, Record, Trial, WeightStore
 from zoo.population.executor import evaluate
 
 LIMIT = 2000
@@ -62,6 +63,11 @@ def test_every_trial_is_numbered_valid_and_of_the_space(strategy, n):
     for batch in asked:
         assert len(batch) <= n
         assert len({(trial.setting, trial.start, trial.stop) for trial in batch}) == 1
+
+
+def test_the_json_of_a_trial_gives_it_back_with_its_tags(strategy):
+    for trial in trials_of(drive(strategy.make(), 3)):
+        assert Trial.from_dict(json.loads(json.dumps(trial.to_dict(), allow_nan=False))) == trial
 
 
 @pytest.mark.parametrize("workers", [1, 2, 5])

@@ -123,7 +123,7 @@ def test_the_fingerprint_is_of_the_pixels_not_of_the_place(pets, tmp_path, read)
 
 
 def test_base_is_32_pixels(pets, tmp_path):
-    images = load(f"imagefolder:{pets}", cache=tmp_path / "cache")
+    images = load(f"imagefolder:{pets}", root=tmp_path / "cache")
     assert (images.resolution, images.channels, images.flip) == (32, 3, True)
 
 
@@ -238,11 +238,11 @@ def test_a_cache_that_cannot_be_written_only_costs_time(pets, tmp_path, read, ca
     expected = read(pets).fingerprint
     (tmp_path / "blocked").write_text("a file, no folder")
     calls: list[tuple[int, int]] = []
-    images = read(pets, train=10, cache=tmp_path / "blocked" / "cache", progress=lambda *c: calls.append(c))
+    images = read(pets, train=10, root=tmp_path / "blocked" / "cache", progress=lambda *c: calls.append(c))
     assert caplog.records[0].levelno == logging.WARNING
     assert "cannot write" in caplog.text
     assert calls[-1] == (10 + len(images.validation) + len(images.test),) * 2, "only the chosen are decoded"
-    assert read(pets, cache=tmp_path / "blocked" / "cache").fingerprint == expected
+    assert read(pets, root=tmp_path / "blocked" / "cache").fingerprint == expected
 
 
 def test_a_killed_decoding_leaves_nothing_for_ever(pets, tmp_path, read):

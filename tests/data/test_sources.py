@@ -11,7 +11,7 @@ from scipy.io import savemat
 from torch.nn import functional as F
 
 from zoo.data import SOURCES, load
-from zoo.data.sources import resize
+from zoo.data.resizing import resize
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (70, 3, 32, 32), dtype=np.uint8)
 LABELS = np.arange(70) % 10

@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from scipy.stats import spearmanr
 
 from econas.history.trajectory import AUDIT, CHILD, RENEWAL, RETRAIN
-from econas.strategy.audit import INTERVAL, STRATA, Step, stratified
+from econas.strategy.audit import Step, stratified
 from econas.strategy.hierarchical import HierarchicalSearch
 from econas.strategy.parameters import Parameters
 from econas.strategy.population import Network
 from zoo.population import ProxySetting
+from zoo.purposes import AUDIT_INTERVALS, AUDITED
 from zoo.reliability.correlation import resampled_spearman
 from zoo.reliability.interval import bootstrap
 from zoo.spaces.chain_space import NAS_BENCH_201 as SPACE
@@ -73,7 +74,7 @@ def test_everyone_of_a_part_has_the_same_chance():
     drawn = Counter(
         one.trial
         for seed in range(400)
-        for one in stratified(networks, 3, np.random.default_rng((seed, STRATA)))
+        for one in stratified(networks, 3, np.random.default_rng((seed, AUDITED)))
     )  # fmt: skip
     assert sorted(drawn) == list(range(12))
     assert all(abs(count - 100) < 4 * (400 * 3 / 16) ** 0.5 for count in drawn.values())
@@ -169,7 +170,7 @@ def test_a_verdict_is_spearmans_correlation_with_the_bootstraps_interval(run, au
         assert verdict.networks == len(pairs)
         assert verdict.rho == pytest.approx(spearmanr(proxy, reference).statistic)
         expected = bootstrap(
-            resampled_spearman, proxy, reference, np.random.default_rng((5, verdict.cycle, INTERVAL))
+            resampled_spearman, proxy, reference, np.random.default_rng((5, verdict.cycle, AUDIT_INTERVALS))
         )  # fmt: skip
         assert (verdict.low, verdict.high) == (expected.low, expected.high)
         assert verdict.decision == ("trusted" if expected.low >= 0 else "warned")

@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,15 @@ from zoo.spaces.skeleton import Skeleton
 from zoo.training import Recipe, TrainingSetup
 from zoo.training.originals import ORIGINALS
 
-IDENTITIES = json.loads((Path(__file__).parent / "identities.json").read_text())
+
+def of_today(identity):
+    """A stored identity with the version of today, which continues that of the stored one."""
+    assert identity["strategy"]["version"] in EcoNASExperiment.continues
+    return identity | {"strategy": identity["strategy"] | {"version": EcoNASExperiment.version}}
+
+
+STORED = json.loads((Path(__file__).parent / "identities.json").read_text())
+IDENTITIES = {name: of_today(identity) for name, identity in STORED.items()}
 """Of runs that the commit before the first experiment made of the digits, by what was special about them."""
 SOURCE = ImageSource(name="digits", train=60, validation=40)
 
@@ -44,6 +54,15 @@ def test_an_old_run_is_the_same_run(kind, images):
     assert journaled(found) == IDENTITIES[kind]
     assert found.audits is None
     assert journaled(found.fitted(images, heard)) == IDENTITIES[kind]
+
+
+def test_experiments_are_made_and_read_without_torch():
+    code = (
+        "import sys, econas, econas.experiment, econas.table_experiment\n"
+        "assert all(hasattr(econas, name) for name in econas.__all__)\n"
+        "print({'torch', 'ray'} & set(sys.modules))"
+    )
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "set()\n"
 
 
 def planned(method="hierarchical", **changes):

@@ -185,6 +185,25 @@ def test_a_refused_command_leaves_no_trace_in_the_journal(tmp_path, fields):
         assert (journal.get("command"), journal.get("growth")) == (["first"], [5])
 
 
+def test_a_run_of_an_earlier_version_goes_on_where_the_experiment_says_so(tmp_path):
+    @dataclass(frozen=True, kw_only=True)
+    class Newer(Fixed):
+        version: ClassVar[int] = 2
+        continues: ClassVar[tuple[int, ...]] = (1,)
+
+    @dataclass(frozen=True, kw_only=True)
+    class Other(Fixed):
+        version: ClassVar[int] = 3
+
+    launched(tmp_path / "run", models=4)
+    source = HeldSource(material=measure)
+    run = execute(Newer(models=6), source, tmp_path / "run")
+    assert run.status["done"] == 6
+    assert run.identity["strategy"]["version"] == 1
+    with pytest.raises(ValueError, match=r"strategy\.version is 1 there, got 3"):
+        execute(Other(models=6), source, tmp_path / "run")
+
+
 # ---------------------------------------------------------------- running
 
 

@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from scarlet.strategy.nsga import Goal, WeightedSearch
+from scarlet.strategy.goal import Goal
+from scarlet.strategy.nsga import WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from zoo.export import Model
 from zoo.networks.network import build_any

@@ -47,7 +47,7 @@ def test_whatever_the_numbers_every_dot_lies_in_the_frame(values, line, percent)
     known = [Point(label="", x=x, y=y, low=y, high=y, note="n") for x, y in sorted(values, key=str)]
     svg = drawn(
         [Series(label="a", points=known, line=line), Series(label="b", points=[])],
-        percent=percent,
+        shares="y" if percent else "",
         marks=[Mark(1, "m")],
     )
     found = circles(svg)
@@ -120,7 +120,7 @@ def test_a_few_low_outliers_do_not_flatten_the_rest():
 
 def test_intervals_levels_and_marks_are_drawn_and_named():
     series = [Series(label="rho", points=points([0.5], low=0.2, high=0.7))]
-    svg = drawn(series, percent=False, levels=[Level(label="limit 0.3", value=0.3)], marks=[Mark(0, "raised")])
+    svg = drawn(series, shares="", levels=[Level(label="limit 0.3", value=0.3)], marks=[Mark(0, "raised")])
     assert {"limit 0.3", "raised", "rho", "x", "y"} <= set(texts(svg))
     assert drawn(series, levels=[Level(label="none", value=math.nan)]).count("none") == drawn(series).count("none")
 

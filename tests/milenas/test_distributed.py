@@ -22,7 +22,7 @@ from zoo.population import Job, ProxySetting, Trial
 from zoo.spaces import Skeleton
 from zoo.training import Precision
 from zoo.training.distributed import ALONE, ProcessGroup, ProcessGroupExecutor, joined_ranks
-from zoo.training.trainer import Stage
+from zoo.training.epoch import Stage
 
 SIZE = 2
 RULES = ("milenas1", "darts2")

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from milenas.history.warnings import warnings
-from milenas.strategy.record import genotype_metrics, read_genotype_metrics
+from milenas.strategy.record import derived_genotype, genotype_notes, shown_metrics
 from milenas.strategy.search import Derived, SupernetSearch, winners
 from milenas.supernet.supernet import Supernet, build_supernet
 from milenas.training.batches import divide_images
@@ -183,21 +183,38 @@ def test_divergence_ends_the_search_as_a_failed_record(run, setup, tmp_path):
 
 
 def test_a_record_says_what_a_report_needs(run, setup, tmp_path):
-    metrics = run(setup(topology="stretchable", eigenvalue=True), tmp_path).manager.records[-1].metrics
+    last = run(setup(topology="stretchable", eigenvalue=True), tmp_path).manager.records[-1]
+    metrics = last.metrics
     for name in ("accuracy", "loss", "train_loss", "params", "macs", "convs_normal", "skips_reduction", "depth_normal",
                  "alpha_entropy_normal", "beta_entropy_reduction", "penalty_normal", "eigenvalue"):  # fmt: skip
         assert math.isfinite(metrics[name])
-    genotype = read_genotype_metrics(metrics, setup(topology="stretchable").shape.operations)
+    genotype = derived_genotype(last, setup(topology="stretchable").shape.operations)
     assert genotype is not None
+    assert genotype.to_dict() == last.notes["genotype"]
     assert cell_size(genotype.normal).edges == metrics["edges_normal"]
+    assert not [name for name in metrics if "_from_" in name]
 
 
-def test_a_genotype_survives_as_metrics():
+def edges(genotype):
+    """A genotype as metrics of schema 1."""
+    cells = {"normal": genotype.normal, "reduction": genotype.reduction}
+    return {
+        f"{kind}_{node}_from_{edge.source}": DARTS.operations.index(edge.op)
+        for kind, cell in cells.items()
+        for node, edge in cell.edges()
+    }
+
+
+def test_a_genotype_survives_in_a_record():
+    measured = {"derived": 1, "accuracy": 0.5}
     for seed in range(10):
         genotype = DARTS.sample(np.random.default_rng(seed))
-        metrics = {"derived": 1, **genotype_metrics(genotype, DARTS.operations)}
-        assert read_genotype_metrics(metrics, DARTS.operations).key == genotype.key
-    assert read_genotype_metrics({"derived": 0}, DARTS.operations) is None
+        noted = Record(index=0, ok=True, metrics=measured, notes=genotype_notes(genotype))
+        assert derived_genotype(Record.from_dict(noted.to_dict()), DARTS.operations) == genotype
+        old = Record(index=0, ok=True, metrics=measured | edges(genotype))
+        assert derived_genotype(old, DARTS.operations).key == genotype.key
+        assert shown_metrics(noted) == shown_metrics(old) == measured
+    assert derived_genotype(Record(index=0, ok=True, metrics={"derived": 0}), DARTS.operations) is None
 
 
 def test_the_dominant_eigenvalue_is_numpys():
@@ -232,7 +249,7 @@ def test_warnings_name_a_collapse():
 
 def record(index, accuracy, genotype, **sizes):
     metrics = {"accuracy": accuracy, "train_loss": 1.0, "derived": 1, **sizes}
-    return Record(index=index, ok=True, metrics=metrics | genotype_metrics(genotype, SearchSetup().shape.operations))
+    return Record(index=index, ok=True, metrics=metrics, notes=genotype_notes(genotype))
 
 
 def told(strategy, values):

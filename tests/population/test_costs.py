@@ -12,6 +12,7 @@ from zoo.population.costs import (
     TableCosts,
     costs_of,
     read_latency,
+    with_costs,
 )
 from zoo.spaces.chain import CHAINS
 from zoo.spaces.chain_cost import ChainCosts
@@ -93,3 +94,27 @@ def test_records_get_the_prices_and_keep_what_was_measured():
     assert good.metrics == {"macs": float(COSTS.of(chain).macs), "params": 1.0, "accuracy": 0.5}
     assert weights == b"weights"
     assert bad.metrics == {"accuracy": 0.5, "params": 1.0}
+
+
+class Counted:
+    """Costs that note how often they are asked."""
+
+    def __init__(self, costs):
+        self.costs, self.names, self.asked = costs, costs.names, 0
+
+    def __call__(self, choices):
+        self.asked += 1
+        return self.costs(choices)
+
+
+def test_what_a_record_says_already_is_not_priced_again():
+    chain = ChainGenotype("nas-bench-macro", (1,) * 8)
+    closed, latency = Counted(ClosedFormCosts(COSTS)), Counted(SummedCosts("latency", np.ones((8, 3))))
+    both = JointCosts((closed, latency))
+    metrics = {"accuracy": 0.5, "macs": 7, "params": 1}
+    found = with_costs(both, chain, metrics)
+    assert found == {**metrics, "latency": 8.0}
+    assert with_costs(both, chain, found) == found
+    assert (closed.asked, latency.asked) == (0, 1)
+    assert with_costs(both, chain, {"params": 1}) == {"macs": float(COSTS.of(chain).macs), "params": 1, "latency": 8.0}
+    assert (closed.asked, latency.asked) == (1, 2)

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from zoo.population import FixedList, GenotypeSequence, ProxySetting, RandomSearch, Record, Trial
-from zoo.population.strategy import SAMPLING
+from zoo.purposes import SAMPLED_NETWORKS
 from zoo.spaces import CELL_SPACES, DARTS, ECONAS_SEARCH, CellSpace
 
 SETTINGS = [ProxySetting.parse(text) for text in ("c0r0s0e2", "c4r4s0e2")]
@@ -119,7 +119,7 @@ def test_a_sequence_never_repeats_a_function_and_does_not_depend_on_who_looks_fi
 def test_a_draw_depends_on_the_seed_its_place_and_its_purpose():
     sequence = GenotypeSequence(DARTS, 3)
     for i in (9, 0, 4):
-        assert sequence[i] == DARTS.sample(np.random.default_rng((3, i, SAMPLING)))
+        assert sequence[i] == DARTS.sample(np.random.default_rng((3, i, SAMPLED_NETWORKS)))
 
 
 def test_a_sequence_says_when_a_space_is_used_up():

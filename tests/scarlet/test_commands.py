@@ -1,6 +1,5 @@
 """`scarlet train` and `scarlet extract`: end to end, the same after an interruption, bad input in one line."""
 
-import importlib
 import json
 import shutil
 
@@ -9,26 +8,15 @@ import torch
 from PIL import Image
 
 from scarlet.extraction.extraction import extract
+from scarlet.supernet import training
 from scarlet.supernet.file import load_supernet
-from zoo.cli import app, main
+from zoo.cli import main
 from zoo.data import load
 from zoo.export import load_model
 
 SIZES = ["--channels", "4", "--train", "60", "--val", "40", "--batch", "20", "--epochs", "3", "--data", "digits"]
 TRAIN = ["scarlet", "train", "--space", "nas-bench-macro", *SIZES]
 PATH = "01201121"
-
-
-command = importlib.import_module("scarlet.commands.train")  # its name is the function's, too
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _registered():
-    """The command line, also where the package is installed without this entry point."""
-    if "scarlet" not in [group.name for group in app.registered_groups]:
-        from scarlet.commands import app as scarlet_app
-
-        app.add_typer(scarlet_app, name="scarlet")
 
 
 @pytest.fixture(scope="module")
@@ -47,7 +35,7 @@ def test_a_run_has_its_epochs_and_a_supernet(trained):
 
 
 def test_an_interrupted_run_ends_with_the_same_supernet(trained, tmp_path, monkeypatch, digest):
-    make, left = command.SupernetEvaluator, iter(range(2))
+    make, left = training.SupernetEvaluator, iter(range(2))
 
     def interrupted(*arguments):
         evaluator = make(*arguments)
@@ -60,7 +48,7 @@ def test_an_interrupted_run_ends_with_the_same_supernet(trained, tmp_path, monke
         return evaluate
 
     with monkeypatch.context() as patch:
-        patch.setattr(command, "SupernetEvaluator", interrupted)
+        patch.setattr(training, "SupernetEvaluator", interrupted)
         assert main([*TRAIN, "--out", str(tmp_path / "run")]) == 130
     assert not (tmp_path / "run" / "supernet.pt").exists()
     assert main([*TRAIN, "--out", str(tmp_path / "run")]) == 0

@@ -8,7 +8,8 @@ import pytest
 import torch
 
 from scarlet.evaluation.subnets import Inheritance, make_subnet_evaluator
-from scarlet.strategy.nsga import Goal, WeightedSearch
+from scarlet.strategy.goal import Goal
+from scarlet.strategy.nsga import WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from scarlet.supernet.file import TrainedSupernet, supernet_bytes
 from tests.killing import finish, kill_often

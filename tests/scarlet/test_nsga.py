@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from scarlet.strategy.nsga import VERSION, Goal, WeightedSearch
+from scarlet.strategy.goal import Goal
+from scarlet.strategy.nsga import VERSION, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from scarlet.strategy.replay import replayed
 from zoo.population import Journal, Manager, Record, SerialExecutor

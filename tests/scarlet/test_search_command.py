@@ -3,7 +3,6 @@
 import argparse
 import contextlib
 import dataclasses
-import importlib
 import io
 import json
 from copy import deepcopy
@@ -11,15 +10,13 @@ from copy import deepcopy
 import numpy as np
 import pytest
 import torch
-import typer
 
 import zoo.cli
 from benchmarks import subnet_eval
-from scarlet.commands.search import search
-from scarlet.extraction.inherited import inherited_model
+from scarlet.experiments.front import FrontExperiment
 from scarlet.supernet.file import TrainedSupernet, load_supernet, save_supernet
 from zoo.data import load
-from zoo.export import load_model, run_models
+from zoo.export import load_model
 from zoo.population import Journal
 
 FEW = ("--population", 6, "--generations", 3, "--group", 4)
@@ -27,17 +24,8 @@ FEW = ("--population", 6, "--generations", 3, "--group", 4)
 
 @pytest.fixture
 def thriftnas(monkeypatch, tmp_path):
-    """Runs a command in this process, with this search on the command line whether or not it is installed."""
-    app, own = typer.Typer(), typer.Typer()
-    own.callback()(lambda: None)
-    own.command()(search)
-    app.add_typer(own, name="scarlet")
-    for group in zoo.cli.app.registered_groups:
-        if group.name != "scarlet":
-            app.registered_groups.append(group)
-    monkeypatch.setattr(zoo.cli, "app", app)
+    """Runs a command in this process."""
     monkeypatch.setenv("THRIFTNAS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(run_models, "extraction", lambda identity: inherited_model)
 
     def call(*arguments):
         out, err = io.StringIO(), io.StringIO()
@@ -53,7 +41,7 @@ def test_a_search_ends_with_a_front_and_says_how_to_export(thriftnas, table, tmp
     assert (code, err) == (0, "")
     assert out.rstrip().splitlines()[-1].startswith("Models: thriftnas run export")
     assert (tmp_path / "run" / "front.html").exists()
-    code, out, _ = thriftnas("run", "export", tmp_path / "run", "--count", 2, "--json")
+    code, out, _ = thriftnas("run", "export", tmp_path / "run", "--models", 2, "--json")
     assert code == 0
     assert json.loads(out)["objectives"] == ["max accuracy", "min macs", "max params"]
     assert digest(tmp_path / "run")
@@ -62,27 +50,20 @@ def test_a_search_ends_with_a_front_and_says_how_to_export(thriftnas, table, tmp
 def test_an_interrupted_search_ends_with_the_same_records(thriftnas, table, tmp_path, monkeypatch, digest):
     command = ("scarlet", "search", "--table", table, *FEW, "--limit", "accuracy>=0.4")
     assert thriftnas(*command, "--out", tmp_path / "whole")[0] == 0
-    module = importlib.import_module("scarlet.commands.search")  # the package's attribute is the command
-    real = module.table_source
-    left = iter(range(3))
+    real, left = FrontExperiment.evaluator, iter(range(3))
 
     def torn(*arguments):
-        source = real(*arguments)
+        evaluator = real(*arguments)
 
-        def make(payload):
-            evaluator = source.make(payload)
+        def evaluate(jobs):
+            if next(left, None) is None:
+                raise KeyboardInterrupt
+            return evaluator(jobs)
 
-            def evaluate(jobs):
-                if next(left, None) is None:
-                    raise KeyboardInterrupt
-                return evaluator(jobs)
-
-            return evaluate
-
-        return type(source)(**{name: getattr(source, name) for name in source.__slots__} | {"make": make})
+        return evaluate
 
     with monkeypatch.context() as patch:
-        patch.setattr(module, "table_source", torn)
+        patch.setattr(FrontExperiment, "evaluator", torn)
         assert thriftnas(*command, "--out", tmp_path / "parts")[0] == 130
     assert Journal.open(tmp_path / "parts", readonly=True).counts()["done"] == 12
     assert thriftnas(*command, "--out", tmp_path / "parts")[0] == 0
@@ -153,7 +134,7 @@ def trained(supernet, tmp_path):
         for i in range(20):
             pixels = rng.integers(0, 64, (8, 8, 3), dtype=np.uint8) + np.uint8(60 * label)
             Image.fromarray(pixels).save(tmp_path / "photos" / f"class{label}" / f"{i:02}.png")
-    images = load(f"imagefolder:{tmp_path / 'photos'}", resolution=8, seed=3, cache=tmp_path / "cache")
+    images = load(f"imagefolder:{tmp_path / 'photos'}", resolution=8, seed=3, root=tmp_path / "cache")
     network = deepcopy(supernet("nas-bench-macro", dtype=torch.float32))
     held = TrainedSupernet(
         network=network, classes=images.classes, mean=images.mean, std=images.std,
@@ -176,7 +157,7 @@ def test_a_search_on_inherited_weights_and_its_models(thriftnas, trained):
     records, trials = journal.records(), journal.trials()
     assert all({"accuracy", "loss", "macs", "params"} <= set(record.metrics) for record in records.values())
     journal.close()
-    code, out, err = thriftnas("run", "export", trained / "run", "--count", 2, "--format", "json,state", "--json")
+    code, out, err = thriftnas("run", "export", trained / "run", "--models", 2, "--format", "json,state", "--json")
     assert code == 0, err
     for model in json.loads(out)["models"]:
         assert model["weights"]["notes"]["weights"] == "inherited"
@@ -186,12 +167,12 @@ def test_a_search_on_inherited_weights_and_its_models(thriftnas, trained):
 
 def test_models_of_a_recalibrated_search_are_as_accurate_as_it_measured(thriftnas, trained, monkeypatch):
     monkeypatch.chdir(trained)
-    more = ("--recalibration", 30, "--out", "run")
+    more = ("--recalibrate", 30, "--out", "run")
     assert thriftnas(*command(trained, *more), "--data", "imagefolder:photos")[0] == 0
     (trained / "elsewhere").mkdir()
     monkeypatch.chdir(trained / "elsewhere")  # where the images were is known all the same
     run = trained / "run"
-    code, out, err = thriftnas("run", "export", run, "--count", 2, "--format", "state", "--json")
+    code, out, err = thriftnas("run", "export", run, "--models", 2, "--format", "state", "--json")
     assert code == 0, err
     images = load("imagefolder:../photos", resolution=8, seed=3)
     for model in json.loads(out)["models"]:
@@ -238,7 +219,7 @@ def test_a_model_that_is_not_what_was_measured_comes_with_a_warning(thriftnas, t
 
 
 def test_more_images_to_recalibrate_on_than_there_are_leave_no_run(thriftnas, trained):
-    code, _, err = thriftnas(*command(trained, "--recalibration", 999, "--out", trained / "run"))
+    code, _, err = thriftnas(*command(trained, "--recalibrate", 999, "--out", trained / "run"))
     assert code == 2
     assert "training images to recalibrate on, got 999" in err
     assert err.count("\n") == 1

@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 import torch
 
+from scarlet.evaluation import subnets
 from scarlet.evaluation.subnets import ROLE, Inheritance, make_subnet_evaluator
-from scarlet.evaluation.tree import CHUNK, evaluate_paths, subnets
+from scarlet.evaluation.tree import CHUNK, evaluate_paths
 from scarlet.supernet.file import TrainedSupernet, supernet_bytes
 from zoo.data.augmentation import prepare
 from zoo.population import FixedList, Job, Journal, Manager, ProxySetting, SerialExecutor, Trial

@@ -27,8 +27,8 @@ from zoo.population import Job, ProxySetting, Trial
 from zoo.spaces import Skeleton
 from zoo.training import Precision, Recipe, TrainingSetup
 from zoo.training.distributed import ALONE, joined_ranks
+from zoo.training.epoch import Examples, Stage
 from zoo.training.retraining import Retraining
-from zoo.training.trainer import Examples, Stage
 
 FORM = SupernetForm(space="nas-bench-macro")
 RECIPE = Recipe(batch=16, lr=0.05, weight_decay=1e-2, smoothing=0.1)

@@ -16,8 +16,8 @@ from zoo.spaces.cell_space import CellSpace
 from zoo.training import Precision, Recipe, captured
 from zoo.training.captured import CapturedStep
 from zoo.training.cotraining import make_program, train_together
+from zoo.training.epoch import Examples, Stage
 from zoo.training.step import train_step
-from zoo.training.trainer import Examples, Stage
 
 RECIPE = Recipe(batch=8, lr=0.1)
 

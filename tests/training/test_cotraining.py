@@ -18,7 +18,7 @@ from zoo.spaces import CELL_SPACES, Cell, CellGenotype, Edge, Skeleton
 from zoo.training import Precision, Recipe, TrainingEvaluator, TrainingSetup, evaluator
 from zoo.training.checkpoint import read_tensors
 from zoo.training.cotraining import LARGEST_MAP, prefers_program, train_together
-from zoo.training.trainer import Stage
+from zoo.training.epoch import Stage
 
 SKELETON = Skeleton(channels=3, cells=3, resolution=8, classes=3)
 

@@ -23,7 +23,8 @@ from zoo.population import Job, Outcome, ProxySetting, Record, Trial
 from zoo.spaces import Cell, CellGenotype, Edge, Skeleton
 from zoo.training import Precision, Recipe, TrainingEvaluator, TrainingSetup
 from zoo.training.distributed import ALONE, ProcessGroup, ProcessGroupExecutor, joined_ranks, process_place
-from zoo.training.trainer import Examples, Stage, evaluate, make_optimizer, train_stage
+from zoo.training.epoch import Examples, Stage
+from zoo.training.trainer import evaluate, make_optimizer, train_stage
 
 SIZE = 2
 DOUBLE = Precision(dtype="float64")

@@ -11,16 +11,10 @@ from zoo.networks import build_network
 from zoo.population import Job, Journal, Manager, Outcome, ProxySetting, Record, SerialExecutor, Trial, WeightStore
 from zoo.spaces import DARTS, PUBLISHED, Skeleton
 from zoo.training import Precision, Recipe, TrainingSetup
+from zoo.training.epoch import Examples, Stage, batch_slices
 from zoo.training.originals import ORIGINALS
 from zoo.training.retraining import Retraining
-from zoo.training.trainer import (
-    Examples,
-    Stage,
-    batch_slices,
-    learning_rate,
-    make_optimizer,
-    train_stage,
-)
+from zoo.training.trainer import learning_rate, make_optimizer, train_stage
 
 SETTING = ProxySetting(0, 0, 0, 4)
 GENOTYPES = [DARTS.sample(np.random.default_rng(seed)) for seed in range(3)]

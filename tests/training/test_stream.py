@@ -15,8 +15,8 @@ from zoo.population import Job, ProxySetting, Trial
 from zoo.spaces import PUBLISHED, Skeleton
 from zoo.training import Recipe, TrainingSetup
 from zoo.training.distributed import ProcessGroup
+from zoo.training.epoch import Stage
 from zoo.training.stream import StreamEvaluator
-from zoo.training.trainer import Stage
 
 SIDE = 8
 SETUP = TrainingSetup(
@@ -54,7 +54,7 @@ def read(stream: ImageStream, numbers: np.ndarray, loaders: int = 0) -> tuple[to
 @pytest.mark.parametrize(("train", "validation"), [(None, None), (20, 7)])
 def test_a_stream_has_the_splits_pixels_and_statistics_of_the_image_set(folder, tmp_path, train, validation):
     name = f"imagefolder:{folder}"
-    held = load(name, resolution=SIDE, train=train, validation=validation, seed=3, cache=tmp_path)
+    held = load(name, resolution=SIDE, train=train, validation=validation, seed=3, root=tmp_path)
     stream = open_stream(name, resolution=SIDE, train=train, validation=validation, seed=3)
     assert (stream.classes, stream.mean, stream.std, stream.flip) == (held.classes, held.mean, held.std, held.flip)
     for part in ("train", "validation", "test"):

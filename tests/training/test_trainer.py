@@ -14,7 +14,8 @@ from zoo.networks import build_network
 from zoo.networks.cell_network import CellNetwork
 from zoo.spaces import PUBLISHED, Skeleton
 from zoo.training import Diverged, Precision, Recipe
-from zoo.training.trainer import EVALUATION_BATCH, Examples, Stage, evaluate, learning_rate, make_optimizer, train_stage
+from zoo.training.epoch import Examples, Stage
+from zoo.training.trainer import EVALUATION_BATCH, evaluate, learning_rate, make_optimizer, train_stage
 
 SKELETON = Skeleton(channels=2, cells=3, resolution=8, classes=3)
 DOUBLE = Precision(dtype="float64")
@@ -154,7 +155,7 @@ def test_every_image_is_used_once_an_epoch_in_another_order(monkeypatch: pytest.
         seen.extend(images[:, 0, 0, 0].tolist())
         return augment(images, *rest)
 
-    monkeypatch.setattr("zoo.training.trainer.augment", recorded)
+    monkeypatch.setattr("zoo.training.epoch.augment", recorded)
     train_stage(net, make_optimizer(net, recipe), data, recipe, DOUBLE, stage(0, 2, 2))
     first, second = seen[:24], seen[24:]
     assert sorted(first) == sorted(second) == list(range(24))

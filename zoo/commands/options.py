@@ -47,7 +47,9 @@ def _workers(text: str, *names: str) -> Any:
 class Images:
     """Which images."""
 
-    data: Annotated[str, _data("digits, cifar10, cifar100, svhn, fashion-mnist, or imagefolder:DIR.")] = "digits"
+    data: Annotated[str, _data("digits, cifar10, cifar100, svhn, fashion-mnist, imagefolder:DIR, or of a plug-in.")] = (
+        "digits"
+    )
     train: Annotated[int | None, _data("Training images in total, class-balanced; all by default.")] = None
     validation: Annotated[int | None, _data("Validation images, taken from training; a fifth by default.", "--val")] = (
         None

@@ -73,17 +73,17 @@ def report(
     as_json: opt.Json = False,
 ) -> None:
     """Write the report of a run as far as it is: tables and a page."""
-    from importlib.metadata import entry_points
-
     from zoo.experiments.run import Run
+    from zoo.plugins import plugin
 
     if metric not in (None, "accuracy", "balanced_accuracy"):
         raise ValueError(f"metric must be accuracy or balanced_accuracy, got {metric!r}")
     if target is not None and not 0 < target < 1:
         raise ValueError(f"the target must lie between 0 and 1, got {target:g}")
     found, console = Run.open(run), Console(stderr=as_json)
-    for hook in entry_points(group="thriftnas.reports", name=found.kind):  # of searches that are no experiments
-        hook.load()(run, console, as_json)
+    hook = plugin("thriftnas.reports", found.kind, "report")  # of searches that are no experiments
+    if hook is not None:
+        hook.held(run, console, as_json)
         return
     written = found.report() if target is None and metric is None else _of_study(found, target, metric)
     written.write(run)

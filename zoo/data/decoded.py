@@ -3,7 +3,6 @@
 import hashlib
 import logging
 import os
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -16,6 +15,7 @@ from numpy.typing import NDArray
 
 from zoo.data.picture import decode_picture
 from zoo.data.pool import Progress
+from zoo.files import draft
 
 SCHEMA = 1  # raise it when the same file decodes to other pixels
 _CHUNK = 64  # files per task: small enough for a smooth progress bar on large photographs
@@ -94,24 +94,15 @@ def _store(cache: Path, key: str, shape: tuple[int, ...], chunks: Iterator[NDArr
     """Write `KEY-DIGEST.npy` under a temporary name, rename it, map it. Raises OSError where that fails."""
     cache.mkdir(parents=True, exist_ok=True)
     _sweep(cache)
-    handle, temporary = tempfile.mkstemp(dir=cache, prefix=_PARTIAL)
-    try:
-        digest = hashlib.sha256()
-        # Written, not memory-mapped: on a full disk a write raises OSError, a mapped page kills the process.
-        with os.fdopen(handle, "wb") as file:
-            np.lib.format.write_array_header_1_0(file, {"descr": "|u1", "fortran_order": False, "shape": shape})
-            for pixels in chunks:
-                digest.update(pixels.data)
-                file.write(pixels.data)
-            file.flush()
-            os.fsync(file.fileno())
-        path = cache / f"{key}-{digest.hexdigest()[:16]}.npy"
-        os.replace(temporary, path)
-    except BaseException:
-        with suppress(OSError):
-            os.unlink(temporary)
-        raise
-    mapped: NDArray[np.uint8] = np.load(path, mmap_mode="r", allow_pickle=False)
+    digest = hashlib.sha256()
+    # Written, not memory-mapped: on a full disk a write raises OSError, a mapped page kills the process.
+    with draft(cache / f"{key}.npy", sync=True, shared=_PARTIAL) as new:
+        np.lib.format.write_array_header_1_0(new.file, {"descr": "|u1", "fortran_order": False, "shape": shape})
+        for pixels in chunks:
+            digest.update(pixels.data)
+            new.file.write(pixels.data)
+        new.path = cache / f"{key}-{digest.hexdigest()[:16]}.npy"
+    mapped: NDArray[np.uint8] = np.load(new.path, mmap_mode="r", allow_pickle=False)
     return mapped
 
 

@@ -15,12 +15,13 @@ from numpy.typing import NDArray
 from zoo.data.decoded import default_cache
 from zoo.data.folder import hold_out, open_folder
 from zoo.data.image_set import ImageSet, Split, balanced_prefix, channel_statistics, split_off
+from zoo.data.plugged import added_names, added_pool
 from zoo.data.pool import Pool, Progress, check_memory
+from zoo.data.resizing import resize
+from zoo.purposes import TRAIN_CHOICE, VALIDATION_SPLIT
 
 SOURCES = ("digits", "cifar10", "cifar100", "svhn", "fashion-mnist", "imagefolder:DIR")
-VALIDATION_SPLIT, TRAIN_CHOICE = 20211, 20212  # purposes of default_rng((seed, purpose))
 FOLDER = "imagefolder:"
-_RESIZE_CHUNK = 2048  # images resized at once: bounds the temporary floats
 _DIGITS = tuple(str(digit) for digit in range(10))
 
 
@@ -32,18 +33,20 @@ def load(
     validation: int | None = None,
     seed: int = 0,
     root: Path | None = None,
-    cache: Path | None = None,
     download: bool = True,
     progress: Progress | None = None,
 ) -> ImageSet:
-    """The image set of that name (see SOURCES), square, its images resized once, antialiased bilinear.
+    """The image set of that name, square, its images resized once, antialiased bilinear.
 
-    resolution: pixels a side; None: digits 16, fashion-mnist 28, the others 32. train, validation: images in
-    total, class-balanced, chosen by `seed`; None: all that remain, and one fifth of the training images.
+    The name is one of SOURCES, or that of an installed package's data set (see :mod:`zoo.data.plugged`).
+
+    resolution: pixels a side; None: digits 16, fashion-mnist 28, the others of SOURCES 32, an added data set the
+    height of its images. train, validation: images in total, class-balanced, chosen by `seed`; None: all that
+    remain, and one fifth of the training images.
     Validation comes out of the training images unless a folder has its own; the test split depends on neither
     the seed nor the counts. root: where downloads are kept, by default $THRIFTNAS_DATA or
-    ~/.cache/thriftnas/data. cache: where decoded folders are kept, by default $THRIFTNAS_CACHE or
-    ~/.cache/thriftnas/decoded. progress(done, total) is called while images are decoded.
+    ~/.cache/thriftnas/data, and where decoded folders are, by default $THRIFTNAS_CACHE or ~/.cache/thriftnas/decoded.
+    progress(done, total) is called while images are decoded.
 
     Raises ValueError, one line with what was expected and got: unknown name, count out of range, folder or
     image that cannot be read, download that failed, too little memory.
@@ -53,7 +56,7 @@ def load(
             raise ValueError(f"{option}: expected a positive number, got {value}")
     if seed < 0:
         raise ValueError(f"seed: expected 0 or more, got {seed}")
-    pool = _open(name, root=root, cache=cache, download=download, progress=progress)
+    pool = _open(name, root=root, download=download, progress=progress)
     return image_set(name, pool, resolution=resolution, train=train, validation=validation, seed=seed)
 
 
@@ -90,35 +93,24 @@ def image_set(
     )
 
 
-def resize(images: NDArray[np.uint8], resolution: int) -> NDArray[np.uint8]:
-    """uint8 (N, C, H, W) → uint8 (N, C, resolution, resolution), antialiased bilinear, rounded to nearest."""
-    if images.shape[2:] == (resolution, resolution):
-        return images
-    import torch  # here, as below: who only divides images does without the seconds it takes
-    from torch.nn import functional
-
-    resized = np.empty((*images.shape[:2], resolution, resolution), dtype=np.uint8)
-    for start in range(0, len(images), _RESIZE_CHUNK):
-        pixels = torch.from_numpy(images[start : start + _RESIZE_CHUNK]).float()
-        pixels = functional.interpolate(pixels, size=(resolution, resolution), mode="bilinear", antialias=True)
-        resized[start : start + _RESIZE_CHUNK] = pixels.round_().clamp_(0, 255).to(torch.uint8).numpy()
-    return resized
-
-
 def default_root() -> Path:
     """Where downloads are kept: $THRIFTNAS_DATA, or a folder in the user's cache."""
     return Path(os.environ.get("THRIFTNAS_DATA") or Path.home() / ".cache" / "thriftnas" / "data")
 
 
-def _open(name: str, *, root: Path | None, cache: Path | None, download: bool, progress: Progress | None) -> Pool:
+def _open(name: str, *, root: Path | None, download: bool, progress: Progress | None) -> Pool:
+    if name.startswith(FOLDER) and name != FOLDER:
+        directory = Path(name.removeprefix(FOLDER)).expanduser()
+        return open_folder(directory, cache=root or default_cache(), progress=progress)
+    added = added_pool(name, SOURCES)
+    if added is not None:
+        return added
     if name == "digits":
         return _digits()
     if name in _ARCHIVES:
         return _archive(name, root or default_root(), download)
-    if name.startswith(FOLDER) and name != FOLDER:
-        directory = Path(name.removeprefix(FOLDER)).expanduser()
-        return open_folder(directory, cache=cache or default_cache(), progress=progress)
-    raise ValueError(f"data set: expected {', '.join(SOURCES[:-1])} or {SOURCES[-1]}, got {name!r}")
+    known = [*SOURCES[:-1], *added_names()]
+    raise ValueError(f"data set: expected {', '.join(known)} or {SOURCES[-1]}, got {name!r}")
 
 
 def divide(

@@ -21,9 +21,8 @@ from zoo.data.folder import open_folder
 from zoo.data.image_set import balanced_prefix, channel_statistics
 from zoo.data.picture import decode_picture, open_picture
 from zoo.data.sources import FOLDER, divide
+from zoo.purposes import STREAM_STATISTICS
 
-STATISTICS = 20231
-"""Purpose of the stream that chooses the images whose mean and deviation stand for all."""
 STATISTICS_IMAGES = 1000
 
 AREA, RATIO, ATTEMPTS = (0.08, 1.0), (3 / 4, 4 / 3), 10
@@ -78,7 +77,7 @@ def open_stream(
     directory = Path(name.removeprefix(FOLDER)).expanduser()
     pool = open_folder(directory, cache=default_cache())
     train_indices, validation_indices = divide(pool, train, validation, seed)
-    rng = np.random.default_rng((seed, STATISTICS))
+    rng = np.random.default_rng((seed, STREAM_STATISTICS))
     labels = pool.labels[train_indices]
     sample = train_indices[balanced_prefix(labels, min(STATISTICS_IMAGES, len(labels)), rng)]
     mean, std = channel_statistics(

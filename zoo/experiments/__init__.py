@@ -1,7 +1,7 @@
 """What a run is: the experiment, its execution, and the run to look at."""
 
 from zoo.experiments.execution import execute, resume
-from zoo.experiments.experiment import GROUP, Experiment, experiment_kind
+from zoo.experiments.experiment import EXPERIMENTS, Experiment, experiment_kind
 from zoo.experiments.progress import Bar, Listener, Progress
 from zoo.experiments.report import Report
 from zoo.experiments.resources import Resources
@@ -10,7 +10,7 @@ from zoo.experiments.source import HeldSource, ImageSource, Source
 from zoo.experiments.table_source import TableSource
 
 __all__ = [
-    "GROUP",
+    "EXPERIMENTS",
     "Bar",
     "Experiment",
     "HeldSource",

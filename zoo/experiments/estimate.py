@@ -12,6 +12,9 @@ from zoo.spaces.skeleton import Skeleton
 if TYPE_CHECKING:
     from zoo.data.image_set import ImageSet
 
+JOURNAL_BYTES = 2_500
+"""What a trial and its record take in the journal, about."""
+
 FLOOR = 100_000
 """MACs an image that stand for what the smallest networks cost in dispatch alone."""
 

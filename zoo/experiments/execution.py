@@ -16,7 +16,7 @@ from zoo.experiments.resources import Resources
 from zoo.experiments.run import FINISHED, OPTIONS, RESOURCES, SOURCE, Run
 from zoo.experiments.source import Source
 from zoo.population.executor import Executor, LazyExecutor
-from zoo.population.journal import Journal
+from zoo.population.journal import FILE, Journal
 from zoo.population.manager import Manager
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Record, Trial
@@ -139,7 +139,7 @@ def _opened(
     Raises:
         ValueError: if the folder holds something else, another run, or more networks; it is unchanged then.
     """
-    journal = Journal.create(folder, experiment.identity())
+    journal = Journal.create(folder, _continued_identity(folder, experiment))
     try:
         models = getattr(experiment, "models", None)
         if models is not None:
@@ -158,6 +158,17 @@ def _opened(
         journal.close()
         raise
     return journal
+
+
+def _continued_identity(folder: Path, experiment: Experiment) -> dict[str, Any]:
+    """The experiment's identity, of the version that the folder's run has where that one can be continued."""
+    identity = experiment.identity()
+    if (folder / FILE).exists():
+        with Run(folder).journal() as journal:
+            held = journal.identity.get("strategy", {}).get("version")
+        if held in experiment.continues:
+            identity["strategy"]["version"] = held
+    return identity
 
 
 def _grown(experiment: Experiment, journal: Journal) -> Experiment:
@@ -212,7 +223,11 @@ class _Drive:
         """
         workers = LazyExecutor(executor, self._announce)
         try:
-            return self._manager.run(workers, listen=self._note, stop=over)
+            finished = self._manager.run(workers, listen=self._note, stop=over)
+            if finished and workers.started:
+                self._done = self._experiment.total(self._strategy)  # a run may cost less than it might have
+                self._announce()
+            return finished
         finally:
             if workers.started:
                 self._journal.set("sessions", [*(self._journal.get("sessions") or []), workers.session()])

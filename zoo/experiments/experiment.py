@@ -5,13 +5,13 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from zoo.experiments.codec import decode, encode
 from zoo.experiments.estimate import Estimate
 from zoo.experiments.report import Report
 from zoo.experiments.source import Source, image_source
+from zoo.plugins import names, plugin
 from zoo.population.journal import Journal
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Record, Trial
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from zoo.export.model import Model
     from zoo.training.distributed import ProcessGroup
 
-GROUP = "thriftnas.experiments"
+EXPERIMENTS = "thriftnas.experiments"
 """Entry-point group of kinds of runs: the name of a run's strategy, and its subclass of :class:`Experiment`."""
 
 Say = Callable[[str], None]
@@ -43,6 +43,8 @@ class Experiment(ABC):
     name: ClassVar[str]
     """Of the strategy; the entry point of the class in the group ``thriftnas.experiments`` has the same name."""
     version: ClassVar[int] = 1
+    continues: ClassVar[tuple[int, ...]] = ()
+    """Earlier versions whose runs this one continues: it asks for the same, and only notes more about it."""
     distributed: ClassVar[bool] = False
     """Whether one trial at a time is trained, by all processes that torchrun has started."""
     beside: ClassVar[tuple[str, ...]] = ("data", "group")
@@ -169,13 +171,15 @@ class Experiment(ABC):
         """
         return {}
 
-    @abstractmethod
     def report(self, run: "Run") -> Report:
-        """Tables and a page of the run as far as it is, from its journal alone.
+        """Tables and a page of the run as far as it is, from its journal alone: its trials, by default.
 
         Raises:
             ValueError: where nothing has been measured yet.
         """
+        from zoo.experiments.kinds.searched import search_report
+
+        return search_report(run)
 
     def weights(self, run: "Run") -> "Callable[[Trial, Record], Model]":
         """What gives the networks of trials with the weights they were measured with, where the run still can.
@@ -198,11 +202,10 @@ def experiment_kind(name: str) -> type[Experiment]:
     Raises:
         ValueError: if no installed package has it, or it cannot be loaded.
     """
-    known = {point.name: point for point in entry_points(group=GROUP)}
-    if name not in known:
-        raise ValueError(f"{name!r} is no kind of run that is installed here, expected {', '.join(sorted(known))}")
-    try:
-        found: type[Experiment] = known[name].load()
-    except Exception as error:  # somebody else's package: whatever is wrong with it
-        raise ValueError(f"runs of {name!r} cannot be read: {type(error).__name__}: {error}") from None
+    added = plugin(EXPERIMENTS, name, "kind of run")
+    if added is None:
+        raise ValueError(f"{name!r} is no kind of run that is installed here, expected {', '.join(names(EXPERIMENTS))}")
+    found = added.held
+    if not (isinstance(found, type) and issubclass(found, Experiment) and getattr(found, "name", None) == name):
+        raise ValueError(f"{added.title} must be a class of experiments with this name, got {found!r}")
     return found

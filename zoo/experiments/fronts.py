@@ -5,7 +5,7 @@ import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -106,11 +106,18 @@ def deliver(run: Run, wanted: Wanted, folder: Path) -> dict[str, Any]:
 
 
 def inherited(run: Run) -> "Callable[[Trial, Record], Model]":
-    """The networks of trials, by the run's experiment, or by a search that only names itself in thriftnas.models."""
+    """The networks of trials, by the run's experiment, or by a search that only names itself in thriftnas.models.
+
+    What the run is matters only once a network is asked for: models can be chosen without it.
+    """
     from zoo.export.run_models import extraction
 
-    extract = extraction(run.kind)
-    return run.experiment.weights(run) if extract is None else partial(extract, run.folder)
+    @cache
+    def of_run() -> "Callable[[Trial, Record], Model]":
+        extract = extraction(run.kind)
+        return run.experiment.weights(run) if extract is None else partial(extract, run.folder)
+
+    return lambda trial, record: of_run()(trial, record)
 
 
 def _no_weights(row: int) -> "Model":

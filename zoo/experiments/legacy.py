@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo.data.sources import FOLDER
 from zoo.population.journal import Journal
 
 DEFAULT_DATA: Mapping[tuple[str, str], str] = {("zoo", "study"): "digits", ("zoo", "build"): "digits"}
 """Images of commands that were called without ``--data``; all others had cifar10."""
-FOLDER = "imagefolder:"
 
 
 def options(journal: Journal) -> dict[str, Any]:

@@ -92,7 +92,7 @@ class Bar(Listener):
     def progressed(self, progress: Progress) -> None:
         """Move the bar; name a trial that failed."""
         self._stop(self._loading)
-        self._bar.update(self._task, completed=progress.done, total=progress.total, done=progress.trials)
+        self._bar.update(self._task, completed=progress.done, total=progress.total or None, done=progress.trials)
         self._bar.start()
         trial, record = progress.trial, progress.record
         if trial is not None and record is not None and not record.ok:

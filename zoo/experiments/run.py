@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.experiments import legacy
-from zoo.experiments.experiment import Experiment, experiment_kind
+from zoo.experiments.experiment import EXPERIMENTS, Experiment, experiment_kind
 from zoo.experiments.report import Report
 from zoo.experiments.resources import Resources
 from zoo.experiments.source import Source
+from zoo.plugins import names
 from zoo.population.journal import Journal
 from zoo.population.trial import Record, Trial
 
@@ -229,9 +230,17 @@ class Run:
     def report(self) -> Report:
         """Tables and a page of the run as far as it is; ``write(run.folder)`` puts them beside the journal.
 
+        Of a search that is no experiment, the front.
+
         Raises:
             ValueError: where nothing has been measured yet.
         """
+        from zoo.population.run_front import has_front
+
+        if has_front(self.identity) and self.kind not in names(EXPERIMENTS):
+            from zoo.experiments.fronts import front_report
+
+            return front_report(self)
         return self.experiment.report(self)
 
     def facts(self) -> dict[str, Any]:

@@ -5,12 +5,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 
+from zoo.data.sources import FOLDER
+
 if TYPE_CHECKING:
     from zoo.data.image_set import ImageSet
     from zoo.data.stream import ImageStream
     from zoo.experiments.experiment import Experiment
 
-FOLDER = "imagefolder:"
 Loading = Callable[[int, int], None]
 """Hears how many pictures of how many are decoded."""
 

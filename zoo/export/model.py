@@ -5,7 +5,6 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,6 +13,7 @@ import torch
 from torch import Tensor
 
 from zoo.data.augmentation import prepare
+from zoo.files import write_bytes
 from zoo.networks.chain_network import ChainNetwork
 from zoo.networks.network import Network, build_any
 from zoo.spaces.genotype import Genotype, genotype_from_dict
@@ -87,14 +87,7 @@ def save_model(model: Model, path: Path) -> None:
     }
     buffer = io.BytesIO()
     torch.save({"schema": SCHEMA, "facts": json.dumps(facts), "weights": weights}, buffer)
-    temporary = path.with_name(f".{path.name}.new")
-    try:
-        temporary.write_bytes(buffer.getvalue())
-        temporary.replace(path)
-    except BaseException:
-        with suppress(OSError):
-            temporary.unlink()
-        raise
+    write_bytes(path, buffer.getvalue())
 
 
 def load_model(path: Path, device: str = "cpu") -> Model:

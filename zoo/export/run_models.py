@@ -1,15 +1,15 @@
 """The models of a run: trained again elsewhere, kept by the run itself, or taken out of what its search trained."""
 
 from collections.abc import Callable, Iterable
-from importlib.metadata import entry_points
 from pathlib import Path
 
 from zoo.export.delivery import Weights
 from zoo.export.model import NAME, Model, load_model
+from zoo.plugins import plugin
 from zoo.population.run_front import RunFront
 from zoo.population.trial import Record, Trial
 
-GROUP = "thriftnas.models"
+EXTRACTIONS = "thriftnas.models"
 """Entry-point group: by the name of a run's strategy an :data:`Extraction`."""
 
 Extraction = Callable[[Path, Trial, Record], Model]
@@ -27,12 +27,13 @@ def kept_model(folder: Path) -> Model | None:
 
 
 def extraction(kind: str) -> Extraction | None:
-    """What takes networks out of a run of a search that is no experiment; None where its search offers nothing."""
-    for point in entry_points(group=GROUP):
-        if point.name == kind:
-            found: Extraction = point.load()
-            return found
-    return None
+    """What takes networks out of a run of a search that is no experiment; None where its search offers nothing.
+
+    Raises:
+        ValueError: if it cannot be loaded.
+    """
+    found = plugin(EXTRACTIONS, kind, "source of models")
+    return None if found is None else found.held
 
 
 def weights_of(

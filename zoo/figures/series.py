@@ -54,19 +54,18 @@ def series_svg(
     xlabel: str,
     ylabel: str,
     description: str,
-    percent: bool = True,
+    shares: str = "y",
     levels: Sequence[Level] = (),
     marks: Sequence[Mark] = (),
-    xpercent: bool = False,
-    width: float = WIDE,
-    height: float = 420.0,
+    size: tuple[float, float] = (WIDE, 420.0),
 ) -> str:
-    """The series with a legend, horizontal levels and vertical marks; `percent`: y values are shares (`xpercent`: x).
+    """The series with a legend, horizontal levels and vertical marks; values on the axes in `shares` are shares.
 
     Equal input gives equal text; any text may be anything.
     """
-    frame = _frame(series, levels, marks, (width, height))
-    parts = [grid(frame, xlabel, ylabel, percent=percent, xpercent=xpercent)]
+    (width, height), percent = size, "y" in shares
+    frame = _frame(series, levels, marks, size)
+    parts = [grid(frame, xlabel, ylabel, percent=percent, xpercent="x" in shares)]
     parts += [_mark(frame, mark, row) for mark, row in zip(marks, cycle((0, 1)), strict=False)]
     share = _share(series)
     for number, one in enumerate(series):

@@ -3,8 +3,9 @@
 What this package offers is imported when it is asked for: a trial can be read without the journal's libraries.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoo.lazy import lazily
 
 if TYPE_CHECKING:
     from zoo.population.executor import Executor, SerialExecutor
@@ -35,28 +36,25 @@ __all__ = [
     "parse_grid",
 ]
 
-_PLACES = {
-    "Evaluator": "trial",
-    "Executor": "executor",
-    "FixedList": "strategy",
-    "GenotypeSequence": "strategy",
-    "Job": "trial",
-    "Journal": "journal",
-    "Manager": "manager",
-    "Outcome": "trial",
-    "ProxySetting": "proxy",
-    "RandomSearch": "strategy",
-    "Record": "trial",
-    "SerialExecutor": "executor",
-    "Strategy": "strategy",
-    "Trial": "trial",
-    "WeightStore": "weights",
-    "acceleration": "proxy",
-    "parse_grid": "proxy",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "Evaluator": "trial",
+        "Executor": "executor",
+        "FixedList": "strategy",
+        "GenotypeSequence": "strategy",
+        "Job": "trial",
+        "Journal": "journal",
+        "Manager": "manager",
+        "Outcome": "trial",
+        "ProxySetting": "proxy",
+        "RandomSearch": "strategy",
+        "Record": "trial",
+        "SerialExecutor": "executor",
+        "Strategy": "strategy",
+        "Trial": "trial",
+        "WeightStore": "weights",
+        "acceleration": "proxy",
+        "parse_grid": "proxy",
+    },
+)

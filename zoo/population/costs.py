@@ -176,8 +176,7 @@ class CostedEvaluator:
         for record, weights in self.evaluator(jobs):
             genotype = chains[record.index]
             if record.ok and isinstance(genotype, ChainGenotype):
-                priced = costs_of(self.costs, genotype)
-                record = dataclasses.replace(record, metrics={**priced, **record.metrics})
+                record = dataclasses.replace(record, metrics=with_costs(self.costs, genotype, record.metrics))
             outcomes.append((record, weights))
         return outcomes
 
@@ -186,3 +185,10 @@ def costs_of(costs: Costs, genotype: ChainGenotype) -> dict[str, float]:
     """Every price of one chain."""
     found = costs(np.array([genotype.choices], dtype=np.int64))
     return {name: float(values[0]) for name, values in found.items()}
+
+
+def with_costs(costs: Costs, genotype: ChainGenotype, metrics: Mapping[str, float]) -> dict[str, float]:
+    """The metrics of a chain and every price that they lack; what they have is neither counted again nor changed."""
+    parts = costs.parts if isinstance(costs, JointCosts) else (costs,)
+    lacking = [part for part in parts if not set(part.names) <= set(metrics)]
+    return {name: value for part in lacking for name, value in costs_of(part, genotype).items()} | dict(metrics)

@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from zoo.population.front import Limit, Losses, Numbers, Objective, front, hypervolume, losses_of
 from zoo.population.journal import Journal
+from zoo.population.objectives import complete
 from zoo.population.trial import Record, Trial
 from zoo.spaces.genotype import SpaceGenotype
 
@@ -53,7 +54,7 @@ class RunFront:
 
     def frame(self) -> "pd.DataFrame":
         """A row per network with its metrics, and whether it is on the front."""
-        import pandas as pd
+        import pandas as pd  # as in the journal: who only asks whether there is a front does without
 
         rows = []
         on_front = set(self.front.tolist())
@@ -108,7 +109,8 @@ def read_front(
     """The front of a run as far as it is.
 
     Of runs that train networks at several settings only the longest training at the least reduced setting counts. A
-    supernet is no network.
+    supernet is no network. Metrics that installed packages add (:mod:`zoo.population.objectives`) are computed where
+    they were not recorded.
 
     Args:
         journal: of the run.
@@ -130,6 +132,7 @@ def read_front(
                 "with thriftnas zoo train"
             )
         raise ValueError("the run has measured no network completely yet")
+    records = complete(trials, records, [*(one.metric for one in wanted), *(limit.metric for limit in kept)])
     metrics = [record.metrics for record in records]
     for limit in kept:
         if any(limit.metric not in row for row in metrics):

@@ -7,12 +7,10 @@ import numpy as np
 
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
+from zoo.purposes import SAMPLED_NETWORKS
 from zoo.spaces.cell_space import CellSpace
 from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
-
-SAMPLING = 101
-"""Purpose of the random stream that draws genotypes; every use of randomness has a number of its own."""
 
 
 class Strategy(Protocol):
@@ -151,7 +149,7 @@ class GenotypeSequence:
         return self._drawn[index]
 
     def _draw(self, index: int) -> Genotype:
-        rng = np.random.default_rng((self._seed, index, SAMPLING))
+        rng = np.random.default_rng((self._seed, index, SAMPLED_NETWORKS))
         for _ in range(1000):
             genotype: Genotype = self._space.sample(rng)
             function = self._space.function_key(genotype)

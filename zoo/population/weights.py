@@ -1,10 +1,10 @@
 """Weights on the driver's disk: bytes stored under their own hash, and never parsed."""
 
 import hashlib
-import os
-import tempfile
 from collections.abc import Iterable
 from pathlib import Path
+
+from zoo.files import write_bytes
 
 
 class WeightStore:
@@ -27,16 +27,7 @@ class WeightStore:
         if self.get(name) is not None:
             return name
         self.folder.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=self.folder, prefix=".")
-        try:
-            with os.fdopen(handle, "wb") as file:
-                file.write(data)
-                file.flush()
-                os.fsync(file.fileno())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
+        write_bytes(path, data, sync=True)
         return name
 
     def get(self, name: str) -> bytes | None:

@@ -3,8 +3,9 @@
 What this package offers is imported when it is asked for: measures need neither pandas nor matplotlib. No torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoo.lazy import lazily
 
 if TYPE_CHECKING:
     from zoo.reliability.correlation import (
@@ -53,38 +54,35 @@ __all__ = [
     "write_report",
 ]
 
-_PLACES = {
-    "Design": "findings",
-    "Estimate": "interval",
-    "FactorLine": "findings",
-    "Findings": "findings",
-    "Recommendation": "recommendation",
-    "Score": "recommendation",
-    "SettingFinding": "findings",
-    "Study": "study",
-    "baselines_frame": "tables",
-    "bonett_wright": "interval",
-    "bootstrap": "interval",
-    "ceiling": "recommendation",
-    "entropy": "correlation",
-    "entropy_frame": "tables",
-    "find": "findings",
-    "findings_page": "report",
-    "kendall": "correlation",
-    "recommend": "recommendation",
-    "recommendation_dict": "tables",
-    "score": "recommendation",
-    "settings_frame": "tables",
-    "show_findings": "overview",
-    "spearman": "correlation",
-    "tolerant_spearman": "correlation",
-    "top_k_overlap": "correlation",
-    "undefined_because": "correlation",
-    "write_report": "report",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "Design": "findings",
+        "Estimate": "interval",
+        "FactorLine": "findings",
+        "Findings": "findings",
+        "Recommendation": "recommendation",
+        "Score": "recommendation",
+        "SettingFinding": "findings",
+        "Study": "study",
+        "baselines_frame": "tables",
+        "bonett_wright": "interval",
+        "bootstrap": "interval",
+        "ceiling": "recommendation",
+        "entropy": "correlation",
+        "entropy_frame": "tables",
+        "find": "findings",
+        "findings_page": "report",
+        "kendall": "correlation",
+        "recommend": "recommendation",
+        "recommendation_dict": "tables",
+        "score": "recommendation",
+        "settings_frame": "tables",
+        "show_findings": "overview",
+        "spearman": "correlation",
+        "tolerant_spearman": "correlation",
+        "top_k_overlap": "correlation",
+        "undefined_because": "correlation",
+        "write_report": "report",
+    },
+)

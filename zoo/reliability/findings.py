@@ -11,6 +11,7 @@ import pandas as pd
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting, training_macs
 from zoo.population.trial import Record
+from zoo.purposes import STUDY_INTERVALS
 from zoo.reliability.correlation import resampled_entropy
 from zoo.reliability.interval import Estimate, bootstrap
 from zoo.reliability.recommendation import Recommendation, Score, recommend, score
@@ -18,9 +19,6 @@ from zoo.reliability.study import REFERENCE
 from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, require_cells
 from zoo.spaces.skeleton import Skeleton
-
-INTERVALS = 501
-"""Purpose of the random stream that draws bootstrap resamples."""
 
 Metric = Literal["accuracy", "balanced_accuracy"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
@@ -144,7 +142,7 @@ def find(
     names = [str(setting) for setting in settings]
     scores = np.array([zoo.scores(setting) for setting in settings])
     validation = journal.get("data")["validation"]
-    rng = np.random.default_rng((design.seed, INTERVALS))
+    rng = np.random.default_rng((design.seed, STUDY_INTERVALS))
     measured = score(scores, zoo.targets, names, rng, validation_images=validation, resamples=resamples)
     answer = recommend(scores, zoo.targets, speed, names, rng, target=target, resamples=resamples)
     costs = [cost(genotype, original) for genotype in zoo.genotypes]

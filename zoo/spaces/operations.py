@@ -8,10 +8,11 @@ an :class:`Operation` of the kind "other".
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from importlib.metadata import entry_points
 from typing import Any, Literal
 
-GROUP = "thriftnas.operations"
+from zoo import plugins
+
+ADDED_OPERATIONS = "thriftnas.operations"
 
 Kind = Literal["none", "skip", "avg_pool", "max_pool", "conv", "sep_conv", "dil_conv", "rect_conv", "other"]
 
@@ -158,12 +159,12 @@ BUILT_IN = tuple(OPERATIONS)
 
 def known(name: str) -> bool:
     """Whether an operation of this name is here or in an installed package."""
-    return name in OPERATIONS or any(point.name == name for point in entry_points(group=GROUP))
+    return name in OPERATIONS or name in plugins.names(ADDED_OPERATIONS)
 
 
 def names() -> list[str]:
     """All names that :func:`known` knows: those of this package first."""
-    return [*BUILT_IN, *sorted({point.name for point in entry_points(group=GROUP)} - set(BUILT_IN))]
+    return [*BUILT_IN, *(name for name in plugins.names(ADDED_OPERATIONS) if name not in BUILT_IN)]
 
 
 def _added(name: str) -> Operation:
@@ -172,22 +173,17 @@ def _added(name: str) -> Operation:
     Raises:
         ValueError: if there is none of this name, it cannot be loaded, or its row lacks what is required.
     """
-    point = next((point for point in entry_points(group=GROUP) if point.name == name), None)
-    if point is None:
+    added = plugins.plugin(ADDED_OPERATIONS, name, "operation")
+    if added is None:
         raise ValueError(f"unknown operation {name!r}, expected one of {', '.join(names())}")
-    try:
-        found = point.load()
-    except Exception as error:  # whatever a stranger's module raises
-        reason = " ".join(str(error).split()) or type(error).__name__
-        raise ValueError(f"the operation {name!r} of {point.value} cannot be loaded: {reason}") from error
+    found = added.held
     if not isinstance(found, Operation):
-        raise ValueError(f"the operation {name!r} of {point.value} must be an Operation, got {type(found).__name__}")
+        raise ValueError(f"{added.title} must be an Operation, got {type(found).__name__}")
     if (found.name, found.kind) != (name, "other"):
         raise ValueError(
-            f"the operation {name!r} of {point.value} must have this name and the kind 'other', "
-            f"got {found.name!r} and {found.kind!r}"
+            f"{added.title} must have this name and the kind 'other', got {found.name!r} and {found.kind!r}"
         )
     for field, what in ((found.price, "cost rule"), (found.build, "builder"), (found.tint, "tint")):
         if not field:
-            raise ValueError(f"the operation {name!r} of {point.value} has no {what}, expected one")
+            raise ValueError(f"{added.title} has no {what}, expected one")
     return found

@@ -3,8 +3,9 @@
 What this package offers is imported when it is asked for, so that a recipe can be read without torch.
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from zoo.lazy import lazily
 
 if TYPE_CHECKING:
     from zoo.training.evaluator import TrainingEvaluator, make_evaluator
@@ -14,17 +15,14 @@ if TYPE_CHECKING:
 
 __all__ = ["Diverged", "Precision", "Recipe", "TrainingEvaluator", "TrainingSetup", "make_evaluator"]
 
-_PLACES = {
-    "Diverged": "trainer",
-    "Precision": "recipe",
-    "Recipe": "recipe",
-    "TrainingEvaluator": "evaluator",
-    "TrainingSetup": "setup",
-    "make_evaluator": "evaluator",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name not in _PLACES:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(import_module(f"{__name__}.{_PLACES[name]}"), name)
+__getattr__ = lazily(
+    __name__,
+    {
+        "Diverged": "trainer",
+        "Precision": "recipe",
+        "Recipe": "recipe",
+        "TrainingEvaluator": "evaluator",
+        "TrainingSetup": "setup",
+        "make_evaluator": "evaluator",
+    },
+)

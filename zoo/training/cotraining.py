@@ -12,25 +12,19 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from zoo.data.augmentation import Augmentation, EpochDraws, augment, draw
 from zoo.networks.cell_network import CellNetwork
 from zoo.networks.engine.program import Program
 from zoo.training.captured import CapturedStep
 from zoo.training.cuda_streams import in_turns
 from zoo.training.distributed import ALONE
+from zoo.training.epoch import EpochBatches, Examples, Stage
 from zoo.training.memory import largest_fitting
 from zoo.training.recipe import Precision, Recipe, torch_dtype
 from zoo.training.trainer import (
-    AUGMENT,
     EVALUATION_BATCH,
-    SHUFFLE,
     Diverged,
-    Examples,
-    Stage,
-    batch_slices,
     learning_rate,
     path_stream,
-    random_stream,
 )
 
 LARGEST_MAP = 8
@@ -119,36 +113,18 @@ def _epoch(
 
     Between the copies of its random numbers and its end nothing waits for the device.
     """
-    count, device = len(examples.labels), examples.images.device
-    base, resolution = examples.images.shape[-1], examples.resolution
-    augmentation = Augmentation.scaled(
-        base, resolution, flip=examples.flip, cutout=math.floor(recipe.cutout * resolution + 0.5)
-    )
-    order = torch.stack([torch.from_numpy(random_stream(stage, SHUFFLE, epoch).permutation(count)) for stage in stages])
-    order = order.to(device)
-    draws = [
-        draw(augmentation, random_stream(stage, AUGMENT, epoch), count, base, base, resolution).to(device)
-        for stage in stages
-    ]
+    device = examples.images.device
+    epochs = [EpochBatches(examples, recipe, stage, epoch) for stage in stages]
     paths = [path_stream(stage, epoch, device, ALONE) for stage in stages] if recipe.path_dropout else []
     drop = recipe.path_dropout * epoch / stages[0].epochs
     total = torch.zeros(len(stages), device=device, dtype=precision.storage)
-    slices = batch_slices(count, recipe.batch)
-    for number, batch in enumerate(slices):
+    slices = epochs[0].slices
+    for number in range(len(slices)):
         done, steps = epoch * len(slices) + number, stages[0].epochs * len(slices)
         rate = learning_rate(recipe, done, steps, recipe.warmup * len(slices))
-        chosen = order[:, batch]  # (K, b)
-        flat = augment(
-            examples.images[chosen.flatten()],
-            EpochDraws.together([part[batch] for part in draws]),
-            augmentation,
-            resolution,
-            examples.mean,
-            examples.std,
-        )
-        pixels = flat.view(*chosen.shape, *flat.shape[1:])  # (K, b, C, r, r)
-        losses = step(pixels, examples.labels[chosen], rate, drop, paths)
-        total += losses * chosen.shape[1]
+        pixels, labels = EpochBatches.together(epochs, number)
+        losses = step(pixels, labels, rate, drop, paths)
+        total += losses * labels.shape[1]
         yield
     means: Tensor = total / slices[-1].stop
     return means

@@ -18,6 +18,7 @@ from zoo.networks.engine.planning import strangers
 from zoo.networks.network import Network, build_any
 from zoo.population.proxy import ProxySetting, share_at
 from zoo.population.trial import Job, Outcome, Record, Trial
+from zoo.purposes import INITIAL_WEIGHTS, SAMPLE_LEVEL
 from zoo.spaces.chain_cost import network_cost
 from zoo.spaces.genotype import CellGenotype, Genotype
 from zoo.spaces.skeleton import Skeleton
@@ -31,19 +32,15 @@ from zoo.training.cotraining import (
     train_together,
 )
 from zoo.training.distributed import ALONE, ProcessGroup
+from zoo.training.epoch import Examples, Stage
 from zoo.training.memory import free_memory, out_of_memory
 from zoo.training.setup import TrainingSetup
 from zoo.training.trainer import (
     Diverged,
-    Examples,
-    Stage,
     evaluate,
     make_optimizer,
     train_stage,
 )
-
-# Purposes of the random streams; every use of randomness has a number of its own.
-WEIGHTS, SAMPLE = 304, 305
 
 _log = logging.getLogger("thriftnas")
 
@@ -180,7 +177,7 @@ def failed(job: Job, reason: str, seconds: float) -> Outcome:
 
 def _network(genotype: Genotype, root: int, skeleton: Skeleton, setup: TrainingSetup) -> Network:
     precision = setup.precision
-    seed = int(np.random.default_rng((setup.seed, root, WEIGHTS)).integers(2**63))
+    seed = int(np.random.default_rng((setup.seed, root, INITIAL_WEIGHTS)).integers(2**63))
     network = build_any(
         genotype,
         skeleton,
@@ -317,4 +314,4 @@ class TrainingEvaluator:
 
 def sample(labels: np.ndarray[Any, np.dtype[np.int64]], level: int, seed: int) -> np.ndarray[Any, np.dtype[np.int64]]:
     """Indices of the training images at a sample level: class-balanced, drawn once per seed, nested."""
-    return subset(labels, share_at(level), np.random.default_rng((seed, SAMPLE)))
+    return subset(labels, share_at(level), np.random.default_rng((seed, SAMPLE_LEVEL)))

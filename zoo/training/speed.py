@@ -12,8 +12,9 @@ from zoo.networks.network import build_any
 from zoo.population.proxy import ProxySetting
 from zoo.spaces.genotype import Genotype
 from zoo.training.cotraining import evaluate_together, make_program, prefers_program, train_together
+from zoo.training.epoch import Examples, Stage
 from zoo.training.setup import TrainingSetup
-from zoo.training.trainer import Examples, Stage, evaluate, make_optimizer, train_stage
+from zoo.training.trainer import evaluate, make_optimizer, train_stage
 
 STEPS = 3
 

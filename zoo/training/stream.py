@@ -8,28 +8,23 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from zoo.data.augmentation import Augmentation, augment, draw, prepare
+from zoo.data.augmentation import Augmentation, prepare
 from zoo.data.stream import ImageStream, Reader, Request
 from zoo.networks.network import Network
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Job, Outcome
+from zoo.purposes import STREAM_CROP
 from zoo.training.distributed import ALONE, ProcessGroup
+from zoo.training.epoch import Stage, View, batch_slices, cutout_pixels, draw_epoch
 from zoo.training.evaluator import run_job, sample
 from zoo.training.recipe import Precision
 from zoo.training.setup import TrainingSetup
 from zoo.training.trainer import (
-    AUGMENT,
     EVALUATION_BATCH,
-    SHUFFLE,
-    Stage,
-    batch_slices,
+    Learner,
     measure,
-    random_stream,
     train_epoch,
 )
-
-CROP = 306
-"""Purpose of the random stream of an image's crop."""
 
 
 class StreamEvaluator:
@@ -60,14 +55,11 @@ class StreamEvaluator:
         setup, numbers = self._setup, self._stream.train
         if setting.s:
             numbers = numbers[sample(self._stream.labels[numbers], setting.s, setup.seed)]
-        forward = self._ranks.forward(network, auxiliary=setup.recipe.auxiliary > 0)
+        learner = Learner.of(network, optimizer, setup.recipe, self._ranks)
         loss = math.nan
         for epoch in range(stage.start, stage.stop):
             batches = self._batches(numbers, network.skeleton.resolution, stage, epoch)
-            loss = train_epoch(
-                network, forward, optimizer, batches, len(numbers), setup.recipe, setup.precision, stage, epoch,
-                self._ranks,
-            )  # fmt: skip
+            loss = train_epoch(learner, batches, len(numbers), setup.recipe, setup.precision, stage, epoch)
         return loss, len(numbers)
 
     def validate(self, network: Network) -> dict[str, float]:
@@ -81,15 +73,20 @@ class StreamEvaluator:
     ) -> Iterator[tuple[Tensor, Tensor]]:
         """This process's share of every batch of an epoch: cropped by the loaders, the rest done on the device."""
         setup, held, count = self._setup, self._stream, len(numbers)
-        device, cutout = setup.precision.device, math.floor(setup.recipe.cutout * resolution + 0.5)
-        augmentation = Augmentation(padding=0, flip=held.flip, cutout=cutout)
-        order = numbers[random_stream(stage, SHUFFLE, epoch).permutation(count)]
-        rng = random_stream(stage, AUGMENT, epoch)
-        draws = draw(augmentation, rng, count, resolution, resolution, resolution).to(device)
+        device, cutout = setup.precision.device, cutout_pixels(setup.recipe, resolution)
+        view = View(
+            augmentation=Augmentation(padding=0, flip=held.flip, cutout=cutout),  # the crop is the loaders'
+            base=resolution,
+            resolution=resolution,
+            mean=held.mean,
+            std=held.std,
+        )
+        drawn = draw_epoch(count, view, stage, epoch)
+        order, draws = numbers[drawn.order], drawn.draws.to(device)
         shares = [self._ranks.share(batch) for batch in batch_slices(count, setup.recipe.batch, self._ranks.size)]
         plan = (
             [
-                Request(number, resolution, (stage.seed, stage.root, CROP, epoch, number))
+                Request(number, resolution, (stage.seed, stage.root, STREAM_CROP, epoch, number))
                 for number in order[mine].tolist()
             ]
             for mine in shares
@@ -97,7 +94,7 @@ class StreamEvaluator:
         for mine, (pixels, labels) in zip(shares, self._reader.batches(plan), strict=True):
             seen = pixels.to(device, non_blocking=True)
             yield (
-                augment(seen, draws[mine], augmentation, resolution, held.mean, held.std),
+                view.augmented(seen, draws[mine]),
                 labels.to(device, non_blocking=True),
             )
 

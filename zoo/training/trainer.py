@@ -1,7 +1,7 @@
 """The trainer: one stage of one network's schedule, from the first batch to the last, readable top to bottom."""
 
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -9,13 +9,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from zoo.data.augmentation import Augmentation, augment, draw
 from zoo.networks.network import Network
+from zoo.purposes import DROPPED_PATHS
 from zoo.training.distributed import ALONE, Forward, ProcessGroup
+from zoo.training.epoch import EpochBatches, Examples, Stage, batch_slices
 from zoo.training.recipe import Precision, Recipe
-
-# Purposes of the random streams; every use of randomness has a number of its own.
-SHUFFLE, AUGMENT, PATHS = 301, 302, 303
 
 EVALUATION_BATCH = 512
 
@@ -32,29 +30,6 @@ class Diverged(ArithmeticError):
     def in_validation(cls, loss: float) -> "Diverged":
         """After training."""
         return cls(f"diverged: the validation loss is {loss}")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stage:
-    """A part of a schedule: epochs ``start`` to ``stop`` of ``epochs``, seeded by (seed, root) and the epoch."""
-
-    start: int
-    stop: int
-    epochs: int
-    seed: int
-    root: int
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Examples:
-    """Training images on the device and how they are seen: uint8 (N, C, H, W), labels (N,), pixels per side."""
-
-    images: Tensor
-    labels: Tensor
-    resolution: int
-    mean: Sequence[float]
-    std: Sequence[float]
-    flip: bool
 
 
 def make_optimizer(network: nn.Module, recipe: Recipe) -> torch.optim.SGD:
@@ -84,23 +59,6 @@ def learning_rate(recipe: Recipe, step: int, steps: int, warmup: int = 0) -> flo
     )
 
 
-def batch_slices(count: int, batch: int, processes: int = 1) -> list[slice]:
-    """The batches of an epoch of ``count`` images, as slices of its order.
-
-    A last batch of fewer than two images per process, which batch normalisation cannot use, is left out.
-
-    Raises:
-        ValueError: if not one batch is left.
-    """
-    slices = [slice(i, min(i + batch, count)) for i in range(0, count, batch) if min(batch, count - i) >= 2 * processes]
-    if not slices:
-        raise ValueError(
-            f"training in {processes} process{'' if processes == 1 else 'es'} needs batches of at least "
-            f"{2 * processes} images, got {count} in batches of {batch}"
-        )
-    return slices
-
-
 def train_stage(
     network: Network,
     optimizer: torch.optim.Optimizer,
@@ -120,44 +78,62 @@ def train_stage(
         Diverged: naming the epoch, if the loss is not finite at its end.
         ValueError: for fewer than two images.
     """
-    forward = ranks.forward(network, auxiliary=recipe.auxiliary > 0)
+    learner = Learner.of(network, optimizer, recipe, ranks)
     mean_loss = math.nan
     for epoch in range(stage.start, stage.stop):
-        batches = augmented_batches(examples, recipe, stage, epoch, ranks)
-        count = len(examples.labels)
-        mean_loss = train_epoch(network, forward, optimizer, batches, count, recipe, precision, stage, epoch, ranks)
+        batches = EpochBatches(examples, recipe, stage, epoch, ranks)
+        mean_loss = train_epoch(learner, batches, len(examples.labels), recipe, precision, stage, epoch)
     return mean_loss
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Learner:
+    """A network that is trained.
+
+    Attributes:
+        network: what is trained.
+        forward: the network as the process group calls it, from :meth:`ProcessGroup.forward`.
+        optimizer: of the network.
+        ranks: the process group, who trains.
+    """
+
+    network: Network
+    forward: Forward
+    optimizer: torch.optim.Optimizer
+    ranks: ProcessGroup = ALONE
+
+    @classmethod
+    def of(
+        cls, network: Network, optimizer: torch.optim.Optimizer, recipe: Recipe, ranks: ProcessGroup = ALONE
+    ) -> "Learner":
+        """A network that a process group trains by a recipe, with its auxiliary head where the recipe has one."""
+        return cls(network, ranks.forward(network, auxiliary=recipe.auxiliary > 0), optimizer, ranks)
+
+
 def train_epoch(
-    network: Network,
-    forward: Forward,
-    optimizer: torch.optim.Optimizer,
+    learner: Learner,
     batches: Iterable[tuple[Tensor, Tensor]],
     count: int,
     recipe: Recipe,
     precision: Precision,
     stage: Stage,
     epoch: int,
-    ranks: ProcessGroup = ALONE,
 ) -> float:
     """One epoch over prepared batches; returns its mean training loss.
 
     Args:
-        network: put into training mode.
-        forward: the network as the process group calls it, from :meth:`ProcessGroup.forward`.
-        optimizer: of the network.
+        learner: whose network is put into training mode.
         batches: this process's share of every batch of :func:`batch_slices`: pixels (b, C, H, W) and labels (b,).
         count: images of an epoch, for all processes together.
         recipe: what a step does.
         precision: dtype and memory format.
         stage: whose schedule this is.
         epoch: of that schedule, from 0.
-        process group: who trains.
 
     Raises:
         Diverged: naming the epoch, if the mean loss is not finite.
     """
+    network, forward, optimizer, ranks = learner.network, learner.forward, learner.optimizer, learner.ranks
     slices = batch_slices(count, recipe.batch, ranks.size)
     parameters = [p for p in network.parameters() if p.requires_grad]
     device = parameters[0].device
@@ -183,25 +159,6 @@ def train_epoch(
     return mean_loss
 
 
-def augmented_batches(
-    examples: Examples, recipe: Recipe, stage: Stage, epoch: int, ranks: ProcessGroup
-) -> Iterator[tuple[Tensor, Tensor]]:
-    """This process's share of every batch of an epoch, augmented; all processes draw the same order and draws."""
-    count, device = len(examples.labels), examples.images.device
-    base, resolution = examples.images.shape[-1], examples.resolution
-    augmentation = Augmentation.scaled(
-        base, resolution, flip=examples.flip, cutout=math.floor(recipe.cutout * resolution + 0.5)
-    )
-    order = random_stream(stage, SHUFFLE, epoch).permutation(count)
-    indices = torch.from_numpy(order).to(device)
-    draws = draw(augmentation, random_stream(stage, AUGMENT, epoch), count, base, base, resolution).to(device)
-    for batch in batch_slices(count, recipe.batch, ranks.size):
-        mine = ranks.share(batch)
-        chosen = indices[mine]
-        pixels = augment(examples.images[chosen], draws[mine], augmentation, resolution, examples.mean, examples.std)
-        yield pixels, examples.labels[chosen]
-
-
 def _loss(
     forward: Forward,
     images: Tensor,
@@ -217,15 +174,10 @@ def _loss(
     return loss + recipe.auxiliary * functional.cross_entropy(auxiliary, labels, label_smoothing=recipe.smoothing)
 
 
-def random_stream(stage: Stage, purpose: int, epoch: int) -> np.random.Generator:
-    """The random numbers of one purpose in one epoch."""
-    return np.random.default_rng((stage.seed, stage.root, purpose, epoch))
-
-
 def path_stream(stage: Stage, epoch: int, device: torch.device, ranks: ProcessGroup) -> torch.Generator:
     """The stream of dropped paths; every further process has one of its own, or all would drop alike."""
     own = (ranks.rank,) if ranks.rank else ()
-    seed = int(np.random.default_rng((stage.seed, stage.root, PATHS, epoch, *own)).integers(2**63))
+    seed = int(np.random.default_rng((stage.seed, stage.root, DROPPED_PATHS, epoch, *own)).integers(2**63))
     return torch.Generator(device).manual_seed(seed)
 
 

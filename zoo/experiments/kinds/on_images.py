@@ -54,8 +54,9 @@ class OnImages(Experiment):
     counts: Mapping[int, int] = field(default_factory=dict)
 
     def settings_used(self) -> list[ProxySetting]:
-        """The settings of the run's trials."""
-        return []
+        """The settings of the run's trials: the field ``setting``, where an experiment has one."""
+        found = getattr(self, "setting", None)
+        return [found] if isinstance(found, ProxySetting) else []
 
     @property
     def seed(self) -> int:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from zoo.experiments.estimate import Estimate, disk, hours
+from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Say
 from zoo.experiments.kinds.on_images import OnImages
 from zoo.experiments.report import Report
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
     from zoo.data.image_set import ImageSet
     from zoo.experiments.run import Run
 
-JOURNAL_BYTES, REPORT_BYTES = 2_000, 3_000_000
-"""What a trial and its record take in the journal, and what tables and page take at most."""
+REPORT_BYTES = 3_000_000
+"""What tables and page take at most."""
 
 
 @dataclass(frozen=True, kw_only=True)

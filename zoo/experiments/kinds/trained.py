@@ -77,13 +77,16 @@ def keep_trained(
 
 
 def kept_summary(folder: Path) -> dict[str, Any]:
-    """What :func:`keep_trained` said about the model, without its genotype; empty where there is none."""
+    """What :func:`keep_trained` said about the model, without its genotype; empty where there is none.
+
+    The model's path is today's: the folder may have been moved.
+    """
     path = folder / "best.json"
     if not path.exists():
         return {}
     summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     summary.pop("genotype", None)
-    return summary
+    return {**summary, "model": str(folder / MODEL)}
 
 
 def say_model(folder: Path, console: Console) -> None:
@@ -116,7 +119,7 @@ def training_report(
         tables={"epochs": table},
         page=page,
         files={"epochs.csv": table.to_csv(index=False, lineterminator="\n")},
-        show=lambda console: _say(sentences, run, console),
+        show=lambda console: say_sentences(sentences, run, console),
     )
 
 
@@ -173,7 +176,8 @@ def run_page(run: "Run", sentences: Sequence[str], pictures: str, table: "pd.Dat
     return render_page(TEMPLATE, contents)
 
 
-def _say(sentences: Sequence[str], run: "Run", console: Console) -> None:
+def say_sentences(sentences: Sequence[str], run: "Run", console: Console) -> None:
+    """The answer of a report, and the model, where the run ends with one."""
     for sentence in sentences:
         console.print(sentence, markup=False, highlight=False, soft_wrap=True)
     say_model(run.folder, console)

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from zoo.experiments.estimate import Estimate, disk, hours
+from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment, Say
 from zoo.experiments.kinds.on_images import describe_images, fitted_skeleton
 from zoo.experiments.kinds.trained import keep_trained, kept_summary, training_report
@@ -33,8 +33,6 @@ PANELS = (
     ("Accuracy", "share of the validation images", ("accuracy", "balanced_accuracy")),
     ("Loss", "mean cross-entropy", ("train_loss", "loss")),
 )
-JOURNAL_BYTES = 2_500
-"""What an epoch takes in the journal."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +84,7 @@ class TrainingExperiment(Experiment):
         Raises:
             ValueError: for images that the skeleton cannot read, or too few of them for one batch.
         """
-        from zoo.training.trainer import batch_slices
+        from zoo.training.epoch import batch_slices
 
         batch_slices(len(material.train), self.setup.recipe.batch, self.processes)
         setup = dataclasses.replace(self.setup, skeleton=fitted_skeleton(self.setup.skeleton, material))

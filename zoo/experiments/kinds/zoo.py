@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from rich.console import Console
 
-from zoo.experiments.estimate import Estimate, disk, hours
+from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.kinds.on_images import OnImages
 from zoo.experiments.kinds.trained import (
     best_trial,
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from zoo.data.image_set import ImageSet
     from zoo.experiments.run import Run
 
-JOURNAL_BYTES, BYTES_PER_PARAMETER = 2_500, 8
-"""What a trial takes in the journal, and a network in the weight store: parameters and momentum."""
+BYTES_PER_PARAMETER = 8
+"""What a network takes in the weight store: parameters and momentum."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,10 +59,6 @@ class ZooExperiment(OnImages):
         if self.models < 1 or self.group < 1:
             raise ValueError(f"models and group must be at least 1, got {self.models} and {self.group}")
         cell_space(self.space)
-
-    def settings_used(self) -> list[ProxySetting]:
-        """The one."""
-        return [self.setting]
 
     def strategy(self) -> Strategy:
         """Random search with the zoo's history of sizes."""

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from zoo.networks.engine.parameter_buffer import EPS, NormSlot, Slot
-from zoo.networks.engine.passes import Run
+from zoo.networks.engine.passes import Pass
 from zoo.networks.engine.stages import Stage
 from zoo.networks.taps import Window
 
@@ -16,11 +16,11 @@ from zoo.networks.taps import Window
 class Layer(Protocol):
     """One step of a program: reads values of a run and writes others; on the way back the same for gradients."""
 
-    def forward(self, run: Run) -> None:
+    def forward(self, run: Pass) -> None:
         """Compute and write the layer's values."""
         ...
 
-    def backward(self, run: Run) -> None:
+    def backward(self, run: Pass) -> None:
         """Take their gradients, write the weights' and send the inputs'."""
         ...
 
@@ -44,7 +44,7 @@ class Block:
     norm: NormSlot
     root: bool = False
 
-    def forward(self, run: Run) -> None:
+    def forward(self, run: Pass) -> None:
         x = run.read(self.sources, self.active)
         kept: list[Any] = []
         for stage in self.stages:
@@ -56,7 +56,7 @@ class Block:
         else:
             run.write(self.targets, self._folded(x))
 
-    def backward(self, run: Run) -> None:
+    def backward(self, run: Pass) -> None:
         """Back through the norm and the stages, last first."""
         kept, x = run.saved.pop(id(self))
         gradient = self._through_norm(run.gradients(self.targets), x)
@@ -116,7 +116,7 @@ class Pool:
     window: Window
     kind: str  # max or average
 
-    def forward(self, run: Run) -> None:
+    def forward(self, run: Pass) -> None:
         x = self._maps(run.read(self.sources, active=False), self.window.size)
         w = self.window
         if self.kind == "max":
@@ -127,7 +127,7 @@ class Pool:
             run.saved[id(self)] = x, saved
         run.write(self.targets, self._rows(y))
 
-    def backward(self, run: Run) -> None:
+    def backward(self, run: Pass) -> None:
         """By torch's kernels again."""
         x, saved = run.saved.pop(id(self))
         w, above = self.window, self._maps(run.gradients(self.targets), self.window.out)
@@ -157,7 +157,7 @@ class Node:
     terms: Sequence[tuple[int, int | None]]
     target: int
 
-    def forward(self, run: Run) -> None:
+    def forward(self, run: Pass) -> None:
         total: Tensor | None = None
         for value, term in self.terms:
             x = run.values[value]
@@ -167,7 +167,7 @@ class Node:
         assert total is not None  # a node has terms
         run.values[self.target] = total
 
-    def backward(self, run: Run) -> None:
+    def backward(self, run: Pass) -> None:
         """Every term gets the node's gradient, masked as the term was."""
         gradient = run.gradient(self.target)
         for value, term in self.terms:
@@ -185,11 +185,11 @@ class Stack:
     nodes: Sequence[int]
     target: int
 
-    def forward(self, run: Run) -> None:
+    def forward(self, run: Pass) -> None:
         found = [run.values[node] for node in self.nodes]
         run.values[self.target] = found[0] if len(found) == 1 else torch.cat(found)
 
-    def backward(self, run: Run) -> None:
+    def backward(self, run: Pass) -> None:
         """Every node gets its channels."""
         gradient = run.gradient(self.target)
         for node, part in zip(self.nodes, gradient.chunk(len(self.nodes)), strict=True):
@@ -205,11 +205,11 @@ class Nothing:
     pixels: int
     target: int
 
-    def forward(self, run: Run) -> None:
+    def forward(self, run: Pass) -> None:
         like = run.values[self.like]
         run.values[self.target] = like.new_zeros(self.channels, self.pixels, like.shape[2])
 
-    def backward(self, run: Run) -> None:
+    def backward(self, run: Pass) -> None:
         """Zeros depend on nothing."""
         run.gradient(self.target)
 
@@ -223,14 +223,14 @@ class Classifier:
     weights: Slot
     biases: Slot
 
-    def forward(self, run: Run) -> None:
+    def forward(self, run: Pass) -> None:
         pooled = torch.stack([run.values[source].mean(dim=1) for source in self.sources])  # (M, C, N)
         logits = torch.baddbmm(self.biases.weight.unsqueeze(2), self.weights.weight, pooled)
         if run.training:
             run.saved[id(self)] = pooled
         run.write(self.targets, logits)
 
-    def backward(self, run: Run) -> None:
+    def backward(self, run: Pass) -> None:
         """To the maps, alike for all their pixels."""
         pooled = run.saved.pop(id(self))
         gradient = run.gradients(self.targets)
@@ -251,7 +251,7 @@ class Auxiliary:
         self._source, self._target, self._head = source, target, head
         self._slots, self._size = slots, size
 
-    def forward(self, run: Run) -> None:
+    def forward(self, run: Pass) -> None:
         if not run.training:
             return
         with torch.enable_grad():
@@ -264,7 +264,7 @@ class Auxiliary:
         run.saved[id(self)] = maps, logits
         run.values[self._target] = logits.detach().t()
 
-    def backward(self, run: Run) -> None:
+    def backward(self, run: Pass) -> None:
         """By autograd, from what the forward pass kept."""
         maps, logits = run.saved.pop(id(self))
         names, parameters = zip(*self._head.named_parameters(), strict=True)

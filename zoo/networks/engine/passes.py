@@ -1,4 +1,4 @@
-"""A run: one forward and backward pass of a program, with the values and gradients it holds on the way."""
+"""A pass: one forward and backward pass of a program, with the values and gradients it holds on the way."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 
-class Run:
+class Pass:
     """Values and gradients of a pass by number; a value is (C, P, N), of one network.
 
     A value's ReLU is made once, however many layers read it, and so is the step back through it.

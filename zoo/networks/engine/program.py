@@ -11,7 +11,7 @@ from torch import Tensor
 
 from zoo.networks.cell_network import CellNetwork
 from zoo.networks.engine.parameter_buffer import ParameterBuffer
-from zoo.networks.engine.passes import Run
+from zoo.networks.engine.passes import Pass
 from zoo.networks.engine.planning import Plan, room_on
 
 
@@ -36,7 +36,7 @@ class Program:
     @torch.no_grad()
     def forward(
         self, images: Tensor, *, training: bool, drop: float = 0.0, generators: Sequence[torch.Generator] = ()
-    ) -> tuple[Run, Tensor, Tensor | None]:
+    ) -> tuple[Pass, Tensor, Tensor | None]:
         """Logits of K batches of images.
 
         Args:
@@ -49,7 +49,7 @@ class Program:
             The run, for :meth:`backward`; logits (K, N, classes); those of auxiliary heads in training, or None.
         """
         masks = self._masks(images, drop, generators) if drop > 0 else None
-        run = Run(training, masks)
+        run = Pass(training, masks)
         maps = images.to(self.buffer.compute).permute(0, 2, 3, 4, 1).flatten(2, 3).contiguous()  # (K, C, P, N)
         run.write(self._plan.images, maps)
         for layer in self._plan.layers:
@@ -60,7 +60,7 @@ class Program:
         return run, logits, torch.stack([run.values[number] for number in self._plan.auxiliaries]).transpose(1, 2)
 
     @torch.no_grad()
-    def backward(self, run: Run, logits: Tensor, auxiliary: Tensor | None = None) -> None:
+    def backward(self, run: Pass, logits: Tensor, auxiliary: Tensor | None = None) -> None:
         """Write the gradients of all weights into the parameter buffer, from those of the logits, (K, N, classes)."""
         for numbers, above in ((self._plan.logits, logits), (self._plan.auxiliaries, auxiliary)):
             if above is not None:

@@ -1,0 +1,60 @@
+"""Purposes: the number of every use of randomness, so that no two uses draw the same stream.
+
+A stream is seeded by ``default_rng((seed, ..., purpose, ...))``. Its bits are in the results of runs, so a number
+never changes; a new use takes a number that nobody has.
+"""
+
+# Random networks.
+PRICED_NETWORKS = 16
+"""Networks over which EcoNAS averages a setting's price. It was their count, and prices are in identities."""
+SAMPLED_NETWORKS = 101
+
+# Training.
+IMAGE_ORDER = 301
+IMAGE_DRAWS = 302
+"""Crops, flips and cutouts of an epoch."""
+DROPPED_PATHS = 303
+INITIAL_WEIGHTS = 304
+SAMPLE_LEVEL = 305
+"""The training images at a sample level."""
+STREAM_CROP = 306
+"""The crop of one streamed image."""
+
+# Reliability.
+STUDY_INTERVALS = 501
+
+# EcoNAS and what it is compared with.
+FIRST_NETWORKS = 601
+PARENTS = 602
+MUTATION = 603
+AUDITED = 604
+AUDIT_INTERVALS = 605
+AGEING_TOURNAMENT = 611
+PASSAGE_INTERVALS = 621
+
+# SCARLET.
+SUPERNET_PATHS = 701
+MEASURED_PATHS = 702
+RECALIBRATION = 703
+FIRST_GENERATION = 711
+SURVIVAL = 712
+BREEDING = 713
+
+# Differentiable search: of the images of w, α and β.
+IMAGE_DIVISION = 721
+WEIGHT_ORDER, ALPHA_ORDER, BETA_ORDER = 722, 723, 724
+WEIGHT_DRAWS, ALPHA_DRAWS, BETA_DRAWS = 705, 706, 707
+GUMBEL_NOISE = 708
+SUPERNET_WEIGHTS = 709
+POWER_ITERATION = 710
+
+# Benchmarks.
+FRONT_PEER_NETWORKS = 771
+TOY_ENUMERATION = 801
+TOY_SEARCH = 802
+
+# Data.
+TEST_SPLIT = 20210
+VALIDATION_SPLIT = 20211
+TRAIN_CHOICE = 20212
+STREAM_STATISTICS = 20231
