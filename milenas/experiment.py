@@ -114,10 +114,12 @@ class DifferentiableExperiment(Experiment):
     def joined(self, material: "ImageSet") -> "Iterator[tuple[ProcessGroup, Evaluator]]":
         """The processes that train together, and this one's evaluator."""
         from milenas.training.evaluator import SearchEvaluator
+        from zoo.training.device import own_precision
         from zoo.training.distributed import joined_ranks
 
-        with joined_ranks(self.setup.precision.device) as ranks:
-            yield ranks, SearchEvaluator(self.setup, material, ranks)
+        setup = dataclasses.replace(self.setup, precision=own_precision(self.setup.precision))
+        with joined_ranks(setup.precision.device) as ranks:
+            yield ranks, SearchEvaluator(setup, material, ranks)
 
     def total(self, strategy: Strategy) -> float:
         """Parts of the search and epochs of retraining, at most."""

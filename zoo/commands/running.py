@@ -23,7 +23,7 @@ def start(running: Running) -> None:
     from zoo.experiments.folder import check_folder
 
     parse_time(running.time)
-    if not _follows():
+    if not follows():
         check_folder(running.out)
 
 
@@ -41,10 +41,10 @@ def perform(
     """
     from zoo.experiments import Bar, Resources, execute
 
-    console = Console(stderr=running.as_json or _follows(), quiet=_follows())
+    console = Console(stderr=running.as_json or follows(), quiet=follows())
     resources = Resources() if cluster is None else fitting(cluster.resources(), experiment.threads, console)
     if running.dry_run:
-        if not _follows():
+        if not follows():
             _say_cost(experiment, source, resources, running.as_json, console)
         return
     with Bar(console) as bar:
@@ -57,7 +57,7 @@ def perform(
             listen=bar,
             command=ctx.obj,
         )
-    if not _follows():
+    if not follows():
         conclude(run, running.time, console, running.as_json)
 
 
@@ -81,7 +81,7 @@ def conclude(run: "Run", time: str | None, console: Console, as_json: bool) -> N
         report.show(console)
 
 
-def _follows() -> bool:
+def follows() -> bool:
     """Whether this process is one that torchrun has started beside the first."""
     return os.environ.get("RANK", "0") not in ("", "0")
 

@@ -44,22 +44,25 @@ def resume(
 ) -> None:
     """Continue a run, whichever command or Python program began it.
 
-    Workers and cluster are what it had, unless given here.
+    Workers and cluster are what it had, unless given here. A run of several GPUs is continued by as many:
+    torchrun --nproc-per-node N --no-python thriftnas run resume ...
     """
     from dataclasses import replace
 
-    from zoo.commands.running import conclude, fitting
+    from zoo.commands.running import conclude, fitting, follows
     from zoo.experiments import Bar
     from zoo.experiments import resume as resumed
     from zoo.experiments.run import Run
 
-    console, deadline, found = Console(stderr=as_json), opt.parse_time(time), Run.open(run)
+    console = Console(stderr=as_json or follows(), quiet=follows())
+    deadline, found = opt.parse_time(time), Run.open(run)
     changes = {"workers": workers, "address": address}
     given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
     resources = fitting(replace(found.resources, **given), found.experiment.threads, console)
     with Bar(console) as bar:
         done = resumed(run, resources=resources, deadline=deadline, listen=bar)
-    conclude(done, time, console, as_json)
+    if not follows():
+        conclude(done, time, console, as_json)
 
 
 def report(

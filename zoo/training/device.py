@@ -47,6 +47,17 @@ def process_precision(device: str, dtype: str, channels_last: bool) -> Precision
     return precision
 
 
+def own_precision(precision: Precision) -> Precision:
+    """A precision that a journal has written, which numbers no GPU, as this process's own.
+
+    Raises:
+        ValueError: as :func:`process_precision`.
+    """
+    if ":" in precision.device:
+        return precision
+    return process_precision(precision.device, precision.dtype, precision.channels_last)
+
+
 def local_device(precision: Precision) -> str:
     """The device of ``precision`` where this machine has it, else the CPU."""
     return precision.device if _has(precision.device) else "cpu"

@@ -109,17 +109,19 @@ class TrainingExperiment(Experiment):
         """The processes that train together, and this one's evaluator."""
         from zoo.data.image_set import ImageSet
         from zoo.data.stream import Reader
+        from zoo.training.device import own_precision
         from zoo.training.distributed import joined_ranks
         from zoo.training.evaluator import TrainingEvaluator
         from zoo.training.stream import StreamEvaluator
 
-        with joined_ranks(self.setup.precision.device, sync_norm=self.sync_bn) as ranks:
+        setup = dataclasses.replace(self.setup, precision=own_precision(self.setup.precision))
+        with joined_ranks(setup.precision.device, sync_norm=self.sync_bn) as ranks:
             if isinstance(material, ImageSet):
-                yield ranks, TrainingEvaluator(self.setup, material, ranks)
+                yield ranks, TrainingEvaluator(setup, material, ranks)
                 return
-            pin = self.setup.precision.device.startswith("cuda")
+            pin = setup.precision.device.startswith("cuda")
             with Reader(material, self.loaders, pin=pin) as reader:
-                yield ranks, StreamEvaluator(self.setup, material, reader, ranks)
+                yield ranks, StreamEvaluator(setup, material, reader, ranks)
 
     def total(self, strategy: Strategy) -> float:
         """Epochs."""
