@@ -2,16 +2,20 @@
 
 import json
 import tomllib
+from importlib import import_module
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from tests.conformance.test_strategies import drive
 from tests.documented import commands_of, files_of, write_files
 from tests.installed import describe, run_lines
 from zoo.experiments.run import Run
+from zoo.population import ProxySetting
 from zoo.population.table import LAYOUTS
+from zoo.spaces import ECONAS_SEARCH
 
 ROOT = Path(__file__).parents[1]
 TEXT = (ROOT / "docs" / "extending.md").read_text(encoding="utf-8")
@@ -75,6 +79,21 @@ def test_the_fifth_search_is_short(folder):
     beside = [path for path in package.glob("*.py") if path.name != "strategy.py"]
     assert len(beside) == 2
     assert sum(len(path.read_text().splitlines()) for path in beside) <= BESIDE_THE_STRATEGY
+
+
+def test_the_search_asks_the_same_whoever_answers_first(folder, monkeypatch):
+    monkeypatch.syspath_prepend(str(folder / "local"))
+    strategy = import_module("thriftnas_local.strategy")
+
+    def asked(n, workers, seed):
+        batches = drive(strategy.LocalSearch(ECONAS_SEARCH, ProxySetting(0, 0, 0, 1), 23, 5), n, workers, seed)
+        return [trial for batch in batches for trial in batch]
+
+    alone = asked(1, 1, 0)
+    assert [trial.index for trial in alone] == list(range(23))
+    assert len({trial.parent for trial in alone}) > 2
+    assert asked(1, 1, 0) == alone
+    assert [asked(n, workers, 0) for n, workers in ((2, 1), (1, 3), (4, 2))] == [alone] * 3
 
 
 def test_the_search_goes_on_after_a_stop_to_the_same_digest(answers):

@@ -7,6 +7,8 @@ import numpy as np
 import pytest
 
 from tests.installed import install
+from zoo.experiments import experiment_kind
+from zoo.experiments.kinds import StudyExperiment
 from zoo.population import Journal, ProxySetting, Record, Trial
 from zoo.spaces import ECONAS_SEARCH, Skeleton
 
@@ -14,8 +16,15 @@ HERE = "tests.commands.test_strangers"
 SKELETON = Skeleton(channels=4, cells=3, resolution=8, in_channels=1, classes=10)
 GROUPS = {
     "thriftnas.reports": {"hooked": f"{HERE}:report", "broken": f"{HERE}:no_report"},
+    "thriftnas.experiments": {"misnamed": f"{HERE}:Misnamed", "no_class": f"{HERE}:report", "absent": f"{HERE}:Absent"},
     "thriftnas.models": {"hooked": f"{HERE}:extract", "broken": "no_such_package:extract"},
 }
+
+
+class Misnamed(StudyExperiment):
+    """Its strategy has another name than its entry point."""
+
+    name = "study"
 
 
 def report(folder, console, as_json):
@@ -116,3 +125,17 @@ def test_it_is_continued_by_nobody_but_its_own_command(thriftnas, run):
     answer = thriftnas("run", "resume", run)
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert "is no kind of run that is installed here" in answer.err
+
+
+@pytest.mark.parametrize(
+    ("kind", "message"),
+    [
+        ("misnamed", f"the kind of run 'misnamed' of {HERE}:Misnamed must be a class of experiments with this name"),
+        ("no_class", "must be a class of experiments with this name, got <function report"),
+        ("absent", "'absent' of .* cannot be loaded: AttributeError"),
+        ("elsewhere", "'elsewhere' is no kind of run that is installed here, expected absent, "),
+    ],
+)
+def test_a_kind_of_run_that_is_none_is_one_line(kind, message):
+    with pytest.raises(ValueError, match=message):
+        experiment_kind(kind)

@@ -96,5 +96,6 @@ def test_what_cannot_be_used_is_one_line(name, message):
 
 
 def test_others_are_read_beside_a_broken_one(monkeypatch):
+    monkeypatch.undo()  # of all that the other tests have
     install(monkeypatch, DATA_SETS, {"absent": f"{HERE}:absent"})
     assert load("digits", train=20, validation=10).name == SOURCES[0]
