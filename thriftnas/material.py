@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from rich.console import Console
 
+from zoo.data.plugged import added_names
 from zoo.data.sources import FOLDER, SOURCES
 from zoo.experiments.progress import SILENT, Bar, Listener
 from zoo.experiments.run import Run
@@ -38,7 +39,8 @@ def source_of(
     Raises:
         ValueError: for anything else.
     """
-    if isinstance(data, Path) or (isinstance(data, str) and data not in SOURCES and Path(data).expanduser().is_dir()):
+    named = isinstance(data, str) and data in (*SOURCES, *added_names())
+    if isinstance(data, Path) or (isinstance(data, str) and not named and Path(data).expanduser().is_dir()):
         data = f"{FOLDER}{data}"
     if isinstance(data, str):
         return ImageSource(name=data, train=train, validation=validation, resolution=resolution, streamed=streamed)

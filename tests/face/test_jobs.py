@@ -8,6 +8,7 @@ import torch
 import thriftnas
 from tests.face.conftest import pictures, small
 from thriftnas import options, reading
+from thriftnas.material import source_of
 from thriftnas.options import Given
 from thriftnas.search_options import DartsOptions
 from zoo.experiments import Listener, Run
@@ -121,6 +122,15 @@ def test_a_front_of_a_supernet_of_arrays_is_resumed_with_the_images(data, tmp_pa
     run = thriftnas.resume(tmp_path / "run", images=data, progress=False)
     assert run.finished
     assert len(run.front().frame()) >= 6
+
+
+def test_a_name_is_a_data_set_even_where_a_folder_has_it_and_any_other_folder_is_images(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name in ("digits", "photos"):
+        (tmp_path / name).mkdir()
+    assert source_of("digits").to_dict()["name"] == "digits"
+    assert source_of("photos", train=3).to_dict()["name"] == f"imagefolder:{tmp_path / 'photos'}"
+    assert source_of(tmp_path / "digits").to_dict()["name"] == f"imagefolder:{tmp_path / 'digits'}"
 
 
 # ---------------------------------------------------------------- tables

@@ -197,7 +197,7 @@ def paper_training(
         ValueError: for a value out of range, or for cells or an auxiliary head of a chain.
     """
     if seed < 0 or threads < 1:
-        raise ValueError(f"threads must be at least 1 and the seed at least 0, got {threads} and {seed}")
+        raise ValueError(f"threads must be at least 1 and the seed not negative, got {threads} and {seed}")
     given = {name: value for name, value in (sizes or {}).items() if value is not None}
     usual = {"channels": original.channels, "cells": original.cells, "resolution": original.resolution or 32}
     if isinstance(genotype, ChainGenotype):
