@@ -43,6 +43,7 @@ WITHOUT_TORCH = ("purposes", "files", "spaces", "population", "reliability", "fi
 FILES_IMPORTING = {"ray": 1, "pymoo": 2, "matplotlib": 1}  # at most so many
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 FILE_LINES, FUNCTION_LINES = 400, 60  # fewer than these
+PARAMETERS, COMMAND_LINES = 8, 1870  # at most so many: of a function outside commands, of all command modules
 
 
 def sources(root: Path) -> list[Path]:
@@ -90,7 +91,7 @@ def broken_edges(root: Path) -> list[str]:
             problems.append(f"{path.relative_to(root)} belongs to no part of the table")
             continue
         allowed = {here, *FREE, *MAY_IMPORT[here].split()}
-        if here in SEARCHES and "commands" in path.relative_to(root).with_suffix("").parts:
+        if here in SEARCHES and is_command(path, root):
             allowed.add("commands")
         for name in names:
             there = part_of(name)
@@ -128,6 +129,25 @@ def sizes_and_names(root: Path) -> list[str]:
     return problems
 
 
+def is_command(path: Path, root: Path) -> bool:
+    return "commands" in path.relative_to(root).with_suffix("").parts
+
+
+def crowded(root: Path) -> list[str]:
+    """Functions with too many parameters; commands have one an option."""
+    problems = []
+    for path in sources(root):
+        if is_command(path, root):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                names = [one.arg for one in (*node.args.posonlyargs, *node.args.args, *node.args.kwonlyargs)]
+                count = len([name for name in names if name not in ("self", "cls")])
+                if count > PARAMETERS:
+                    problems.append(f"{path.relative_to(root)}: {node.name} has {count} parameters")
+    return problems
+
+
 def body_lines(function: ast.FunctionDef | ast.AsyncFunctionDef) -> int:
     """Lines of a function's body; its docstring and its signature, one option a line in a command, are left out."""
     first, last = function.body[0], function.body[-1]
@@ -150,6 +170,15 @@ def test_ray_pymoo_and_matplotlib_each_have_one_place() -> None:
 
 def test_files_and_functions_are_short_and_named_for_what_they_do() -> None:
     assert sizes_and_names(ROOT) == []
+
+
+def test_functions_outside_commands_take_few_parameters() -> None:
+    assert crowded(ROOT) == []
+
+
+def test_the_command_line_is_thin() -> None:
+    lines = sum(len(p.read_text(encoding="utf-8").splitlines()) for p in sources(ROOT) if is_command(p, ROOT))
+    assert lines <= COMMAND_LINES
 
 
 def test_the_table_has_no_cycle_and_no_part_that_is_missing() -> None:
@@ -237,6 +266,12 @@ def test_a_second_file_that_imports_ray_is_found(tmp_path: Path) -> None:
     assert spread(tmp_path) == []
     plant(tmp_path, {"zoo/experiments/run.py": "def f():\n    from ray.util import queue"})
     assert len(spread(tmp_path)) == 1
+
+
+def test_a_function_with_too_many_parameters_is_found(tmp_path: Path) -> None:
+    wide = f"def f({', '.join(f'a{i}' for i in range(PARAMETERS + 1))}):\n    pass\n"
+    plant(tmp_path, {"zoo/spaces/wide.py": wide, "zoo/commands/wide.py": wide})
+    assert len(crowded(tmp_path)) == 1
 
 
 def test_long_files_long_functions_and_empty_names_are_found(tmp_path: Path) -> None:

@@ -201,9 +201,9 @@ def _supernet_source(given: Given, supernet: Any, images: Any, latency: Path | N
         with suppress(ValueError):  # the file may lie in no run
             known = counts_of(Run.open(supernet_file(place).parent))
     return SupernetSource(
-        supernet=str(place),
+        supernet=place,
         images=supernet_images(place, **counts) if images is None else source_of(images, **{**known, **counts}),
-        latency=None if latency is None else str(latency),
+        latency=latency,
     )
 
 

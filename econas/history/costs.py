@@ -72,6 +72,8 @@ def costs(history: History) -> list[Cost]:
 
 
 def idle_share(history: History) -> float:
-    """Share of the workers' time without work, over all sessions; NaN where nothing is known of them."""
+    """Share of the workers' time without work, over all sessions; NaN where nothing is known of them, or trained."""
+    if history.terms.looked_up:
+        return math.nan
     whole = math.fsum(one.workers * one.wall for one in history.sessions)
     return math.fsum(one.idle for one in history.sessions) / whole if whole else math.nan

@@ -54,7 +54,6 @@ def search(
     goal = read_goal(maximize or [], minimize or [], weights, limit or [])
     setup = SubnetSetup()  # of a table, which is only read
     source: SupernetSource | TableSource
-    latencies = None if latency is None else str(latency)
     if (table is None) == (supernet is None):
         raise ValueError("expected what to measure networks with: either --supernet RUN or --table FILE")
     if supernet is not None:
@@ -62,8 +61,9 @@ def search(
         setup = SubnetSetup(
             device=precision.device, dtype=precision.dtype, threads=device.threads, recalibration=recalibrate
         )
-        source = SupernetSource(supernet=str(supernet), images=images.source(supernet), latency=latencies)
-    experiment = FrontExperiment(goal=goal, parameters=parameters.numbers(), seed=seed, setup=setup, group=group)
-    if table is not None:
+        source = SupernetSource(supernet=supernet, images=images.source(supernet), latency=latency)
+    else:
+        assert table is not None
         source = TableSource(table=table, latency=latency)
+    experiment = FrontExperiment(goal=goal, parameters=parameters.numbers(), seed=seed, setup=setup, group=group)
     perform(ctx, experiment, source, running, cluster)

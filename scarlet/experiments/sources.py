@@ -32,7 +32,7 @@ class TableSource(table_source.TableSource):
             ValueError: if one of them cannot be read as what it should be.
             OSError: if one of them cannot be read.
         """
-        return table_measurement(Path(self.table), None if self.latency is None else Path(self.latency))
+        return table_measurement(self.table, self.latency)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,9 +47,9 @@ class SupernetSource:
 
     kind: ClassVar[str] = "supernet"
 
-    supernet: str
+    supernet: Path
     images: ImageSource | ArraySource | HeldSource
-    latency: str | None = None
+    latency: Path | None = None
 
     def load(self, experiment: "Experiment", loading: Loading) -> Measurement:
         """Read supernet, images and latencies; images are split by the supernet's seed.
@@ -61,10 +61,9 @@ class SupernetSource:
         setup = getattr(experiment, "setup", None)
         if not isinstance(setup, SubnetSetup):
             raise ValueError(f"a weighted search measures with a supernet, got a {experiment.name}")
-        known = know_supernet(Path(self.supernet))
+        known = know_supernet(self.supernet)
         images = self.read_images(known.seed, known.skeleton.resolution, loading)
-        latency = None if self.latency is None else Path(self.latency)
-        return supernet_measurement(known, images, latency, setup)
+        return supernet_measurement(known, images, self.latency, setup)
 
     def read_images(self, seed: int, resolution: int, loading: Loading | None = None) -> "ImageSet":
         """The images alone.
@@ -84,9 +83,9 @@ class SupernetSource:
         """The source with the absolute path of the supernet's file."""
         return {
             "kind": self.kind,
-            "supernet": str(supernet_file(Path(self.supernet)).resolve()),
+            "supernet": str(supernet_file(self.supernet).resolve()),
             "images": self.images.to_dict(),
-            "latency": None if self.latency is None else os.path.abspath(Path(self.latency).expanduser()),
+            "latency": None if self.latency is None else os.path.abspath(self.latency.expanduser()),
         }
 
 
@@ -102,7 +101,8 @@ def front_source(data: Mapping[str, Any]) -> Source:
     if kind == SupernetSource.kind:
         lost = data["images"]["kind"] == HeldSource.kind  # who only needs the supernet does without
         images = HeldSource(material=None) if lost else cast(ImageSource, image_source(data["images"]))
-        return SupernetSource(supernet=data["supernet"], images=images, latency=data.get("latency"))
+        latency = None if data.get("latency") is None else Path(data["latency"])
+        return SupernetSource(supernet=Path(data["supernet"]), images=images, latency=latency)
     raise ValueError("the run does not say where its supernet is: run its command again, then it does")
 
 

@@ -3,7 +3,6 @@
 import dataclasses
 import hashlib
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 from torch import Tensor
@@ -38,7 +37,7 @@ def supernet_content(run: Run) -> tuple[bytes, str]:
     expected = run.identity.get("source", {}).get("supernet")
     if expected is None:
         raise ValueError(f"the search in {run.folder} had no supernet: train a network with thriftnas zoo train")
-    path = Path(_source(run).supernet)
+    path = _source(run).supernet
     data = path.read_bytes() if path.is_file() else b""
     if hashlib.sha256(data).hexdigest() != expected:
         raise ValueError(f"the supernet of {run.folder} is not at {path} as it was, expected {expected}")

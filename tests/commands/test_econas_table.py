@@ -64,6 +64,7 @@ def test_it_ends_with_a_genotype_its_accuracies_and_a_report(searched, table):
     assert {path.name for path in folder.iterdir()} >= {"report.html", "search.csv", "finalists.csv", "lineage.json"}
     assert "accuracy in the table after retraining at c0r0s0e200" in " ".join(answer.out.split())
     assert "Model: " not in answer.out
+    assert "idle" not in answer.out  # nobody has worked
     assert "accuracy in the table" in (folder / "report.html").read_text()
 
 

@@ -5,7 +5,7 @@ import pytest
 
 CELLS = {"channels": 4, "cells": 3, "batch": 16}
 SMALL = {
-    "study": {**CELLS, "models": 5, "setting": "c{0,2}r0s0e1", "reference": "c0r0s0e2"},
+    "study": {**CELLS, "models": 4, "setting": "c2r0s0e1", "reference": "c0r0s0e2"},
     "build": {**CELLS, "models": 2, "setting": "c0r0s0e1"},
     "train": {**CELLS, "epochs": 1},
     "econas": {

@@ -90,19 +90,19 @@ def test_searches_made_today_have_the_identities_they_had(net, table, latency):
     goal = scarlet.Goal(limits=(Limit.parse("macs<=2e5"),))
     setup = scarlet.SubnetSetup(recalibration=30)
     recalibrated = scarlet.FrontExperiment(goal=goal, parameters=FEW, group=4, setup=setup)
-    found = fitted(recalibrated, scarlet.SupernetSource(supernet=str(net), images=DIGITS)).identity()
+    found = fitted(recalibrated, scarlet.SupernetSource(supernet=net, images=DIGITS)).identity()
     source = STORED["recalibrated"]["source"] | {"supernet": sha(net / "supernet.pt")}
     assert found == STORED["recalibrated"] | {"source": source}
 
     goal = scarlet.Goal(limits=(Limit.parse("accuracy>=0.4"), Limit.parse("macs<=4e7")))
     plain = scarlet.FrontExperiment(goal=goal, parameters=FEW, group=4)
-    found = fitted(plain, scarlet.TableSource(table=str(table))).identity()
+    found = fitted(plain, scarlet.TableSource(table=table)).identity()
     assert found == STORED["table"] | {"source": {"table": sha(table)}}
 
     wanted = objectives(["accuracy"], ["latency"])
     goal = scarlet.Goal(objectives=wanted, weights=(0.5, 0.5), limits=(Limit.parse("latency<=30"),))
     quick = scarlet.FrontExperiment(goal=goal, parameters=FEW, group=4)
-    found = fitted(quick, scarlet.TableSource(table=str(table), latency=str(latency))).identity()
+    found = fitted(quick, scarlet.TableSource(table=table, latency=latency)).identity()
     assert found == STORED["latency"] | {"source": {"table": sha(table), "latency": sha(latency)}}
 
 
@@ -133,9 +133,9 @@ def interrupted(monkeypatch, experiment, source, folder, batches):
 def test_a_search_is_resumed_from_its_journal_wherever_one_stands(what, net, table, tmp_path, monkeypatch):
     monkeypatch.chdir(table.parent if what == "table" else net.parent)
     if what == "table":
-        source = scarlet.TableSource(table=table.name)
+        source = scarlet.TableSource(table=Path(table.name))
     else:
-        source = scarlet.SupernetSource(supernet=net.name, images=DIGITS)
+        source = scarlet.SupernetSource(supernet=Path(net.name), images=DIGITS)
     experiment = scarlet.FrontExperiment(parameters=FEW, group=4, setup=scarlet.SubnetSetup(threads=1))
     whole = execute(experiment, source, tmp_path / "whole")
     interrupted(monkeypatch, experiment, source, tmp_path / "parts", 3)
@@ -150,7 +150,7 @@ def test_a_search_is_resumed_from_its_journal_wherever_one_stands(what, net, tab
 def test_limits_that_cannot_be_kept_leave_nothing(table, tmp_path):
     experiment = scarlet.FrontExperiment(goal=scarlet.Goal(limits=(Limit.parse("macs<=1000"),)), parameters=FEW)
     with pytest.raises(ValueError, match="no network found with macs<=1000"):
-        execute(experiment, scarlet.TableSource(table=str(table)), tmp_path / "run")
+        execute(experiment, scarlet.TableSource(table=table), tmp_path / "run")
     assert not (tmp_path / "run").exists()
     with pytest.raises(ValueError, match="does not know yet what it measures with"):
         experiment.strategy()
@@ -227,7 +227,7 @@ def test_images_in_memory_are_given_again_to_resume_and_not_needed_to_export(net
     with pytest.raises(ValueError, match="a supernet needs the images it was trained on"):
         scarlet.supernet_images(tmp_path / "net")
     experiment = scarlet.FrontExperiment(parameters=FEW, group=4)
-    source = scarlet.SupernetSource(supernet=str(tmp_path / "net"), images=held)
+    source = scarlet.SupernetSource(supernet=tmp_path / "net", images=held)
     searched = execute(experiment, source, tmp_path / "run")
     with pytest.raises(ValueError, match="made from arrays; resume in Python with images="):
         resume(tmp_path / "run")
@@ -243,7 +243,7 @@ def test_an_export_of_several_models_reads_the_supernet_once(net, tmp_path, monk
     experiment = scarlet.FrontExperiment(
         parameters=FEW, group=4, setup=scarlet.SubnetSetup(recalibration=recalibration)
     )
-    run = execute(experiment, scarlet.SupernetSource(supernet=str(net), images=DIGITS), tmp_path / "run")
+    run = execute(experiment, scarlet.SupernetSource(supernet=net, images=DIGITS), tmp_path / "run")
     read, supernets, images = inherited.read_supernet, [], []
     load = ImageSource.images
     monkeypatch.setattr(inherited, "read_supernet", lambda *given: supernets.append(given) or read(*given))
@@ -260,7 +260,7 @@ def test_an_export_of_several_models_reads_the_supernet_once(net, tmp_path, monk
 
 
 def test_a_search_on_a_table_has_no_weights(table, tmp_path):
-    run = execute(scarlet.FrontExperiment(parameters=FEW), scarlet.TableSource(table=str(table)), tmp_path / "run")
+    run = execute(scarlet.FrontExperiment(parameters=FEW), scarlet.TableSource(table=table), tmp_path / "run")
     with pytest.raises(ValueError, match="had no supernet: train a network with thriftnas zoo train"):
         deliver(run, Wanted(models=2, formats=("state",)), tmp_path / "export")
 

@@ -50,8 +50,6 @@ def train(
 
     start(running)
     original, what = original_of(recipe), read_genotype(genotype)
-    if auxiliary or cells is not None:
-        require_cells(what, genotype)
     experiment = paper_training(
         what,
         original,
@@ -65,15 +63,3 @@ def train(
     experiment = dataclasses.replace(experiment, processes=process_place()[1], sync_bn=sync_bn, loaders=loaders)
     side = original.resolution if resolution is None else resolution
     perform(ctx, experiment, images.source(side, streamed=stream or original.streamed), running)
-
-
-def require_cells(genotype: object, name: str) -> None:
-    """Refuse options that only cells have for a chain.
-
-    Raises:
-        ValueError: for a chain.
-    """
-    from zoo.spaces.genotype import ChainGenotype
-
-    if isinstance(genotype, ChainGenotype):
-        raise ValueError(f"{name}: a chain has no cells and no auxiliary head, expected neither option")

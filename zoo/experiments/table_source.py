@@ -24,8 +24,8 @@ class TableSource:
 
     kind: ClassVar[str] = "table"
 
-    table: Path | str
-    latency: Path | str | None = None
+    table: Path
+    latency: Path | None = None
 
     def load(self, experiment: "Experiment", loading: Loading) -> Table:
         """Read the table.
@@ -34,7 +34,7 @@ class TableSource:
             ValueError: as :func:`zoo.population.table.read_table`.
             OSError: if the file cannot be read.
         """
-        return read_table(Path(self.table))
+        return read_table(self.table)
 
     def to_dict(self) -> dict[str, Any]:
         """The source with absolute paths."""
@@ -54,5 +54,5 @@ class TableSource:
         return cls(table=Path(data["table"]), latency=None if latency is None else Path(latency))
 
 
-def _absolute(path: Path | str) -> str:
-    return os.path.abspath(Path(path).expanduser())
+def _absolute(path: Path) -> str:
+    return os.path.abspath(path.expanduser())

@@ -77,13 +77,16 @@ def keep_trained(
 
 
 def kept_summary(folder: Path) -> dict[str, Any]:
-    """What :func:`keep_trained` said about the model, without its genotype; empty where there is none."""
+    """What :func:`keep_trained` said about the model, without its genotype; empty where there is none.
+
+    The model's path is today's: the folder may have been moved.
+    """
     path = folder / "best.json"
     if not path.exists():
         return {}
     summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     summary.pop("genotype", None)
-    return summary
+    return {**summary, "model": str(folder / MODEL)}
 
 
 def say_model(folder: Path, console: Console) -> None:

@@ -192,15 +192,17 @@ def paper_training(
         threads: CPU threads.
 
     Raises:
-        ValueError: for a value out of range.
+        ValueError: for a value out of range, or for cells or an auxiliary head of a chain.
     """
     if seed < 0 or threads < 1:
         raise ValueError(f"threads must be at least 1 and the seed at least 0, got {threads} and {seed}")
+    given = {name: value for name, value in (sizes or {}).items() if value is not None}
     usual = {"channels": original.channels, "cells": original.cells, "resolution": original.resolution or 32}
     if isinstance(genotype, ChainGenotype):
+        if "cells" in given or (recipe is not None and recipe.auxiliary):
+            raise ValueError("a chain has no cells and no auxiliary head, expected neither option")
         chain = chain_skeleton(genotype.space)
         usual |= {"channels": chain.channels, "cells": chain.cells}
-    given = {name: value for name, value in (sizes or {}).items() if value is not None}
     setup = TrainingSetup(
         skeleton=Skeleton(**{**usual, **given}, form=original.form),
         recipe=original.recipe if recipe is None else recipe,
