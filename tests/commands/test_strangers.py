@@ -110,7 +110,7 @@ def test_its_networks_are_exported_with_the_weights_it_has(thriftnas, run, kind,
         assert {"model-01.json", "model-01.pt", "model-02.pt"} <= {path.name for path in out.iterdir()}
         return
     assert (answer.code, answer.err.count("\n"), out.exists()) == (2, 1, False)
-    said = {"bare": "'bare' is no kind of run that is installed", "broken": "the source of models 'broken' of"}
+    said = {"bare": "keeps no weights of trial", "broken": "the source of models 'broken' of"}
     assert said[kind] in answer.err
 
 

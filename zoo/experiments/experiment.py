@@ -5,6 +5,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 
 from zoo.experiments.codec import decode, encode
@@ -186,14 +187,19 @@ class Experiment(ABC):
 
         Whatever all of them need, such as a supernet, is read once, when the first is asked for.
         """
+        return no_weights(run.folder)
 
-        def refuse(trial: Trial, record: Record) -> "Model":
-            raise ValueError(
-                f"{run.folder} keeps no weights of trial {trial.index}: export json, train its model-NN.json with "
-                "thriftnas zoo train, and give that run with --retrained"
-            )
 
-        return refuse
+def no_weights(folder: Path) -> "Callable[[Trial, Record], Model]":
+    """What a run offers that keeps no weights: a sentence that says how to get the networks."""
+
+    def refuse(trial: Trial, record: Record) -> "Model":
+        raise ValueError(
+            f"{folder} keeps no weights of trial {trial.index}: export json, train its model-NN.json with "
+            "thriftnas zoo train, and give that run with --retrained"
+        )
+
+    return refuse
 
 
 def experiment_kind(name: str) -> type[Experiment]:

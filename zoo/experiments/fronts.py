@@ -13,8 +13,10 @@ import numpy as np
 from rich.console import Console
 from rich.table import Table
 
+from zoo.experiments.experiment import EXPERIMENTS, no_weights
 from zoo.experiments.report import Report
 from zoo.experiments.run import Run
+from zoo.plugins import names
 from zoo.population.front import Limit, Numbers, equispaced, objectives
 from zoo.population.run_front import RunFront, has_front, read_front
 from zoo.population.trial import Record, Trial
@@ -115,7 +117,9 @@ def inherited(run: Run) -> "Callable[[Trial, Record], Model]":
     @cache
     def of_run() -> "Callable[[Trial, Record], Model]":
         extract = extraction(run.kind)
-        return run.experiment.weights(run) if extract is None else partial(extract, run.folder)
+        if extract is not None:
+            return partial(extract, run.folder)
+        return run.experiment.weights(run) if run.kind in names(EXPERIMENTS) else no_weights(run.folder)
 
     return lambda trial, record: of_run()(trial, record)
 
