@@ -2,14 +2,15 @@
 
 from dataclasses import dataclass
 from math import comb, prod
-from typing import Literal
-
-import numpy as np
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, Edge, canonical_graph, graph_key
 from zoo.spaces.operations import OPERATIONS
 
-Draw = np.random.Generator
+if TYPE_CHECKING:
+    import numpy as np
+
+Draw: TypeAlias = "np.random.Generator"
 
 
 @dataclass(frozen=True, slots=True)

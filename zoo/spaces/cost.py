@@ -2,13 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from functools import cached_property, lru_cache
-
-import numpy as np
-from numpy.typing import NDArray
+from typing import TYPE_CHECKING
 
 from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, Edge
 from zoo.spaces.operations import BUILT_IN, OPERATIONS, Cost, pointwise_cost
 from zoo.spaces.skeleton import CellPlan, Skeleton
+
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 
 def cost(genotype: CellGenotype, skeleton: Skeleton) -> Cost:
@@ -52,7 +54,7 @@ class CostTable:
                 total += (from_input if edge.source < INPUTS else from_node)[edge.op]
         return Cost(frame.macs + (total & MACS), frame.params + (total >> BITS))
 
-    def encode(self, genotypes: Sequence[CellGenotype]) -> NDArray[np.int64]:
+    def encode(self, genotypes: Sequence[CellGenotype]) -> "NDArray[np.int64]":
         """Genotypes as rows of numbers of table entries, (P, entries), for :meth:`macs` and :meth:`params`.
 
         A search that keeps its population as such rows changes single numbers in them.
@@ -62,24 +64,28 @@ class CostTable:
         """
         rows = [self._entries(genotype) for genotype in genotypes]
         width = max(map(len, rows))
+        import numpy as np
+
         return np.array([row + [0] * (width - len(row)) for row in rows], dtype=np.int64)
 
-    def macs(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    def macs(self, codes: "NDArray[np.int64]") -> "NDArray[np.int64]":
         """MACs per image of encoded genotypes, (P,)."""
         macs: NDArray[np.int64] = self._table[0].take(codes).sum(axis=1)
         return macs
 
-    def params(self, codes: NDArray[np.int64]) -> NDArray[np.int64]:
+    def params(self, codes: "NDArray[np.int64]") -> "NDArray[np.int64]":
         """Parameters of encoded genotypes, (P,)."""
         params: NDArray[np.int64] = self._table[1].take(codes).sum(axis=1)
         return params
 
     @cached_property
-    def _table(self) -> NDArray[np.int64]:
+    def _table(self) -> "NDArray[np.int64]":
         """(2, entries): 0, the three kinds of edges by operation, then frames by both numbers of concatenated nodes."""
         frames = [self._frame(n, r) for n in range(1, MOST_NODES + 1) for r in range(1, MOST_NODES + 1)]
         edges = [kind.price(name) for kind in self._edges for name in BUILT_IN]
         entries = [Cost(0, 0), *edges, *frames]
+        import numpy as np
+
         return np.array([[entry.macs for entry in entries], [entry.params for entry in entries]], dtype=np.int64)
 
     def _entries(self, genotype: CellGenotype) -> list[int]:
