@@ -87,3 +87,8 @@ def test_a_package_offers_what_it_lists_and_nothing_else(package: str) -> None:
     assert all(getattr(module, name) is not None for name in module.__all__)
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         module.nothing  # noqa: B018
+
+
+def test_a_package_offers_a_function_also_after_the_module_of_its_name_is_imported() -> None:
+    code = "import zoo.spaces.cost, zoo.spaces.cell_space\nfrom zoo.spaces import cell_space, cost\n"
+    assert found_after(f"{code}assert callable(cost) and callable(cell_space)") == "[]"
