@@ -16,9 +16,10 @@ import numpy as np
 import pytest
 import torch
 
-import zoo.commands.train as command
+import zoo.training.evaluator as evaluators
 from zoo.data import load
 from zoo.data.image_set import Split
+from zoo.data.stream import open_stream
 from zoo.export import load_model
 from zoo.population.journal import Journal
 from zoo.spaces.literature import PUBLISHED
@@ -60,7 +61,7 @@ def same_model(one: Path, other: Path) -> bool:
 @pytest.fixture
 def interrupted_after(monkeypatch) -> Callable[[int], None]:
     """From here on Ctrl-C is pressed in the epoch after so many."""
-    make = command.TrainingEvaluator
+    make = evaluators.TrainingEvaluator
 
     def interrupt(count: int) -> None:
         left = iter(range(count))
@@ -75,7 +76,7 @@ def interrupted_after(monkeypatch) -> Callable[[int], None]:
 
             return evaluate
 
-        monkeypatch.setattr(command, "TrainingEvaluator", make_interrupted)
+        monkeypatch.setattr(evaluators, "TrainingEvaluator", make_interrupted)
 
     return interrupt
 
@@ -236,7 +237,7 @@ def test_a_damaged_image_can_be_repaired_and_the_training_goes_on(thriftnas, pho
         "--out",
         tmp_path / "run",
     ]
-    reads = command.open_stream(f"imagefolder:{photos}", resolution=8, train=40, validation=16)
+    reads = open_stream(f"imagefolder:{photos}", resolution=8, train=40, validation=16)
     path = photos / reads.files[reads.validation[0]]
     whole = path.read_bytes()
     path.write_bytes(whole[:50] + bytes(len(whole) - 50))

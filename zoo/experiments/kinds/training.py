@@ -67,6 +67,9 @@ class TrainingExperiment(Experiment):
         warmup = self.setup.recipe.warmup
         if warmup >= self.setting.e:
             raise ValueError(f"the warm-up must be shorter than the {self.setting.e} epochs, got {warmup}")
+        device = self.setup.precision.device
+        if self.sync_bn and (self.processes == 1 or not device.startswith("cuda")):
+            raise ValueError(f"--sync-bn needs several processes on GPUs, got {self.processes} on {device}")
 
     @property
     def seed(self) -> int:
