@@ -209,7 +209,8 @@ def test_a_supernet_without_its_run_needs_images_by_name(net, tmp_path, capsys):
     for words in ([*SEARCH, "--supernet", path, "--out", "run"], ["scarlet", "similarity", path]):
         assert main(words) == 2
         said = capsys.readouterr().err
-        assert said == "error: a supernet needs the images it was trained on: --data, with the same --train and --val\n"
+        assert said.startswith("error: a supernet needs the images it was trained on: --data")
+        assert said.count("\n") == 1
     named = ["--data", "digits", "--train", "60", "--val", "40"]
     assert main([*SEARCH, "--supernet", path, *named, "--out", str(tmp_path / "run")]) == 0
 
