@@ -133,10 +133,13 @@ class SupernetExperiment(Experiment):
     def joined(self, material: "ImageSet") -> "Iterator[tuple[ProcessGroup, Evaluator]]":
         """The processes that train together, and this one's evaluator."""
         from scarlet.supernet.training import SupernetEvaluator
+        from zoo.training.device import own_precision
         from zoo.training.distributed import joined_ranks
 
-        with joined_ranks(self.setup.training.precision.device) as ranks:
-            yield ranks, SupernetEvaluator(self.setup, material, ranks)
+        training = self.setup.training
+        training = dataclasses.replace(training, precision=own_precision(training.precision))
+        with joined_ranks(training.precision.device) as ranks:
+            yield ranks, SupernetEvaluator(dataclasses.replace(self.setup, training=training), material, ranks)
 
     def total(self, strategy: Strategy) -> float:
         """Epochs."""

@@ -44,7 +44,7 @@ def execute(
         source: where its material lies.
         folder: new, empty, or of the same run.
         resources: workers, GPUs, cluster.
-        deadline: seconds from now after which nothing new is started.
+        deadline: seconds after which nothing new is started, once the material is loaded.
         listen: hears how it goes on.
         command: words of the command line that asked for it, for reports.
 
@@ -55,13 +55,13 @@ def execute(
         ValueError: for anything that does not go together, before anything is written where that is possible; for
             another run in the folder; where nothing came of the run.
     """
-    ends = None if deadline is None else time.monotonic() + deadline
     rank = _rank(experiment) if experiment.distributed else 0
     if rank == 0:
         check_folder(folder)
         resources.check()
     material = source.load(experiment, listen.loading)
     experiment = experiment.fitted(material, listen.said)
+    ends = None if deadline is None else time.monotonic() + deadline  # images that load slowly must not use it up
     if rank:
         with experiment.joined(material) as (ranks, evaluator):
             ranks.follow(evaluator)
