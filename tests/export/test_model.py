@@ -1,5 +1,6 @@
 """Model files: what is read back is what was written, and what is damaged is refused."""
 
+import io
 import json
 import os
 import pickle
@@ -97,13 +98,13 @@ def test_a_full_disk_keeps_the_model_that_was_there(tmp_path, monkeypatch):
     save_model(make_model(), tmp_path / "model.pt")
     before = (tmp_path / "model.pt").read_bytes()
 
-    def half(path: Path, data: bytes) -> None:
-        with path.open("wb") as file:
-            file.write(data[:100])
-        raise OSError(28, "No space left on device", str(path))
+    class Full(io.FileIO):
+        def write(self, data) -> int:
+            super().write(data[:100])
+            raise OSError(28, "No space left on device", self.name)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Path, "write_bytes", half)
+        patch.setattr(Path, "open", lambda path, mode: Full(path, mode))
         with pytest.raises(OSError, match="No space left"):
             save_model(replace(make_model(), notes={}), tmp_path / "model.pt")
     assert os.listdir(tmp_path) == ["model.pt"]
