@@ -17,6 +17,7 @@ from scarlet.strategy.nsga import Goal, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from scarlet.strategy.replay import replayed
 from tests.old_runs import expected, write_old_run
+from zoo.experiments import Run
 from zoo.population import Journal, Manager, ProxySetting, RandomSearch, Record, SerialExecutor
 from zoo.population.costs import TableCosts
 from zoo.population.front import Limit, Objective
@@ -146,12 +147,11 @@ def test_an_old_front_is_the_same_front(tmp_path):
 
 def test_what_an_old_search_of_cells_found_is_found_again(tmp_path):
     before = expected("darts")
-    journal = Journal.open(write_old_run("darts", tmp_path / "run"), readonly=True)
-    found = find(journal)
+    run = Run.open(write_old_run("darts", tmp_path / "run"))
+    found = find(run, run.experiment)
     assert [[one.epoch, one.genotype.to_dict(), list(one.size)] for one in found.derived] == before["derived"]
     assert [dict(epoch.metrics) for epoch in found.epochs] == before["metrics"]
     assert [[one.derived.genotype.key, one.trial, one.complete] for one in found.retrained] == before["retrained"]
-    journal.close()
 
 
 # ---------------------------------------------------------------- every strategy there is

@@ -30,7 +30,7 @@ def write(folder: Path, counts: dict[str, int], *, size=(8, 8), seed: int = 0) -
 @pytest.fixture
 def read(tmp_path):
     def read(folder: Path, **options):
-        options = {"resolution": 8, "cache": tmp_path / "cache"} | options
+        options = {"resolution": 8, "root": tmp_path / "cache"} | options
         return load(f"imagefolder:{folder}", **options)
 
     return read
