@@ -219,7 +219,7 @@ def test_best_and_worst_networks_come_first_and_every_network_once(tmp_path: Pat
 def test_what_was_run_is_there(tmp_path: Path) -> None:
     _, seen = page(good(failures=(("trial 3: proxy at c2r0s0e4", "loss is nan"),)), tmp_path)
     for expected in (
-        "thriftnas zoo study --settings 'c{0,2}r0s0e4'",
+        "thriftnas zoo study --setting 'c{0,2}r0s0e4'",
         "hours 1.50",
         "torch 9.9.9",
         "gpu none",
