@@ -20,7 +20,11 @@ from zoo.commands.running import conclude
 from zoo.experiments import HeldSource, ImageSource, Listener, Run, execute, resume
 from zoo.training import Recipe
 
-IDENTITIES = json.loads((Path(__file__).parent / "identities.json").read_text())
+STORED = json.loads((Path(__file__).parent / "identities.json").read_text())
+IDENTITIES = {  # of version 1, whose streams were others
+    name: identity | {"strategy": identity["strategy"] | {"version": DifferentiableExperiment.version}}
+    for name, identity in STORED.items()
+}
 """Of searches by the release before experiments, as their journals have them."""
 
 WORDS = (
