@@ -17,14 +17,16 @@ def named_difference(before: Path, after: Path) -> str:
     It has one where the strategies' versions differ, and where nothing but added fields does.
     """
     held, found = _read(before), _read(after)
-    if held is None or found is None or len(held[1]) != len(found[1]):
+    if held is None or found is None:
         return ""
     fields = {
         name
-        for old, new in zip(held[1], found[1], strict=True)
+        for old, new in zip(held[1], found[1], strict=False)
         for name in {*old, *new} - INCIDENTAL
         if old.get(name) != new.get(name)
     }
+    if len(held[1]) != len(found[1]):
+        fields.add("how many")
     told = ", ".join(sorted(fields))
     if held[0] != found[0]:
         return f"version {held[0]} → {found[0]}: {told}"
