@@ -14,7 +14,6 @@ FOLDERS = ("zoo", "econas", "scarlet", "milenas", "benchmarks")
 NAMES = {name: value for name, value in vars(purposes).items() if name.isupper()}
 
 UNNAMED = {
-    "econas/plan.py",  # a count that is its purpose too: PRICED_NETWORKS
     "benchmarks/coverage.py",  # invented worlds, told apart by their sizes; their numbers are in docs/results.md
     "benchmarks/cost.py",  # the bytes of a space's name
 }
@@ -68,7 +67,7 @@ def test_every_purpose_is_somebodys() -> None:
     text = "\n".join(path.read_text(encoding="utf-8") for folder in FOLDERS for path in (ROOT / folder).rglob("*.py")
                      if path.name != "purposes.py")  # fmt: skip
     unused = {name for name in NAMES if name not in text}
-    assert unused <= {"PRICED_NETWORKS"}
+    assert unused == set()
 
 
 @pytest.mark.parametrize(
