@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from milenas.history.findings import Epoch, Findings
 from milenas.strategy.search import Derived
-from zoo.figures import Curve, Curves, cell_svg, curves_svg
+from zoo.figures import Curve, Curves, cells_svg, curves_svg
 from zoo.reliability.report import facts, number, percent, render_page
 
 FRAMES = 8
@@ -59,9 +59,9 @@ def search_page(findings: Findings, commands: Mapping[int, str]) -> str:
         "answer": _answer(findings),
         "notes": list(_notes(findings)),
         "curves": Markup(_curves(findings)) if findings.epochs else "",
-        "cells": _cells(findings.final) if findings.final else [],
-        "frames": [(one, _cells(one)[:1]) for one in filmstrip(findings.derived)],
-        "reductions": [(one, _cells(one)[1:]) for one in filmstrip(findings.derived)],
+        "cells": _drawings(findings.final) if findings.final else [],
+        "frames": [(one, _drawings(one)[:1]) for one in filmstrip(findings.derived)],
+        "reductions": [(one, _drawings(one)[1:]) for one in filmstrip(findings.derived)],
         "skeletons": {one.epoch: findings.evaluation_skeleton(one) for one in findings.derived},
         "command": commands.get(findings.final.epoch, "") if findings.final else "",
         "others": [
@@ -151,11 +151,8 @@ def _value(epoch: Epoch, name: str) -> float:
     return float(epoch.metrics.get(name, float("nan")))
 
 
-def _cells(one: Derived) -> list[Markup]:
-    return [
-        Markup(cell_svg(cell, f"Epoch {one.epoch}, {kind} cell"))
-        for kind, cell in (("normal", one.genotype.normal), ("reduction", one.genotype.reduction))
-    ]
+def _drawings(one: Derived) -> list[Markup]:
+    return [Markup(drawing) for drawing in cells_svg(one.genotype, f"Epoch {one.epoch}")]
 
 
 def _run(findings: Findings) -> Iterator[tuple[str, list[tuple[str, str]]]]:

@@ -2,7 +2,7 @@
 
 from zoo.figures.chart import Level, Panel, Point, Trace, acceleration_svg, factor_svg, scatter_svg
 from zoo.figures.curve import Curve, Curves, curves_svg
-from zoo.figures.drawing import cell_svg
+from zoo.figures.drawing import cell_svg, cells_svg
 from zoo.figures.family import Member, family_svg
 from zoo.figures.flow import Stage, flow_svg
 from zoo.figures.series import Mark, Series, series_svg
@@ -20,6 +20,7 @@ __all__ = [
     "Trace",
     "acceleration_svg",
     "cell_svg",
+    "cells_svg",
     "curves_svg",
     "factor_svg",
     "family_svg",

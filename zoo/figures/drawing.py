@@ -14,7 +14,7 @@ from zoo.figures.layout import (
     Spot,
     layout,
 )
-from zoo.spaces.genotype import INPUTS, Cell, Edge
+from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, Edge
 from zoo.spaces.operations import OPERATIONS
 
 # Dark enough for white letters, and apart for the colour-blind; the tags repeat in words what colours say.
@@ -25,6 +25,12 @@ _MARGIN, _HEADING = 14.0, 30.0
 
 LONGEST = 16
 """Letters of an operation's name that its box has room for."""
+
+
+def cells_svg(genotype: CellGenotype, name: str) -> list[str]:
+    """Both cells of a genotype, the normal one first, each drawn as :func:`cell_svg` does."""
+    both = (("normal", genotype.normal), ("reduction", genotype.reduction))
+    return [cell_svg(cell, f"{name}, {kind} cell") for kind, cell in both]
 
 
 def cell_svg(cell: Cell, title: str) -> str:

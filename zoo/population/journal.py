@@ -5,14 +5,15 @@ import hashlib
 import json
 import os
 import sqlite3
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 from zoo.population.schema_1 import converted
-from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, Record, Trial
+from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, TRAINING, Record, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -51,6 +52,7 @@ class Journal:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        weakref.finalize(self, _release, connection)  # a journal that nobody closed: Python 3.13 warns of its file
 
     @classmethod
     def memory(cls, identity: Mapping[str, Any]) -> "Journal":
@@ -205,12 +207,13 @@ class Journal:
         """One row per trial with what was asked and, where it ended, what was measured (metrics as columns).
 
         The columns "tags" and "notes" are JSON, as "genotype" is; they are there where any trial has tags, any record
-        notes.
+        notes, and "measure" where any trial is a score.
         """
         import pandas as pd  # takes a while to import; who only runs or looks does without
 
         trials, records = self.trials(), self.records()
         tagged = any(trial.tags for trial in trials)
+        scored = any(trial.measure != TRAINING for trial in trials)
         noted = any(record.notes for record in records.values())
         rows = []
         for trial in trials:
@@ -220,6 +223,8 @@ class Journal:
             }
             if tagged:
                 row["tags"] = json.dumps(dict(trial.tags))
+            if scored:
+                row["measure"] = trial.measure
             if record := records.get(trial.index):
                 measured = record.to_dict()
                 if noted:
@@ -263,6 +268,11 @@ def run_lock(folder: Path) -> Iterator[None]:
         except OSError:
             raise ValueError(f"another process is running in {folder}; wait for it or choose another folder") from None
         yield
+
+
+def _release(connection: sqlite3.Connection) -> None:
+    with suppress(sqlite3.ProgrammingError):  # collected by another thread than its own, it is closed with the process
+        connection.close()
 
 
 def _connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
