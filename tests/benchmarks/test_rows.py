@@ -67,11 +67,12 @@ def test_depthwise_computes_the_same_both_ways(benchmark: Benchmark) -> None:
     assert all(row.keys() >= PAIR and row["gap"] < 1e-4 for row in rows)
 
 
-def test_operators_of_every_kind_of_step(benchmark: Benchmark) -> None:
-    kinds = ("cells", "cells-together", "scarlet", "darts")
-    sizes = "--batch 2 --resolution 16 --images 4 --group 2 --most 5"
-    rows = benchmark("operators", f"{sizes} --of {' '.join(kinds)}")["rows"]
-    assert [row["of"] for row in rows] == [kind for kind in kinds for _ in range(5)]
+@pytest.mark.parametrize(
+    "kind", ["cells", *(pytest.param(one, marks=pytest.mark.slow) for one in ("cells-together", "scarlet", "darts"))]
+)
+def test_operators_of_a_step(benchmark: Benchmark, kind: str) -> None:
+    rows = benchmark("operators", f"--batch 2 --resolution 8 --images 4 --group 2 --most 5 --of {kind}")["rows"]
+    assert [row["of"] for row in rows] == [kind] * 5
     assert all(0 < row["share"] <= 1 for row in rows)
 
 
@@ -126,6 +127,7 @@ def test_a_search_pays_the_same_epochs_with_every_engine(benchmark: Benchmark) -
     assert all(0 <= row["validation"] <= 1 and 0 <= row["test"] <= 1 and row["seconds"] > 0 for row in rows)
 
 
+@pytest.mark.slow
 def test_rows_of_a_gpu_where_there_is_none(benchmark: Benchmark) -> None:
     (row,) = benchmark("population", "--device cuda")["rows"] if not torch.cuda.is_available() else [{"seconds": "not"}]
     assert row["seconds"].startswith("not")

@@ -126,10 +126,11 @@ def test_stopped_by_its_time_a_search_says_so_and_goes_on(thriftnas, searched, t
     assert digest(tmp_path / "run") == digest(searched[0])
 
 
-def test_a_search_killed_three_times_ends_with_the_same_winner_and_digest(searched, tmp_path, digest):
+@pytest.mark.parametrize("counts", [(8,), pytest.param((2, 8, 13), marks=pytest.mark.slow)], ids=len)
+def test_a_search_killed_ends_with_the_same_winner_and_digest(searched, tmp_path, digest, counts):
     run, log = tmp_path / "run", tmp_path / "log"
     rng = random.Random(1)
-    moments = [(rng.randint(count, count + 2), rng.uniform(0, 0.05)) for count in (2, 8, 13)]
+    moments = [(rng.randint(count, count + 2), rng.uniform(0, 0.05)) for count in counts]
     kill_often([*SEARCH, "--out", str(run)], run, log, moments)
     assert digest(run) != digest(searched[0])
     finish([*SEARCH, "--out", str(run)], log)

@@ -84,9 +84,10 @@ def counted(genotype: CellGenotype, skeleton: Skeleton) -> Cost:
     return measured_cost(network, skeleton.in_channels, skeleton.resolution)
 
 
-def test_equals_counting_on_200_built_networks() -> None:
+@pytest.mark.parametrize("seeds", [range(60), pytest.param(range(60, 200), marks=pytest.mark.slow)], ids=len)
+def test_equals_counting_on_built_networks(seeds: range) -> None:
     spaces = list(CELL_SPACES.values())
-    for seed in range(200):
+    for seed in seeds:
         rng = np.random.default_rng(seed)
         genotype, skeleton = spaces[seed % 3].sample(rng), random_skeleton(rng)
         assert cost(genotype, skeleton) == counted(genotype, skeleton), skeleton

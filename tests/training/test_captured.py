@@ -93,8 +93,16 @@ def test_what_a_graph_cannot_repeat_is_named(option: str, reason: str, monkeypat
     assert captured.why_eager(made, RECIPE) == ""
 
 
-@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
-@pytest.mark.parametrize("space", [ECONAS_SEARCH, ECONAS_ZOO], ids=str)
+@pytest.mark.parametrize(
+    ("dtype", "space"),
+    [
+        ("float32", ECONAS_SEARCH),
+        ("bfloat16", ECONAS_ZOO),
+        pytest.param("bfloat16", ECONAS_SEARCH, marks=pytest.mark.slow),
+        pytest.param("float32", ECONAS_ZOO, marks=pytest.mark.slow),
+    ],
+    ids=lambda one: one if isinstance(one, str) else one.name,
+)
 def test_a_step_on_a_gpu_is_launches_only(dtype: str, space: CellSpace) -> None:
     def step(held: list[CellNetwork]) -> torch.Tensor:
         images = torch.empty(len(held), 8, 3, 8, 8, device="cuda")
