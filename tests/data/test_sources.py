@@ -10,7 +10,7 @@ import torchvision.datasets
 from scipy.io import savemat
 from torch.nn import functional as F
 
-from zoo.data import SOURCES, load
+from zoo.data import SOURCES, load, sources
 from zoo.data.resizing import resize
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (70, 3, 32, 32), dtype=np.uint8)
@@ -102,7 +102,8 @@ def test_root_defaults_to_the_environment(tmp_path, monkeypatch):
 
 
 @pytest.mark.parametrize("name", ARCHIVES)
-def test_missing_archives_say_where_to_place_them(name, tmp_path):
+def test_missing_archives_say_where_to_place_them(name, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "PACKAGED_FASHION", tmp_path / "absent")  # Debian's package may be installed
     with pytest.raises(ValueError, match=f"^{name}: not found .*expected .* in {tmp_path}$") as caught:
         load(name, root=tmp_path, download=False)
     assert "\n" not in str(caught.value)

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from zoo.data.decoded import default_cache
 from zoo.data.folder import hold_out, open_folder
+from zoo.data.idx import FASHION, PACKAGED_FASHION, packaged, read_idx
 from zoo.data.image_set import ImageSet, Split, balanced_prefix, channel_statistics, split_off
 from zoo.data.plugged import added_names, added_pool
 from zoo.data.pool import Pool, Progress, check_memory
@@ -189,6 +190,7 @@ class _Archive:
     channels: int
     flip: bool
     splits: tuple[dict[str, Any], dict[str, Any]]  # arguments for train and test
+    classes: tuple[str, ...] = ()  # empty: torchvision knows them
 
 
 _TRAIN_FLAG = ({"train": True}, {"train": False})
@@ -211,6 +213,7 @@ _ARCHIVES = {
         channels=3,
         flip=False,
         splits=({"split": "train"}, {"split": "test"}),
+        classes=_DIGITS,
     ),
     "fashion-mnist": _Archive(
         dataset="FashionMNIST",
@@ -219,13 +222,19 @@ _ARCHIVES = {
         channels=1,
         flip=True,
         splits=_TRAIN_FLAG,
+        classes=FASHION,
     ),
 }
 
 
 def _archive(name: str, root: Path, download: bool) -> Pool:
     archive = _ARCHIVES[name]
-    train, test = _read_archive(name, archive, root, download)
+    train: Any  # torchvision's data set, or what has the same two arrays
+    own = (root / archive.dataset).is_dir()  # what a user has placed there comes first
+    if name == "fashion-mnist" and not own and packaged(PACKAGED_FASHION):
+        train, test = read_idx(PACKAGED_FASHION, "train"), read_idx(PACKAGED_FASHION, "t10k")
+    else:
+        train, test = _read_archive(name, archive, root, download)
     pixels = np.concatenate([_as_images(train.data), _as_images(test.data)])  # (N, C, H, W)
     labels = np.concatenate([_labels(train), _labels(test)])
 
@@ -233,7 +242,7 @@ def _archive(name: str, root: Path, download: bool) -> Pool:
         return resize(pixels[indices], resolution)
 
     return Pool(
-        classes=tuple(getattr(train, "classes", _DIGITS)),  # SVHN's are digits and have no names
+        classes=archive.classes or tuple(train.classes),
         labels=labels,
         train=np.arange(len(train.data), dtype=np.int64),
         validation=None,
