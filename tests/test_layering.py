@@ -20,19 +20,20 @@ MAY_IMPORT = {
     "data": "plugins",
     "population": "plugins spaces",
     "figures": "spaces",
-    "reliability": "spaces population figures",
+    "reliability": "plugins spaces population figures",
     "networks": "spaces",
-    "training": "spaces population networks data",
-    "export": "plugins spaces population figures networks data training",
-    "experiments": "plugins spaces population reliability figures networks data training export",
-    "commands": "plugins spaces population reliability figures networks data training export experiments",
-    "cli": "plugins spaces population reliability figures networks data training export experiments commands",
+    "scores": "plugins spaces population networks data",
+    "training": "spaces population networks data scores",
+    "export": "plugins spaces population figures networks data scores training",
+    "experiments": "plugins spaces population reliability figures networks data scores training export",
+    "commands": "plugins spaces population reliability figures networks data scores training export experiments",
+    "cli": "plugins spaces population reliability figures networks data scores training export experiments commands",
     # The searches stand on all of zoo but its command line, and never on each other; their commands on that, too.
-    "econas": "spaces population reliability figures networks data training export experiments",
-    "scarlet": "spaces population reliability figures networks data training export experiments",
-    "milenas": "spaces population reliability figures networks data training export experiments",
+    "econas": "spaces population reliability figures networks data scores training export experiments",
+    "scarlet": "spaces population reliability figures networks data scores training export experiments",
+    "milenas": "spaces population reliability figures networks data scores training export experiments",
     # The Python face stands on them all, beside the command line; nothing imports it.
-    "thriftnas": "spaces population reliability figures networks data training export experiments "
+    "thriftnas": "spaces population reliability figures networks data scores training export experiments "
     "econas scarlet milenas",
 }
 SEARCHES = ("econas", "scarlet", "milenas")
@@ -224,6 +225,8 @@ def plant(root: Path, files: dict[str, str]) -> Path:
         ("zoo/spaces/cost.py", "from zoo.networks import build_network"),
         ("zoo/data/image_set.py", "import zoo.spaces.cost"),
         ("zoo/networks/profile.py", "from zoo import training"),
+        ("zoo/scores/snip.py", "from zoo.training.recipe import Precision"),
+        ("zoo/networks/network.py", "from zoo.scores import find_score"),
         ("zoo/training/trainer.py", "from zoo.export.model import save"),
         ("zoo/training/trainer.py", "from ..commands import options"),
         ("zoo/figures/chart.py", "from zoo.population.trial import Trial"),

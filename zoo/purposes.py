@@ -19,6 +19,8 @@ SAMPLE_LEVEL = 305
 """The training images at a sample level."""
 STREAM_CROP = 306
 """The crop of one streamed image."""
+SCORED_IMAGES = 307
+"""The training images by which a network is scored without training."""
 
 # Reliability.
 STUDY_INTERVALS = 501

@@ -27,7 +27,7 @@ from zoo.purposes import INITIAL_WEIGHTS, MEASURED_PATHS, SUPERNET_PATHS
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.epoch import EpochBatches, Examples, Stage, random_stream
-from zoo.training.evaluator import guarded, resumed, sample
+from zoo.training.evaluator import Measurement, guarded, resumed, sample
 from zoo.training.recipe import Precision, Recipe
 from zoo.training.trainer import (
     Diverged,
@@ -113,7 +113,7 @@ class SupernetEvaluator:
         """One outcome per job, in order; divergence and lack of memory are failed records."""
         return [guarded(job, lambda job=job: self._train_and_measure(job)) for job in jobs]  # type: ignore[misc]
 
-    def _train_and_measure(self, job: Job) -> tuple[dict[str, float], bytes | None, int]:
+    def _train_and_measure(self, job: Job) -> Measurement:
         trial, setup = job.trial, self._setup.training
         if trial.setting is None or (trial.setting.c, trial.setting.r) != (0, 0):
             raise ValueError(f"trial {trial.index}: a supernet is trained at its own channels and resolution")
@@ -126,7 +126,7 @@ class SupernetEvaluator:
         keep = trial.keep and self._ranks.rank == 0
         weights = save_checkpoint(network, optimizer, trial.stop) if keep else None
         metrics = self._measured(network) | {"train_loss": loss, "images": len(examples.labels)}
-        return metrics, weights, stage.stop - stage.start
+        return Measurement(metrics=metrics, epochs=stage.stop - stage.start, weights=weights)
 
     def _measured(self, network: Supernet) -> dict[str, float]:
         rng = np.random.default_rng((self._setup.training.seed, MEASURED_PATHS))

@@ -23,6 +23,7 @@ TRIALS = [
     trial(parent="0123456789abcdef0123", setting=None),
     *(trial(genotype=space.sample(np.random.default_rng(1))) for space in CELL_SPACES.values()),
 ]
+SCORED = trial(stop=0, measure="synflow", role="score", tags={"network": 3})
 RECORDS = [
     Record(index=3, ok=True),
     Record(index=0, ok=False, reason="loss is nan in epoch 2", epochs_paid=1.5, seconds=0.25),
@@ -39,13 +40,13 @@ RECORDS = [
 ]
 
 
-@pytest.mark.parametrize("value", [*TRIALS, *RECORDS])
+@pytest.mark.parametrize("value", [*TRIALS, SCORED, trial(setting=None, stop=0, measure="macs"), *RECORDS])
 def test_the_json_form_gives_the_same_back(value):
     text = json.dumps(value.to_dict(), allow_nan=False)
     assert type(value).from_dict(json.loads(text)) == value
 
 
-@pytest.mark.parametrize(("value", "kind"), [(TRIALS[1], Trial), (RECORDS[2], Record)])
+@pytest.mark.parametrize(("value", "kind"), [(SCORED, Trial), (RECORDS[2], Record)])
 def test_the_json_form_has_every_field(value, kind):
     assert list(value.to_dict()) == [field.name for field in dataclasses.fields(kind)]
 
@@ -67,6 +68,38 @@ def test_the_json_form_has_every_field(value, kind):
 def test_an_impossible_stage_is_named(changes, message):
     with pytest.raises(ValueError, match=message):
         trial(**changes)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stop": 1}, "a score trains nothing: .*, got start 0, stop 1, resumes None, keep False"),
+        ({"start": 1, "stop": 1}, "got start 1, stop 1"),
+        ({"resumes": 0}, "resumes 0"),
+        ({"keep": True}, "keep True"),
+        ({"measure": ""}, "trial 5 must measure 'training' or a score by name, got ''"),
+        ({"measure": None}, "trial 5 must measure 'training' or a score by name, got None"),
+    ],
+)
+def test_a_score_that_trains_or_has_no_name_is_refused(changes, message):
+    with pytest.raises(ValueError, match=message) as caught:
+        trial(**{"stop": 0, "measure": "snip"} | changes)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_training_is_no_score_by_another_name():
+    assert trial(measure="training") == trial()
+    with pytest.raises(ValueError, match="0 to 60 epochs, got 0 to 0"):
+        trial(stop=0, measure="training")
+
+
+def test_the_measure_of_a_training_is_no_part_of_the_json():
+    """So that digests are those of before there were scores."""
+    assert "measure" not in TRIALS[0].to_dict()
+    assert list(TRIALS[0].to_dict()) == [
+        "index", "genotype", "setting", "start", "stop", "resumes", "parent", "role", "keep",
+    ]  # fmt: skip
+    assert SCORED.to_dict()["measure"] == "synflow"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, "0.5", None, np.float32(0.5)])

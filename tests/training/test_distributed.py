@@ -67,7 +67,7 @@ def without_statistics(ranks: ProcessGroup) -> tuple[dict[str, torch.Tensor], di
     loss = train_stage(
         network, make_optimizer(network, recipe), examples, recipe, DOUBLE,
         Stage(start=0, stop=2, epochs=3, seed=0, root=0), ranks,
-    )  # fmt: skip
+    )[-1]  # fmt: skip
     pixels, labels = torch.tensor(held.validation.images).double() / 255, torch.tensor(held.validation.labels)
     return dict(network.state_dict()), {
         "train_loss": loss,

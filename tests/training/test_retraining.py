@@ -169,7 +169,7 @@ def first_loss(recipe: Recipe) -> tuple[float, list[float]]:
     step = optimizer.step
     optimizer.step = lambda: (rates.append(optimizer.param_groups[0]["lr"]), step())  # type: ignore[assignment]
     stage = Stage(start=0, stop=1, epochs=3, seed=0, root=0)
-    return train_stage(net, optimizer, data, recipe, Precision(dtype="float64"), stage), rates
+    return train_stage(net, optimizer, data, recipe, Precision(dtype="float64"), stage)[-1], rates
 
 
 def test_label_smoothing_spreads_the_target():

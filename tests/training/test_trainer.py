@@ -40,7 +40,7 @@ def stage(start: int, stop: int, epochs: int) -> Stage:
 
 def train(recipe: Recipe, count: int = 24, epochs: int = 1) -> tuple[CellNetwork, float]:
     net = network(recipe.auxiliary > 0)
-    loss = train_stage(net, make_optimizer(net, recipe), examples(count), recipe, DOUBLE, stage(0, epochs, epochs))
+    loss = train_stage(net, make_optimizer(net, recipe), examples(count), recipe, DOUBLE, stage(0, epochs, epochs))[-1]
     return net, loss
 
 
@@ -141,7 +141,7 @@ def test_the_mean_loss_is_over_the_images_that_were_used() -> None:
         net.classifier.weight.zero_()
         assert net.classifier.bias is not None
         net.classifier.bias.zero_()
-    loss = train_stage(net, optimizer, examples(17), recipe, DOUBLE, stage(0, 1, 1))
+    loss = train_stage(net, optimizer, examples(17), recipe, DOUBLE, stage(0, 1, 1))[-1]
     assert len(losses) == 2
     assert loss == pytest.approx(math.log(3), rel=1e-6)  # every image's loss with equal logits
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 from zoo.population.front import Limit, Losses, Numbers, Objective, front, hypervolume, losses_of
 from zoo.population.journal import Journal
 from zoo.population.objectives import complete
-from zoo.population.trial import Record, Trial
+from zoo.population.trial import TRAINING, Record, Trial
 from zoo.spaces.genotype import SpaceGenotype
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def read_front(
     """The front of a run as far as it is.
 
     Of runs that train networks at several settings only the longest training at the least reduced setting counts. A
-    supernet is no network. Metrics that installed packages add (:mod:`zoo.population.objectives`) are computed where
-    they were not recorded.
+    supernet is no network, and a score is no training. Metrics that installed packages add
+    (:mod:`zoo.population.objectives`) are computed where they were not recorded.
 
     Args:
         journal: of the run.
@@ -126,7 +126,8 @@ def read_front(
     kept = (*map(Limit.parse, strategy.get("limits", ())), *limits)
     trials, records = _comparable(journal.trials(), journal.records(), like)
     if not trials:
-        if any(record.ok for record in journal.records().values()):  # of supernets
+        held = journal.records()
+        if any(isinstance(one.genotype, SpaceGenotype) and _ended(one, held) for one in journal.trials()):
             raise ValueError(
                 "the run has trained a supernet and no network: search with it, or train a genotype that it has found "
                 "with thriftnas zoo train"
@@ -160,6 +161,11 @@ def _generation(trial: Trial) -> int:
     return number if isinstance(number, int) else 0
 
 
+def _ended(trial: Trial, records: Mapping[int, Record]) -> bool:
+    """Whether a trial has a record, and a good one."""
+    return trial.index in records and records[trial.index].ok
+
+
 def _comparable(
     trials: Sequence[Trial], records: dict[int, Record], like: int | None
 ) -> tuple[tuple[Trial, ...], tuple[Record, ...]]:
@@ -167,7 +173,7 @@ def _comparable(
     good = [
         trial
         for trial in trials
-        if trial.index in records and records[trial.index].ok and not isinstance(trial.genotype, SpaceGenotype)
+        if _ended(trial, records) and trial.measure == TRAINING and not isinstance(trial.genotype, SpaceGenotype)
     ]
 
     def completeness(trial: Trial) -> tuple[float, ...]:

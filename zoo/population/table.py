@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.population.costs import TableCosts
-from zoo.population.trial import Job, Outcome, Record
+from zoo.population.trial import TRAINING, Job, Outcome, Record
 from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO, ChainSpace
 from zoo.spaces.genotype import ChainGenotype, Genotype
 
@@ -66,7 +66,7 @@ class Table:
         A trial without a setting, of a search that trains nothing itself, gets the longest training.
 
         Raises:
-            ValueError: for an architecture or a number of epochs the table does not have.
+            ValueError: for an architecture, a number of epochs or a score, which the table does not have.
         """
         return [(self._record(job), None) for job in jobs]
 
@@ -81,6 +81,8 @@ class Table:
 
     def _record(self, job: Job) -> Record:
         trial = job.trial
+        if trial.measure != TRAINING:
+            raise ValueError(f"the table knows trainings, got trial {trial.index}, the score {trial.measure!r}")
         row = self._row(trial.genotype)
         if trial.setting is None:
             return Record(index=trial.index, ok=True, metrics={"accuracy": row[max(row)]}, epochs_paid=max(row))

@@ -9,26 +9,32 @@ from zoo.population.json_value import JSON, check_json
 from zoo.population.proxy import ProxySetting
 from zoo.spaces.genotype import Genotype, genotype_from_dict
 
+TRAINING = "training"
+"""What a trial measures that is no score."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trial:
-    """What was asked: one stage of training one architecture.
+    """What was asked: one stage of training one architecture, or a score of it without training.
+
+    A score trains nothing: it starts and stops at 0, resumes nothing and keeps nothing.
 
     Attributes:
         index: place in the journal, from 0.
         genotype: the architecture.
         setting: reductions and the epochs of the full schedule; None: evaluated on inherited weights.
         start: epoch this stage starts from; its first stage starts from 0.
-        stop: epoch this stage ends before, at most the setting's epochs.
+        stop: epoch this stage ends before, at most the setting's epochs; 0 for a score.
         resumes: index of the trial whose weights it continues.
         parent: key of the genotype it was mutated from.
         role: why it was asked: reference, proxy, child, promotion, audit, retrain, ...
         keep: whether its weights are worth storing.
         tags: what the strategy must read back: a generation, a cycle. A role never spells it.
+        measure: "training", or the name of a score.
 
     Raises:
-        ValueError: for epochs that do not ascend, a stage that starts late without weights to resume, or tags that
-            are not JSON.
+        ValueError: for epochs that do not ascend, a stage that starts late without weights to resume, a score that
+            trains or has no name, or tags that are not JSON.
     """
 
     index: int
@@ -41,8 +47,17 @@ class Trial:
     role: str = "child"
     keep: bool = False
     tags: Mapping[str, JSON] = field(default_factory=dict, hash=False)
+    measure: str = TRAINING
 
     def __post_init__(self) -> None:
+        if self.measure == TRAINING:
+            self._check_stage()
+        else:
+            self._check_score()
+        if self.tags:
+            check_json(self.tags, f"tags of trial {self.index}")
+
+    def _check_stage(self) -> None:
         last = self.stop if self.setting is None else self.setting.e
         if not 0 <= self.start < self.stop <= last:
             raise ValueError(f"a stage must lie within 0 to {last} epochs, got {self.start} to {self.stop}")
@@ -53,11 +68,21 @@ class Trial:
             )
         if self.resumes is not None and not 0 <= self.resumes < self.index:
             raise ValueError(f"trial {self.index} cannot resume trial {self.resumes}: it must come before")
-        if self.tags:
-            check_json(self.tags, f"tags of trial {self.index}")
+
+    def _check_score(self) -> None:
+        if not isinstance(self.measure, str) or not self.measure.strip():
+            raise ValueError(f"trial {self.index} must measure {TRAINING!r} or a score by name, got {self.measure!r}")
+        if (self.start, self.stop, self.resumes, self.keep) != (0, 0, None, False):
+            raise ValueError(
+                f"a score trains nothing: expected start 0, stop 0, resumes None, keep False, got start {self.start}, "
+                f"stop {self.stop}, resumes {self.resumes}, keep {self.keep}"
+            )
 
     def to_dict(self) -> dict[str, Any]:
-        """The trial as JSON-ready data; empty tags are left out, so that digests are those of before there were any."""
+        """The trial as JSON-ready data.
+
+        Empty tags and the measure of a training are left out, so that digests are those of before there were any.
+        """
         data = {
             "index": self.index,
             "genotype": self.genotype.to_dict(),
@@ -69,11 +94,15 @@ class Trial:
             "role": self.role,
             "keep": self.keep,
         }
-        return data | {"tags": dict(self.tags)} if self.tags else data
+        if self.tags:
+            data["tags"] = dict(self.tags)
+        if self.measure != TRAINING:
+            data["measure"] = self.measure
+        return data
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Trial":
-        """Read :meth:`to_dict`'s form, with tags or without."""
+        """Read :meth:`to_dict`'s form, with tags and measure or without."""
         setting = data["setting"]
         return cls(
             **{
@@ -82,6 +111,10 @@ class Trial:
                 "setting": None if setting is None else ProxySetting.parse(setting),
             }
         )
+
+
+TRAIN_LOSSES = "train_losses"
+"""Note of a record: the mean training loss of every epoch of its stage, where it has several."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -93,7 +126,7 @@ class Record:
         ok: whether the trial ended with a measurement.
         reason: why not, in a few words; empty where ok.
         metrics: finite numbers by name: accuracy and balanced_accuracy (shares of the validation images), ...
-        epochs_paid: epochs trained for it, more than its stage where lost weights were trained again.
+        epochs_paid: epochs trained for it, more than its stage where lost weights were trained again; 0 for a score.
         seconds: wall-clock seconds in the worker.
         checkpoint: SHA-256 of its weights, None where none were kept.
         batch: index of the first trial of its batch.

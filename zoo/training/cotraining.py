@@ -61,7 +61,7 @@ def train_together(
     recipe: Recipe,
     precision: Precision,
     stages: Sequence[Sequence[Stage]],
-) -> list[list[float | Diverged]]:
+) -> list[list[list[float] | Diverged]]:
     """Train all networks of all programs for the epochs of their stages, which differ in their seeds only.
 
     Several programs take their steps in turn, on a GPU each on a stream of its own.
@@ -74,7 +74,7 @@ def train_together(
         stages: of every network of every program.
 
     Returns:
-        Program by program, the mean training loss of the last epoch of every network, or how it diverged; the others
+        Program by program and network by network, the mean training loss of every epoch, or how it diverged; the others
         are not touched.
 
     Raises:
@@ -91,16 +91,19 @@ def train_together(
 
 def _training(
     program: Program, examples: Examples, recipe: Recipe, precision: Precision, stages: Sequence[Stage]
-) -> Generator[None, None, list[float | Diverged]]:
+) -> Generator[None, None, list[list[float] | Diverged]]:
     """One program's stage, step by step."""
-    results: list[float | Diverged] = [math.nan] * len(stages)
+    results: list[list[float] | Diverged] = [[] for _ in stages]
     step = CapturedStep(program, recipe)
     for epoch in range(stages[0].start, stages[0].stop):
         losses = yield from _epoch(step, examples, recipe, precision, stages, epoch)
         for number, loss in enumerate(losses.tolist()):
-            if not isinstance(results[number], Diverged):
-                finite = math.isfinite(loss)
-                results[number] = loss if finite else Diverged.in_training(loss, epoch)
+            if isinstance(trained := results[number], Diverged):
+                continue
+            if math.isfinite(loss):
+                trained.append(loss)
+            else:
+                results[number] = Diverged.in_training(loss, epoch)
         if all(isinstance(result, Diverged) for result in results):
             break
     return results

@@ -2,8 +2,8 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import chain, pairwise
 from typing import Any, Protocol
 
@@ -16,9 +16,13 @@ from zoo.data.image_set import ImageSet, subset
 from zoo.networks.cell_network import CellNetwork
 from zoo.networks.engine.planning import strangers
 from zoo.networks.network import Network, build_any
+from zoo.population.json_value import JSON
 from zoo.population.proxy import ProxySetting, share_at
-from zoo.population.trial import Job, Outcome, Record, Trial
+from zoo.population.trial import TRAIN_LOSSES, TRAINING, Job, Outcome, Record, Trial
 from zoo.purposes import INITIAL_WEIGHTS, SAMPLE_LEVEL
+from zoo.scores.measuring import Unscored, measure_score
+from zoo.scores.score import find_score
+from zoo.scores.scored_images import ScoredImages
 from zoo.spaces.chain_cost import network_cost
 from zoo.spaces.genotype import CellGenotype, Genotype
 from zoo.spaces.skeleton import Skeleton
@@ -61,8 +65,8 @@ class Material(Protocol):
 
     def train(
         self, network: Network, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
-    ) -> tuple[float, int]:
-        """Train for a stage: the mean loss of its last epoch, and the images of an epoch."""
+    ) -> tuple[list[float], int]:
+        """Train for a stage: the mean loss of every epoch, and the images of an epoch."""
         ...
 
     def validate(self, network: Network) -> dict[str, float]:
@@ -81,41 +85,52 @@ class Begun:
     stage: Stage
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Measurement:
+    """What a job gave: the metrics and notes of its record, the epochs it paid, and weights where they are kept."""
+
+    metrics: Mapping[str, float]
+    epochs: int
+    weights: bytes | None
+    notes: Mapping[str, JSON] = field(default_factory=dict)
+
+
 def run_job(job: Job, setup: TrainingSetup, material: Material, ranks: ProcessGroup = ALONE) -> Outcome:
     """Train a job's network for its stage and measure it; divergence and lack of memory are failed records."""
 
-    def work() -> tuple[dict[str, float], bytes | None, int]:
+    def work() -> Measurement:
         begun = begin(job, setup, ranks)
-        train_loss, images = material.train(begun.network, begun.optimizer, begun.setting, begun.stage)
+        losses, images = material.train(begun.network, begun.optimizer, begun.setting, begun.stage)
         weights = kept_weights(begun, ranks)
-        metrics = material.validate(begun.network) | priced(begun, train_loss, images)
-        return metrics, weights, begun.stage.stop - begun.stage.start
+        return measurement(begun, losses, material.validate(begun.network), images, weights)
 
     return guarded(job, work)
 
 
-def guarded(job: Job, work: Callable[[], tuple[dict[str, float], bytes | None, int]]) -> Outcome:
-    """The outcome of ``work``, which gives metrics, weights and epochs; failures as :func:`run_job` says."""
+def guarded(job: Job, work: Callable[[], Measurement]) -> Outcome:
+    """The outcome of ``work``; failures as :func:`run_job` says."""
     began = time.perf_counter()
     try:
-        metrics, weights, epochs = work()
-    except Diverged as error:
+        found = work()
+    except (Diverged, Unscored) as error:
         return failed(job, str(error), time.perf_counter() - began)
     except (RuntimeError, MemoryError) as error:
         if not out_of_memory(error):
             raise
         free_memory()
         return failed(job, "out of memory", time.perf_counter() - began)
-    return measured(job, metrics, epochs, time.perf_counter() - began), weights
+    return measured(job, found, time.perf_counter() - began)
 
 
 def begin(job: Job, setup: TrainingSetup, ranks: ProcessGroup = ALONE) -> Begun:
     """Build a job's network, with the weights it resumes where it has any.
 
     Raises:
-        ValueError: for a trial without a setting, or weights of another stage.
+        ValueError: for a trial without a setting, one that is a score, or weights of another stage.
     """
     trial = job.trial
+    if trial.measure != TRAINING:
+        raise ValueError(f"trial {trial.index} asks for the score {trial.measure!r}; this evaluator only trains")
     if trial.setting is None:
         raise ValueError(f"trial {trial.index} has no proxy setting; this evaluator trains from scratch")
     network = ranks.prepare(_network(trial.genotype, job.root, trial.setting.skeleton(setup.skeleton), setup))
@@ -147,25 +162,40 @@ def kept_weights(begun: Begun, ranks: ProcessGroup = ALONE) -> bytes | None:
     return save_checkpoint(begun.network, begun.optimizer, begun.stage.stop) if keep else None
 
 
-def priced(begun: Begun, train_loss: float, images: int) -> dict[str, float]:
-    """The metrics that training itself gives: its loss, the images of an epoch, and what the network costs."""
+def measurement(
+    begun: Begun, losses: Sequence[float], validated: Mapping[str, float], images: int, weights: bytes | None
+) -> Measurement:
+    """What training and validation gave together: losses of every epoch, images of an epoch, what the network costs."""
     price = network_cost(begun.network.genotype, begun.network.skeleton)
-    return {"train_loss": train_loss, "macs": price.macs, "params": price.params, "images": images}
+    trained = {"train_loss": losses[-1], "macs": price.macs, "params": price.params, "images": images}
+    # of a single epoch the metric says it all
+    own = losses[begun.job.trial.start - begun.stage.start :]  # without epochs that lost weights made it train again
+    notes: dict[str, JSON] = {TRAIN_LOSSES: list(own)} if len(losses) > 1 else {}
+    return Measurement(metrics={**validated, **trained}, epochs=len(losses), weights=weights, notes=notes)
 
 
-def measured(job: Job, metrics: dict[str, float], epochs: int, seconds: float) -> Record:
-    """The record of a job that ended with a measurement."""
-    return Record(index=job.trial.index, ok=True, metrics=metrics, epochs_paid=epochs, seconds=seconds)
+def measured(job: Job, found: Measurement, seconds: float) -> Outcome:
+    """The outcome of a job that ended with a measurement."""
+    record = Record(
+        index=job.trial.index,
+        ok=True,
+        metrics=found.metrics,
+        epochs_paid=found.epochs,
+        seconds=seconds,
+        notes=found.notes,
+    )
+    return record, found.weights
 
 
 def _outcome(
-    begun: Begun, loss: float | Diverged, metrics: dict[str, float] | Diverged, images: int, seconds: float
+    begun: Begun, losses: list[float] | Diverged, metrics: dict[str, float] | Diverged, images: int, seconds: float
 ) -> Outcome:
     """What became of one network of a program."""
-    if isinstance(loss, Diverged) or isinstance(metrics, Diverged):
-        return failed(begun.job, str(loss if isinstance(loss, Diverged) else metrics), seconds)
-    epochs = begun.stage.stop - begun.stage.start
-    return measured(begun.job, metrics | priced(begun, loss, images), epochs, seconds), kept_weights(begun)
+    if isinstance(losses, Diverged):
+        return failed(begun.job, str(losses), seconds)
+    if isinstance(metrics, Diverged):
+        return failed(begun.job, str(metrics), seconds)
+    return measured(begun.job, measurement(begun, losses, metrics, images, kept_weights(begun)), seconds)
 
 
 def failed(job: Job, reason: str, seconds: float) -> Outcome:
@@ -210,7 +240,7 @@ class TrainingEvaluator:
         """One outcome per job, in order; divergence and lack of memory are failed records.
 
         Jobs of one setting and stage whose maps are small are trained together, as one program, unless the setup's
-        engine is "plain".
+        engine is "plain". Jobs that ask for a score are measured without training, one by one.
         """
         groups: dict[tuple[object, ...], list[Job]] = {}
         for job in jobs:
@@ -226,11 +256,39 @@ class TrainingEvaluator:
         return [outcomes[job.trial.index] for job in jobs]
 
     def _alone(self, job: Job) -> Outcome:
+        if job.trial.measure != TRAINING:
+            return guarded(job, lambda: self._scored(job))
         return run_job(job, self._setup, self, self._ranks)
+
+    def _scored(self, job: Job) -> Measurement:
+        """A score of a job's network at its initial weights, by training images at its setting's resolution."""
+        trial, setup = job.trial, self._setup
+        if trial.setting is None:
+            raise ValueError(f"trial {trial.index} has no proxy setting, which says what surrounds the network")
+        skeleton = trial.setting.skeleton(setup.skeleton)
+        seen = self._examples(trial.setting.s, skeleton.resolution)
+        images = ScoredImages(
+            images=seen.images,
+            labels=seen.labels,
+            resolution=seen.resolution,
+            mean=seen.mean,
+            std=seen.std,
+            seed=setup.seed,
+            root=job.root,
+            place=setup.precision.place,
+        )
+
+        def build() -> Network:
+            return _network(trial.genotype, job.root, skeleton, setup)
+
+        metrics = measure_score(find_score(trial.measure), trial.genotype, skeleton, build, images)
+        return Measurement(metrics=metrics, epochs=0, weights=None)
 
     def _as_program(self, trial: Trial) -> bool:
         setup = self._setup
-        if trial.setting is None or not isinstance(trial.genotype, CellGenotype) or self._ranks.size > 1:
+        if trial.measure != TRAINING or trial.setting is None:
+            return False
+        if not isinstance(trial.genotype, CellGenotype) or self._ranks.size > 1:
             return False
         resolution = trial.setting.skeleton(setup.skeleton).resolution
         wanted = prefers_program(setup.engine, resolution, setup.precision.device)
@@ -280,11 +338,11 @@ class TrainingEvaluator:
 
     def train(
         self, network: Network, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
-    ) -> tuple[float, int]:
-        """Train for a stage; its last epoch's mean loss, and the images of an epoch."""
-        examples = self._examples(setting.s, network.skeleton.resolution)
-        loss = train_stage(network, optimizer, examples, self._setup.recipe, self._setup.precision, stage, self._ranks)
-        return loss, len(examples.labels)
+    ) -> tuple[list[float], int]:
+        """Train for a stage; the mean loss of every epoch, and the images of an epoch."""
+        setup, examples = self._setup, self._examples(setting.s, network.skeleton.resolution)
+        losses = train_stage(network, optimizer, examples, setup.recipe, setup.precision, stage, self._ranks)
+        return losses, len(examples.labels)
 
     def validate(self, network: Network) -> dict[str, float]:
         """Accuracy, balanced accuracy and loss on the validation images."""

@@ -1,6 +1,5 @@
 """Training on a stream: the evaluator of images that do not fit in memory, decoded while the network learns."""
 
-import math
 from collections.abc import Iterator, Sequence
 
 import numpy as np
@@ -50,17 +49,17 @@ class StreamEvaluator:
 
     def train(
         self, network: Network, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage
-    ) -> tuple[float, int]:
-        """Train for a stage; its last epoch's mean loss, and the images of an epoch."""
+    ) -> tuple[list[float], int]:
+        """Train for a stage; the mean loss of every epoch, and the images of an epoch."""
         setup, numbers = self._setup, self._stream.train
         if setting.s:
             numbers = numbers[sample(self._stream.labels[numbers], setting.s, setup.seed)]
         learner = Learner.of(network, optimizer, setup.recipe, self._ranks)
-        loss = math.nan
+        losses = []
         for epoch in range(stage.start, stage.stop):
             batches = self._batches(numbers, network.skeleton.resolution, stage, epoch)
-            loss = train_epoch(learner, batches, len(numbers), setup.recipe, setup.precision, stage, epoch)
-        return loss, len(numbers)
+            losses.append(train_epoch(learner, batches, len(numbers), setup.recipe, setup.precision, stage, epoch))
+        return losses, len(numbers)
 
     def validate(self, network: Network) -> dict[str, float]:
         """Accuracy, balanced accuracy and loss on the validation images, each processes' share of them here."""

@@ -67,8 +67,8 @@ def train_stage(
     precision: Precision,
     stage: Stage,
     ranks: ProcessGroup = ALONE,
-) -> float:
-    """Train ``network`` for the epochs of ``stage``; returns the mean training loss of its last epoch.
+) -> list[float]:
+    """Train ``network`` for the epochs of ``stage``; returns the mean training loss of every epoch.
 
     Stages continue one another exactly: every random number comes from (seed, root, purpose, epoch), the
     schedule from the step of the full schedule, momentum from the optimizer. Nothing waits for the device
@@ -79,11 +79,11 @@ def train_stage(
         ValueError: for fewer than two images.
     """
     learner = Learner.of(network, optimizer, recipe, ranks)
-    mean_loss = math.nan
+    losses = []
     for epoch in range(stage.start, stage.stop):
         batches = EpochBatches(examples, recipe, stage, epoch, ranks)
-        mean_loss = train_epoch(learner, batches, len(examples.labels), recipe, precision, stage, epoch)
-    return mean_loss
+        losses.append(train_epoch(learner, batches, len(examples.labels), recipe, precision, stage, epoch))
+    return losses
 
 
 @dataclass(frozen=True, slots=True, eq=False)
