@@ -57,6 +57,9 @@ class Sizes:
         str | None, _search("Promoted a cycle from each population but the last, at most half: 8,4.")
     ] = None
     ageing: Annotated[int, _search("Cycles without training after which a network leaves.")] = 10
+    signal: Annotated[
+        str, _search("Ranks networks: accuracy, balanced_accuracy, loss, train_loss, train_loss_sum, train_loss_late.")
+    ] = "accuracy"
     asynchronous: Annotated[
         bool, _search("Never wait for a cycle's end; the result then depends on who is done first.", "--async")
     ] = False
@@ -65,12 +68,12 @@ class Sizes:
     ] = None
     finalists: Annotated[int, _final("Networks retrained, at most.")] = 5
     final_share: Annotated[float, _final("Share of the budget that retraining may take, at most.")] = 1 / 3
+    metric: Annotated[str, _final("Judges the retrained: accuracy or balanced_accuracy.")] = "accuracy"
 
     def numbers(self) -> dict[str, Any]:
         """Fields of the search's parameters that mean the same on images and on a table."""
-        names = ("start", "ageing", "finalists", "final_share", "budget", "asynchronous")
-        texts = {name: getattr(self, name) for name in ("parents", "promotions")}
-        lists = {name: _whole(text, name) for name, text in texts.items() if text is not None}
+        names = ("start", "ageing", "finalists", "final_share", "budget", "asynchronous", "signal", "metric")
+        lists = {n: _whole(text, n) for n in ("parents", "promotions") if (text := getattr(self, n)) is not None}
         cycles = {} if self.generations is None else {"cycles": self.generations}
         return {name: getattr(self, name) for name in names} | cycles | lists
 
@@ -165,8 +168,7 @@ def _on_table(
     full = None if sizes.reference is None else ProxySetting.parse(sizes.reference)
     parameters = table_parameters(known, cheap, full, **sizes.numbers())
     experiment = TableExperiment(method=sizes.method, parameters=parameters, seed=seed, group=group)
-    source = HeldSource(material=known, origin=TableSource(table=table))
-    cli.perform(ctx, experiment, source, running, cluster)
+    cli.perform(ctx, experiment, HeldSource(material=known, origin=TableSource(table=table)), running, cluster)
 
 
 def _whole(text: str, name: str) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any, ClassVar, Self
 
 from econas.search import Search, estimate_of, winner_of
-from econas.strategy.parameters import Parameters
+from econas.strategy.parameters import CHOSEN, Parameters
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate
 from zoo.experiments.experiment import Say
 from zoo.experiments.run import Run
@@ -16,6 +16,7 @@ from zoo.population.costs import CostedEvaluator
 from zoo.population.proxy import ProxySetting
 from zoo.population.table import Table
 from zoo.population.trial import Evaluator
+from zoo.reliability.signal import ACCURACY
 from zoo.spaces.chain_space import CHAIN_SPACES, ChainSpace
 
 
@@ -41,6 +42,9 @@ class TableExperiment(Search):
             raise ValueError(f"the seed must not be negative, got {self.seed}")
         if self.parameters.audit is not None:
             raise ValueError("a table knows no dearer setting of the same epochs, so a search on it has no audits")
+        for name in CHOSEN:
+            if (value := getattr(self.parameters, name)) != ACCURACY:
+                raise ValueError(f"a table has nothing but accuracy, expected --{name} {ACCURACY}, got {value!r}")
 
     @classmethod
     def source(cls, data: Mapping[str, Any]) -> Source:

@@ -18,10 +18,12 @@ class EcoNASOptions(CellOptions, total=False):
     parents: Sequence[int]
     promotions: Sequence[int]
     ageing: int
+    signal: str
     asynchronous: bool
     reference: str
     finalists: int
     final_share: float
+    metric: str
     final_batch: int
     auxiliary: bool
     audit: str

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 ECONAS_NUMBERS = {
     "generations": "cycles",
     **dict.fromkeys(("start", "ageing", "finalists", "final_share", "budget", "asynchronous", "parents", "promotions")),
+    **dict.fromkeys(("signal", "metric")),
 }
 AUDITS = {
     "audit": "mode", "audits": "count", "audit_networks": "networks", "audit_limit": "limit", "audit_share": "share",
@@ -46,7 +47,7 @@ def econas(
         data: images.
         folder: of the run; calling it again continues.
         table: a published table instead of images: a CSV of NAS-Bench-201 or NAS-Bench-Macro. Nothing is trained.
-        options: as of ``thriftnas econas search``: setting, reference, budget, generations, finalists, ...
+        options: as of ``thriftnas econas search``: setting, reference, budget, signal, finalists, metric, ...
 
     Raises:
         ValueError: for anything that does not go together.

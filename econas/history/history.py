@@ -56,7 +56,7 @@ class History:
         sessions: calls that ran it; empty where nothing is known.
         unfinished: what is missing; empty for a finished search.
         about: identity, data, versions, hardware, command.
-        tested: accuracy of the winner on the test images, which no journal has; NaN where unknown.
+        tested: the metric of the winner on the test images, which no journal has; NaN where unknown.
     """
 
     strategy: Mapping[str, Any]
@@ -75,18 +75,21 @@ class History:
     def winner(self) -> Training | None:
         """The last training of the best network: the retrained one, else who leads; None if everything failed.
 
-        Accuracies of two settings never compete: while nothing is retrained, complete schedules go first, then the
-        newer setting, then the longer training.
+        The metric judges the retrained. While there are none, the search's signal says who leads; scores of two
+        settings never compete: complete schedules go first, then the newer setting, then the longer training.
         """
         done = [one.curve[-1] for one in self.finalists if one.done]
         if done:
-            return min(done, key=lambda one: (-one.accuracy, one.trial.index))
+            return min(done, key=lambda one: (descending(one.judged), one.trial.index))
         found = [(one.level, one) for one in self.trainings if one.level is not None and one.state == "ok"]
         if not found:
             return None
         return min(
-            found, key=lambda one: (not one[0].last, -one[0].place, -one[0].stop, -one[1].accuracy, one[1].trial.index)
-        )[1]
+            found,
+            key=lambda one: (
+                not one[0].last, -one[0].place, -one[0].stop, descending(one[1].score), one[1].trial.index,
+            ),
+        )[1]  # fmt: skip
 
     @property
     def method(self) -> str:
@@ -102,6 +105,10 @@ class History:
     def retrained(self) -> bool:
         """Whether the winner is one by its retraining."""
         return self.winner is not None and self.winner.trial.role == RETRAIN
+
+    def wins(self, finalist: Retrained) -> bool:
+        """Whether a finalist is the winner."""
+        return self.winner is not None and self.retrained and self.winner.network == finalist.network
 
     @property
     def spent(self) -> float:
@@ -184,6 +191,7 @@ def _trainings(
     found = []
     for trial, network, cycle in zip(trials, networks, cycles, strict=True):
         level, record = None, records.get(trial.index)
+        metrics = record.metrics if record and record.ok else {}
         if trial.role in SEARCH and trial.setting is not None:
             level = Level(places.setdefault(trial.setting, len(places)), trial.stop, trial.setting)
         found.append(
@@ -194,12 +202,15 @@ def _trainings(
                 cycle=cycle,
                 state="pending" if record is None else "ok" if record.ok else "failed",
                 reason="" if record is None else record.reason,
-                accuracy=record.metrics.get("accuracy", NAN) if record and record.ok else NAN,
+                accuracy=metrics.get("accuracy", NAN),
+                score=NAN if record is None else terms.signal.score(record),
+                judged=metrics.get(terms.metric, NAN),
                 epochs=record.epochs_paid if record else 0.0,
                 cost=cost(trial) if record else 0.0,
                 paid=paid.get(trial.index, NAN),
                 seconds=record.seconds if record else 0.0,
                 metrics=record.metrics if record else {},
+                record=record,
             )
         )
     return tuple(found)
@@ -218,6 +229,11 @@ def _numbers(trials: Sequence[Trial]) -> list[int]:
             number = newest.setdefault(trial.genotype.key, trial.index)
         numbers.append(number)
     return numbers
+
+
+def descending(value: float) -> float:
+    """Sorts the higher first, and the unknown last."""
+    return math.inf if math.isnan(value) else -value
 
 
 def _cycle(trial: Trial) -> int | None:

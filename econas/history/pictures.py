@@ -2,14 +2,18 @@
 
 import math
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 
 from econas.history.history import History
 from econas.history.lineage import Ancestor
 from econas.history.survival import Passage
+from econas.history.terms import Terms
 from econas.history.trajectory import RENEWAL, Level, Training
+from econas.strategy.ranking import METRICS
 from zoo.figures import Mark, Member, Point, Series, Stage, family_svg, flow_svg, series_svg
 from zoo.figures.chart import Level as Line
 from zoo.figures.series import WIDE
+from zoo.reliability.signal import Signal, find_signal
 
 MARKS = 10
 """Moments of a chart that still have room for a name each."""
@@ -22,7 +26,7 @@ def progress(history: History) -> str:
         ended = sorted(
             (one for one in history.trainings if one.level == level and one.state == "ok"), key=lambda one: one.paid
         )
-        points = [Point(label="", x=one.paid, y=one.accuracy, note=_note(one)) for one in ended]
+        points = [Point(label="", x=one.paid, y=one.accuracy, note=_note(one, one.accuracy)) for one in ended]
         series.append(Series(label=history.label(level), points=points, line="best"))
     return series_svg(
         series,
@@ -47,8 +51,8 @@ def _lowest(history: History, level: Level) -> Level:
     return min(one for one in history.levels if one.setting == level.setting)
 
 
-def _note(one: Training) -> str:
-    return f"trial {one.trial.index}: {100 * one.accuracy:.1f} % after {one.trial.stop} epochs at {one.trial.setting}"
+def _note(one: Training, value: float) -> str:
+    return f"trial {one.trial.index}: {100 * value:.1f} % after {one.trial.stop} epochs at {one.trial.setting}"
 
 
 def family(history: History, line: Sequence[Ancestor]) -> str:
@@ -101,12 +105,14 @@ def flows(history: History, ways: Sequence[Passage]) -> list[str]:
     ]
 
 
-def passage(way: Passage, winner: int | None, width: float = 470.0) -> str:
-    """One point per network that went on: its accuracy before and after."""
+def passage(way: Passage, terms: Terms, winner: int | None, width: float = 470.0) -> str:
+    """One point per network that went on: its score before, and its score or the metric after; up is better."""
+    before = _measure(terms.signal)
+    after = _measure(find_signal(terms.metric)) if way.judged else before
     others = [one for one in way.pairs if one.network != winner]
     points = [
-        Point(label="", x=one.before, y=one.after, note=f"network {one.network}: {100 * one.before:.1f} % before, "
-              f"{100 * one.after:.1f} % after")
+        Point(label="", x=one.before, y=one.after, note=f"network {one.network}: {before.text(one.before)} before, "
+              f"{after.text(one.after)} after")
         for one in others
     ]  # fmt: skip
     chosen = [
@@ -120,22 +126,41 @@ def passage(way: Passage, winner: int | None, width: float = 470.0) -> str:
         series.append(Series(label="the winner", points=chosen))
     return series_svg(
         series,
-        xlabel=f"accuracy, {way.source}",
-        ylabel=f"accuracy, {way.target}",
-        description=f"Accuracy at {way.target} against accuracy at {way.source} of {len(way.pairs)} networks.",
-        shares="xy",
+        xlabel=f"{before.name}, {way.source}",
+        ylabel=f"{after.name}, {way.target}",
+        description=f"{after.name.capitalize()} at {way.target} against {before.name} at {way.source} of "
+        f"{len(way.pairs)} networks.",
+        shares=("x" if before.share else "") + ("y" if after.share else ""),
         size=(width, 360.0),
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Measure:
+    """What an axis shows: its name, and whether it is a share."""
+
+    name: str
+    share: bool
+
+    def text(self, value: float) -> str:
+        return f"{100 * value:.1f} %" if self.share else f"{value:.4g}"
+
+
+def _measure(signal: Signal) -> _Measure:
+    """A signal on an axis, turned as in its scores."""
+    share = signal.name in METRICS
+    words = signal.name.replace("_", " ") if share else signal.words
+    return _Measure(f"minus {words}" if signal.lower else words, share)
+
+
 def curves(history: History) -> str | None:
-    """Validation accuracy of the finalists, epoch by epoch; None where nothing but the end is known."""
+    """What judges the finalists, epoch by epoch; None where nothing but the end is known."""
     if not any(len(one.curve) > 1 for one in history.finalists):
         return None
     series = []
     for rank, finalist in enumerate(history.finalists, start=1):
         known = [one for one in finalist.curve if one.state == "ok"]
-        points = [Point(label="", x=one.trial.stop, y=one.accuracy, note=_note(one)) for one in known]
+        points = [Point(label="", x=one.trial.stop, y=one.judged, note=_note(one, one.judged)) for one in known]
         winner = history.winner is not None and history.winner.network == finalist.network
         star = " ★" if winner and history.retrained else ""
         series.append(
@@ -150,8 +175,8 @@ def curves(history: History) -> str | None:
     return series_svg(
         series,
         xlabel="epochs of retraining",
-        ylabel=history.terms.accuracy,
-        description=f"{history.terms.accuracy.capitalize()} of {len(series)} finalists over the epochs of their "
+        ylabel=history.terms.judged,
+        description=f"{history.terms.judged.capitalize()} of {len(series)} finalists over the epochs of their "
         "retraining.",
         size=(WIDE, 380.0),
     )

@@ -9,24 +9,26 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from markupsafe import Markup
 from rich.console import Console
 from rich.table import Table
 
 from econas.history import pictures
+from econas.history.alternatives import alternatives
 from econas.history.costs import Cost, costs, idle_share
 from econas.history.history import History, history
 from econas.history.lineage import Ancestor, changes, choices, describe, lineage, to_dict
 from econas.history.survival import Passage, audited, cycles, passages
+from econas.history.tables import audits_frame, finalists_frame, signal_of
 from econas.history.terms import Terms
-from econas.history.trajectory import RETRAIN, Retrained, Training
+from econas.history.trajectory import RETRAIN, Training
 from zoo.experiments.kinds.trained import say_model
 from zoo.experiments.report import Report
 from zoo.experiments.run import Run
-from zoo.figures import cell_svg
+from zoo.figures import cells_svg
 from zoo.files import write_text
 from zoo.reliability.report import facts, interval, number, percent, render_page
+from zoo.reliability.signal import ACCURACY
 from zoo.spaces.genotype import CellGenotype, ChainGenotype, Genotype
 
 PAGE = "report.html"
@@ -81,65 +83,40 @@ def winning_lineage(found: History) -> list[Ancestor]:
     return [] if found.winner is None else lineage(found.networks, found.winner.network)
 
 
-def finalists_frame(found: History) -> pd.DataFrame:
-    """One row per finalist: what the search and the retraining said; test accuracy of the winner only."""
-    rows = []
-    for rank, one in enumerate(found.finalists, start=1):
-        reached, end = found.networks[one.network].reached, one.curve[-1]
-        rows.append(
-            {
-                "rank": rank,
-                "network": one.network,
-                "trial": end.trial.index,
-                "search_setting": str(reached.trial.setting) if reached else "",
-                "search_epochs": reached.trial.stop if reached else None,
-                "search_accuracy": reached.accuracy if reached else math.nan,
-                "setting": str(end.trial.setting),
-                "epochs": max((t.trial.stop for t in one.curve if t.state == "ok"), default=0),
-                "accuracy": one.accuracy,
-                "winner": _wins(found, one),
-                "test_accuracy": found.tested if _wins(found, one) else math.nan,
-                "status": one.status,
-                "genotype": found.networks[one.network].genotype.to_json(),
-            }
-        )
-    names = ["rank", "network", "trial", "search_setting", "search_epochs", "search_accuracy", "setting", "epochs",
-             "accuracy", "winner", "test_accuracy", "status", "genotype"]  # fmt: skip
-    return pd.DataFrame(rows, columns=names)
-
-
-def audits_frame(found: History) -> pd.DataFrame:
-    """One row per audit, as the search journaled them."""
-    names = ["cycle", "setting", "reference", "networks", "rho", "low", "high", "decision"]
-    return pd.DataFrame([dict(one) for one in found.audits], columns=names)
-
-
 def summary(found: History) -> dict[str, Any]:
     """The answer as JSON-ready data; null where unknown."""
-    winner = found.winner
+    winner, metric = found.winner, found.terms.metric
     return {
         "answer": sentence(found),
+        "signal": found.terms.signal.name,
+        "metric": metric,
         "finished": not found.unfinished,
         "trial": None if winner is None else winner.trial.index,
         "network": None if winner is None else winner.network,
         "retrained": found.retrained,
-        "accuracy": None if winner is None else winner.accuracy,
+        "accuracy": None if winner is None else _known(winner.accuracy),
+        metric: None if winner is None else _known(winner.judged),
         "search_accuracy": None if winner is None else known_by(found, winner.network),
-        "test_accuracy": None if math.isnan(found.tested) else found.tested,
+        f"test_{metric}": _known(found.tested),
+        "other_signals": {one.signal.name: one.to_dict() for one in alternatives(found)},
         "networks": len(found.networks),
         "epochs": {one.name: one.epochs for one in costs(found)},
         "price": {one.name: one.price for one in costs(found)},
         "unit": found.unit,
-        "idle_share": None if math.isnan(idle_share(found)) else idle_share(found),
+        "idle_share": _known(idle_share(found)),
         "audits": [dict(one) for one in found.audits],
         "genotype": None if winner is None else winner.trial.genotype.to_dict(),
     }
 
 
 def known_by(found: History, network: int) -> float | None:
-    """The accuracy by which the search knew a network before any retraining."""
+    """The accuracy that a network had in the search, before any retraining."""
     reached = found.networks[network].reached
-    return None if reached is None else reached.accuracy
+    return None if reached is None else _known(reached.accuracy)
+
+
+def _known(value: float) -> float | None:
+    return None if math.isnan(value) else value
 
 
 def sentence(found: History) -> str:
@@ -152,11 +129,12 @@ def sentence(found: History) -> str:
     so_far = " so far" if found.unfinished else ""
     if found.retrained:
         return (
-            f"The best network{so_far} has {percent(winner.accuracy)} {found.terms.accuracy} after retraining "
+            f"The best network{so_far} has {percent(winner.judged)} {found.terms.judged} after retraining "
             f"at {trial.setting}{tested}."
         )
     how = f"{trial.stop} of {trial.setting.e} epochs" if trial.setting and trial.stop < trial.setting.e else ""
     how = how or f"{trial.stop} epochs"
+    by = "" if found.terms.signal.name == ACCURACY else f" by {found.terms.ranked}"
     end = next((one.curve[-1] for one in found.finalists if one.network == winner.network), None)
     going = "; it has not been retrained"
     if end is not None:
@@ -164,24 +142,20 @@ def sentence(found: History) -> str:
     elif found.terms.parameters is not None and not found.terms.parameters.retrained:
         going = ""  # nothing is to be retrained
     return (
-        f"The best network{so_far} has {percent(winner.accuracy)} {found.terms.accuracy} after {how} at {trial.setting}"
-        f"{tested}{going}."
+        f"The best network{so_far}{by} has {percent(winner.accuracy)} {found.terms.accuracy} after {how} at "
+        f"{trial.setting}{tested}{going}."
     )
 
 
 def _tested(path: Path, found: History) -> float:
-    """The winner's test accuracy from the file that was written with its model; NaN where it speaks of another."""
+    """The winner's metric on the test images, from the file beside its model; NaN where that speaks of another."""
     try:
         best = json.loads(path.read_text(encoding="utf-8"))
         if found.winner is None or best["trial"] != found.winner.trial.index:
             return math.nan
-        return float(best["test_accuracy"])
+        return float(best[f"test_{found.terms.metric}"])
     except (OSError, ValueError, TypeError, KeyError):
         return math.nan
-
-
-def _wins(found: History, finalist: Retrained) -> bool:
-    return found.winner is not None and found.retrained and found.winner.network == finalist.network
 
 
 # ---------------------------------------------------------------- the page
@@ -190,7 +164,7 @@ def _wins(found: History, finalist: Retrained) -> bool:
 def _contents(found: History) -> dict[str, Any]:
     """Everything the template shows."""
     ways, line, winner = passages(found), winning_lineage(found), found.winner
-    chosen = None if winner is None else winner.network
+    other_signal = found.terms.signal.name != ACCURACY
     return {
         "found": found,
         "sentence": _unbroken(sentence(found)),
@@ -198,7 +172,7 @@ def _contents(found: History) -> dict[str, Any]:
         "keys": [tuple(map(_unbroken, key)) for key in _keys(found, line)],
         "progress": Markup(pictures.progress(found)),
         "flows": [Markup(text) for text in pictures.flows(found, ways)],
-        "ways": [(way, Markup(pictures.passage(way, chosen)) if way.pairs else "") for way in ways],
+        "ways": [(way, _passage(found, way)) for way in ways],
         "cycles": cycles(found),
         "levels": [found.label(level) for level in found.levels],
         "line": line,
@@ -209,9 +183,10 @@ def _contents(found: History) -> dict[str, Any]:
         "choices": _choices(None if winner is None else winner.trial.genotype),
         "describe": describe,
         "curves": Markup(pictures.curves(found) or ""),
-        "wins": lambda finalist: _wins(found, finalist),
+        "signal_of": (lambda finalist: number(signal_of(found, finalist), 4)) if other_signal else None,
+        "others": alternatives(found),
         "verdicts": Markup(pictures.verdicts(found) or ""),
-        "audited": [(way, Markup(pictures.passage(way, chosen)) if way.pairs else "") for way in audited(found)],
+        "audited": [(way, _passage(found, way)) for way in audited(found)],
         "costs": costs(found),
         "total": Cost.sum(costs(found)),
         "idle": idle_share(found),
@@ -221,6 +196,11 @@ def _contents(found: History) -> dict[str, Any]:
         "command": shlex.join(["thriftnas", *map(str, found.about.get("command") or [])]),
         "facts": list(_facts(found)),
     }
+
+
+def _passage(found: History, way: Passage) -> Markup:
+    winner = None if found.winner is None else found.winner.network
+    return Markup(pictures.passage(way, found.terms, winner) if way.pairs else "")
 
 
 def _notes(found: History, ways: list[Passage]) -> Iterator[str]:
@@ -266,12 +246,13 @@ def _keys(found: History, line: list[Ancestor]) -> Iterator[tuple[str, str, str]
     if winner is not None:
         how = "retrained at" if found.retrained else "trained at"
         yield (
-            found.terms.accuracy.capitalize(),
-            percent(winner.accuracy),
+            found.terms.judged.capitalize(),
+            percent(winner.judged),
             f"{how} {winner.trial.setting}, trial {winner.trial.index}",
         )
         if math.isfinite(found.tested):
-            yield "Test accuracy", percent(found.tested), "of the winner alone, measured once"
+            name = f"Test {found.terms.metric.replace('_', ' ')}"
+            yield name, percent(found.tested), "of the winner alone, measured once"
         size = winner.metrics
         if "params" in size:
             macs = f"{size['macs'] / 1e6:,.1f} M multiply-accumulates per image" if "macs" in size else "of the winner"
@@ -287,10 +268,7 @@ def _keys(found: History, line: list[Ancestor]) -> Iterator[tuple[str, str, str]
 
 
 def _cells(genotype: Genotype, name: str) -> list[Markup]:
-    if not isinstance(genotype, CellGenotype):
-        return []
-    both = (("normal", genotype.normal), ("reduction", genotype.reduction))
-    return [Markup(cell_svg(cell, f"{name}, {kind} cell")) for kind, cell in both]
+    return [Markup(one) for one in cells_svg(genotype, name)] if isinstance(genotype, CellGenotype) else []
 
 
 def _choices(genotype: Genotype | None) -> list[str]:
@@ -342,11 +320,16 @@ def _show(found: History, folder: Path, console: Console) -> None:
     for rank, one in enumerate(found.finalists, start=1):
         reached: Training | None = found.networks[one.network].reached
         known = percent(reached.accuracy) if reached else "–"
-        tested = percent(found.tested) if _wins(found, one) else ""
-        table.add_row(str(rank), str(one.network), known, percent(one.accuracy), tested, one.status,
-                      style="bold green" if _wins(found, one) else None)  # fmt: skip
+        tested = percent(found.tested) if found.wins(one) else ""
+        table.add_row(str(rank), str(one.network), known, percent(one.judged), tested, one.status,
+                      style="bold green" if found.wins(one) else None)  # fmt: skip
     if found.finalists:
         console.print(table)
+    told = f"Ranked by {found.terms.ranked}"
+    if others := alternatives(found):
+        told += f"; of the same {others[0].count}, other signals would have retrained: "
+        told += ", ".join(f"{one.signal.name} {one.shared}" for one in others)
+    console.print(told, markup=False, highlight=False, soft_wrap=True)
     paid = ", ".join(f"{one.name} {one.price:,.0f}" for one in costs(found))
     console.print(f"Paid, in {found.unit}: {paid}; in all {found.spent:,.0f}", markup=False)
     if math.isfinite(idle_share(found)):

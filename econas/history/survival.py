@@ -16,7 +16,7 @@ from zoo.reliability.interval import Estimate, bootstrap
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """A network's accuracy at an earlier and at a later training; NaN where that failed."""
+    """A network's score at an earlier training and what a later one said; NaN where that failed."""
 
     network: int
     before: float
@@ -27,14 +27,18 @@ class Pair:
 class Passage:
     """The way from one training to a longer or dearer one.
 
+    Before it networks are known by their scores. A promotion is followed by another score; a retraining or an audit
+    is judged by the metric.
+
     Attributes:
         source: name of the earlier training.
         target: of the later one.
         trained: networks that had the earlier one.
         passed: networks that were sent to the later one.
         pairs: those whose later training has ended.
-        rho: Spearman's correlation of the two accuracies over ``pairs``, with its 95 % interval. Only chosen
-            networks have both, so it speaks about order among the chosen, which is harder than among all.
+        judged: whether the metric says what came after.
+        rho: Spearman's correlation of before and after over ``pairs``, with its 95 % interval. Only chosen networks
+            have both, so it speaks about order among the chosen, which is harder than among all.
     """
 
     source: str
@@ -42,6 +46,7 @@ class Passage:
     trained: int
     passed: int
     pairs: tuple[Pair, ...]
+    judged: bool
     rho: Estimate
 
 
@@ -65,8 +70,8 @@ def passages(history: History) -> list[Passage]:
             sent = [one for one in _into(history, target) if _before(history, one) == source]
             if sent:
                 labels, size = (history.label(source), history.label(target)), _size(history, source)
-                pairs = [(one.network, _accuracy(history, one.network, source), one) for one in _both(history, target)]
-                found.append(_passage(history, labels, (size, len(sent)), pairs, len(found)))
+                pairs = [Pair(o.network, _score(history, o.network, source), o.score) for o in _both(history, target)]
+                found.append(_passage(history, labels, (size, len(sent)), pairs, len(found), judged=False))
     return found + ([_retraining(history, len(found))] if history.finalists else [])
 
 
@@ -75,27 +80,27 @@ def _retraining(history: History, stream: int) -> Passage:
     known = [(number, one, end) for number, one, end in ends if one is not None]
     names = sorted({history.label(one.level) for _, one, _ in known if one.level})
     mature = {one.network for one in history.trainings if one.level and one.level.last and one.state == "ok"}
-    pairs = [(n, one.accuracy, end) for n, one, end in known if end.state == "failed" or _complete(end)]
-    labels = (" and ".join(names) or "the search", "retraining")
-    return _passage(history, labels, (max(len(mature), len(history.finalists)), len(history.finalists)), pairs, stream)
+    pairs = [Pair(n, one.score, end.judged) for n, one, end in known if end.state == "failed" or _complete(end)]
+    labels, count = (" and ".join(names) or "the search", "retraining"), len(history.finalists)
+    return _passage(history, labels, (max(len(mature), count), count), pairs, stream, judged=True)
 
 
 def audited(history: History) -> list[Passage]:
     """From the first stage at an audited setting to the audits' setting, for every step of the search."""
-    groups: dict[tuple[ProxySetting, ProxySetting], list[tuple[int, float, Training]]] = {}
+    groups: dict[tuple[ProxySetting, ProxySetting], list[tuple[Training, Training]]] = {}
     for one in history.of_role(AUDIT):
-        # by place in the journal: the accuracy the audit was to check is the newest before it
+        # by place in the journal: the score the audit was to check is the newest before it
         earlier = [t for t in history.networks[one.network].trainings if t.trial.index < one.trial.index]
         first = [t for t in earlier if t.trial.start == 0 and t.state == "ok"]
         if first and first[-1].trial.setting and one.trial.setting:
             key = (first[-1].trial.setting, one.trial.setting)
-            groups.setdefault(key, []).append((one.network, first[-1].accuracy, one))
+            groups.setdefault(key, []).append((first[-1], one))
     found = []
     for place, ((source, target), pairs) in enumerate(groups.items()):
         level = min(level for level in history.levels if level.setting == source)
-        done = [pair for pair in pairs if pair[2].state != "pending"]
-        labels = (history.label(level), str(target))
-        found.append(_passage(history, labels, (_size(history, level), len(pairs)), done, 100 + place))
+        done = [Pair(one.network, one.score, dear.judged) for one, dear in pairs if dear.state != "pending"]
+        labels, counts = (history.label(level), str(target)), (_size(history, level), len(pairs))
+        found.append(_passage(history, labels, counts, done, 100 + place, judged=True))
     return found
 
 
@@ -142,9 +147,9 @@ def _before(history: History, training: Training) -> Level | None:
     return earlier[-1].level if earlier else None
 
 
-def _accuracy(history: History, network: int, level: Level) -> float:
+def _score(history: History, network: int, level: Level) -> float:
     one = history.networks[network].at(level)
-    return math.nan if one is None else one.accuracy
+    return math.nan if one is None else one.score
 
 
 def _complete(training: Training) -> bool:
@@ -155,11 +160,13 @@ def _passage(
     history: History,
     labels: tuple[str, str],
     counts: tuple[int, int],
-    ended: Sequence[tuple[int, float, Training]],
+    ended: Sequence[Pair],
     stream: int,
+    *,
+    judged: bool,
 ) -> Passage:
-    pairs = tuple(Pair(number, before, one.accuracy) for number, before, one in ended if math.isfinite(before))
+    pairs = tuple(one for one in ended if math.isfinite(one.before))
     rng = np.random.default_rng((history.terms.seed, stream, PASSAGE_INTERVALS))
     rho = bootstrap(resampled_spearman, [one.before for one in pairs], [one.after for one in pairs], rng)
     (source, target), (trained, passed) = labels, counts
-    return Passage(source=source, target=target, trained=trained, passed=passed, pairs=pairs, rho=rho)
+    return Passage(source=source, target=target, trained=trained, passed=passed, pairs=pairs, judged=judged, rho=rho)

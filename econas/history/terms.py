@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from econas.strategy.parameters import Parameters
+from econas.strategy.ranking import Metric
+from zoo.reliability.signal import ACCURACY, Signal, find_signal
 
 HIERARCHICAL = "hierarchical"
 
@@ -33,6 +35,26 @@ class Terms:
     def accuracy(self) -> str:
         """What the accuracy of its networks is called."""
         return "accuracy in the table" if self.looked_up else "validation accuracy"
+
+    @property
+    def signal(self) -> Signal:
+        """By which it ranked networks."""
+        return find_signal(ACCURACY if self.parameters is None else self.parameters.signal)
+
+    @property
+    def ranked(self) -> str:
+        """What the signal is called."""
+        return self.accuracy if self.signal.name == ACCURACY else self.signal.words
+
+    @property
+    def metric(self) -> Metric:
+        """By which retrained networks, and dear trainings of audits, are judged."""
+        return "accuracy" if self.parameters is None else self.parameters.metric
+
+    @property
+    def judged(self) -> str:
+        """What the metric is called."""
+        return self.accuracy if self.metric == ACCURACY else f"balanced {self.accuracy}"
 
     @classmethod
     def read(cls, strategy: Mapping[str, Any]) -> "Terms":

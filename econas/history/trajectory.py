@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from zoo.population.proxy import ProxySetting
-from zoo.population.trial import Trial
+from zoo.population.trial import Record, Trial
 from zoo.spaces.genotype import Genotype
 
 CHILD, PROMOTION, RENEWAL, AUDIT, RETRAIN = "child", "promotion", "renewal", "audit", "retrain"
@@ -57,11 +57,14 @@ class Training:
         state: how it ended.
         reason: of a failure.
         accuracy: on the validation images, NaN unless it ended well.
+        score: by the search's signal, more is better; NaN unless it ended well and has the signal.
+        judged: by the metric that judges retrained networks; NaN unless it was measured.
         epochs: paid.
         cost: the same in epochs of the search's first setting.
         paid: cost of everything told up to and including this; NaN while pending.
         seconds: in the worker.
         metrics: everything measured.
+        record: what was measured, whole; None while pending.
     """
 
     trial: Trial
@@ -71,11 +74,14 @@ class Training:
     state: State
     reason: str
     accuracy: float
+    score: float
+    judged: float
     epochs: float
     cost: float
     paid: float
     seconds: float
     metrics: Mapping[str, float]
+    record: Record | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +137,11 @@ class Retrained:
     def accuracy(self) -> float:
         """On the validation images at the end; NaN before."""
         return self.curve[-1].accuracy if self.done else NAN
+
+    @property
+    def judged(self) -> float:
+        """The metric at the end; NaN before."""
+        return self.curve[-1].judged if self.done else NAN
 
     @property
     def status(self) -> str:

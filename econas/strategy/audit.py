@@ -1,4 +1,8 @@
-"""Audits: whether the proxy still ranks the networks a search is working on as a dearer setting does."""
+"""Audits: whether the proxy still ranks the networks a search is working on as a dearer setting does.
+
+The cheap side of an audit is what the search goes by, its signal; the dear side is what finals are judged by, the
+metric.
+"""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -8,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 
 from econas.strategy.population import Network
+from econas.strategy.ranking import UNKNOWN
 from zoo.population.proxy import ProxySetting
 from zoo.purposes import AUDIT_INTERVALS
 from zoo.reliability.correlation import resampled_spearman
@@ -91,7 +96,7 @@ class Verdict:
         setting: audited.
         reference: setting it was compared with.
         networks: compared: those of this audit and of earlier ones of the same setting.
-        rho: Spearman correlation of the accuracy after the first stage with the reference's; NaN where undefined.
+        rho: Spearman correlation of the scores after the first stage with the reference's metric; NaN where undefined.
         low: lower end of its 95 % interval.
         high: upper end.
         decision: trusted, warned, escalated, or why nothing followed.
@@ -123,7 +128,7 @@ class Verdict:
 
 
 def stratified(networks: Sequence[Network], count: int, rng: np.random.Generator) -> list[Network]:
-    """One network, drawn uniformly, from each of ``count`` equal parts of the ranking by first-stage accuracy.
+    """One network, drawn uniformly, from each of ``count`` equal parts of the ranking by first-stage score.
 
     All networks where there are no more than ``count``.
     """
@@ -139,10 +144,11 @@ def _parts(ranked: Sequence[Network], count: int) -> list[Sequence[Network]]:
 
 
 def estimate(pairs: Sequence[tuple[float, float]], seed: int, cycle: int) -> Estimate:
-    """Spearman's correlation of (accuracy at the proxy, accuracy at the reference) pairs, with its 95 % interval.
+    """Spearman's correlation of (score at the proxy, metric at the reference) pairs, with its 95 % interval.
 
-    The order of the pairs, which is that of their arrival, does not matter.
+    The order of the pairs, which is that of their arrival, does not matter. Unknown scores rank below all others.
     """
     pairs = sorted(pairs)
-    proxy, reference = [pair[0] for pair in pairs], [pair[1] for pair in pairs]
+    proxy = [np.nan if score == UNKNOWN else score for score, _ in pairs]
+    reference = [metric for _, metric in pairs]
     return bootstrap(resampled_spearman, proxy, reference, np.random.default_rng((seed, cycle, AUDIT_INTERVALS)))

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 
 import numpy as np
 
@@ -9,10 +10,12 @@ from econas.history.trajectory import CHILD
 from econas.strategy.finalist import Finalist, FinalRound
 from econas.strategy.parameters import Parameters
 from econas.strategy.proposals import Proposals
+from econas.strategy.ranking import scorer
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Record, Trial
 from zoo.purposes import AGEING_TOURNAMENT
+from zoo.reliability.signal import ACCURACY
 from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
 
@@ -31,6 +34,7 @@ def trainings(setting: ProxySetting, budget: float) -> int:
     return count
 
 
+@dataclass(eq=False, repr=False)
 class RegularizedEvolution:
     """Ageing evolution (Algorithm 1, Real et al. 2019): the best of a sample has a child, and the oldest leaves.
 
@@ -47,31 +51,31 @@ class RegularizedEvolution:
         sample: draws, with replacement, the best of which is the parent; the paper's 25.
         distinct: whether a function is trained once only. As published, what is drawn twice is trained twice.
         keep: whether weights are stored: the best network's, and those of the running.
+        signal: what ranks trainings.
 
     Raises:
-        ValueError: for sizes below 1 or a budget that pays no training.
+        ValueError: for sizes below 1, a budget that pays no training, or an unknown signal.
     """
 
-    def __init__(
-        self,
-        space: Space,
-        setting: ProxySetting,
-        budget: float,
-        seed: int,
-        *,
-        population: int = 100,
-        sample: int = 25,
-        distinct: bool = False,
-        keep: bool = True,
-    ) -> None:
-        for name, value in (("population", population), ("sample", sample)):
+    space: Space
+    setting: ProxySetting
+    budget: float
+    seed: int
+    _: KW_ONLY
+    population: int = 100
+    sample: int = 25
+    distinct: bool = False
+    keep: bool = True
+    signal: str = ACCURACY
+
+    def __post_init__(self) -> None:
+        for name, value in (("population", self.population), ("sample", self.sample)):
             if value < 1:
                 raise ValueError(f"{name} must be at least 1, got {value}")
-        self._setting, self._seed, self._size, self._sample, self._keep = setting, seed, population, sample, keep
-        self._proposals = Proposals(space, seed, distinct)
-        self._left = trainings(setting, budget)
-        self._random = population  # networks still to be drawn at random
-        self._alive: list[tuple[Genotype, float, int]] = []  # genotype, accuracy, trial; oldest first
+        self._proposals, self._score = Proposals(self.space, self.seed, self.distinct), scorer(self.signal)
+        self._left = trainings(self.setting, self.budget)
+        self._random = self.population  # networks still to be drawn at random
+        self._alive: list[tuple[Genotype, float, int]] = []  # genotype, score, trial; oldest first
         self._running: dict[int, Genotype] = {}
         self._best: tuple[float, int] | None = None
 
@@ -99,21 +103,21 @@ class RegularizedEvolution:
         for record in records:
             genotype = self._running.pop(record.index)
             if record.ok:
-                accuracy = record.metrics["accuracy"]
-                self._alive.append((genotype, accuracy, record.index))
-                rank = (-accuracy, record.index)
+                score = self._score(record)
+                self._alive.append((genotype, score, record.index))
+                rank = (-score, record.index)
                 self._best = rank if self._best is None else min(self._best, rank)
-        del self._alive[: -self._size]
+        del self._alive[: -self.population]
 
     def resumable(self) -> set[int]:
         """The best network so far and those still running, where weights are stored."""
-        if not self._keep:
+        if not self.keep:
             return set()
         return {*self._running, *([] if self._best is None else [self._best[1]])}
 
     def _parent(self, index: int) -> Genotype:
-        rng = np.random.default_rng((self._seed, index, AGEING_TOURNAMENT))
-        draws = rng.integers(len(self._alive), size=self._sample)
+        rng = np.random.default_rng((self.seed, index, AGEING_TOURNAMENT))
+        draws = rng.integers(len(self._alive), size=self.sample)
         genotype, _, _ = max((self._alive[int(i)] for i in draws), key=lambda one: (one[1], -one[2]))
         return genotype
 
@@ -121,12 +125,12 @@ class RegularizedEvolution:
         return Trial(
             index=index,
             genotype=genotype,
-            setting=self._setting,
+            setting=self.setting,
             start=0,
-            stop=self._setting.e,
+            stop=self.setting.e,
             parent=None if parent is None else parent.key,
             role=CHILD,
-            keep=self._keep,
+            keep=self.keep,
         )
 
 
@@ -140,9 +144,10 @@ class RandomBaseline:
         seed: of the draws.
         distinct: whether a function is trained once only, as in the search.
         keep: whether weights are stored: the best network's, and those of the running.
+        signal: what ranks trainings.
 
     Raises:
-        ValueError: for a budget that pays no training.
+        ValueError: for a budget that pays no training, or an unknown signal.
     """
 
     def __init__(
@@ -154,10 +159,11 @@ class RandomBaseline:
         *,
         distinct: bool = True,
         keep: bool = True,
+        signal: str = ACCURACY,
     ) -> None:
         everyone = trainings(setting, budget)
         self._evolution = RegularizedEvolution(
-            space, setting, budget, seed, population=everyone, sample=1, distinct=distinct, keep=keep
+            space, setting, budget, seed, population=everyone, sample=1, distinct=distinct, keep=keep, signal=signal
         )
 
     def ask(self, n: int, first: int) -> list[Trial]:
@@ -181,11 +187,11 @@ class ThenRetrain:
 
     Args:
         strategy: the search, of trainings at ``parameters.setting`` that cost ``parameters.search_budget`` at most.
-        parameters: setting, final setting, budget, finalists and their share; the rest is not used.
+        parameters: setting, final setting, budget, finalists and their share, signal; the rest is not used.
     """
 
     def __init__(self, strategy: Strategy, parameters: Parameters) -> None:
-        self._strategy, self._parameters = strategy, parameters
+        self._strategy, self._parameters, self._score = strategy, parameters, scorer(parameters.signal)
         self._running: dict[int, Trial] = {}
         self._trained: list[Finalist] = []
         self._final: FinalRound | None = None  # once the search is over
@@ -202,9 +208,7 @@ class ThenRetrain:
             self._running |= {trial.index: trial for trial in trials}
             if trials or self._running or n < 1:
                 return trials
-            self._final = FinalRound(
-                sorted(self._trained, key=lambda one: (-one.accuracy, one.trial)), self._parameters
-            )
+            self._final = FinalRound(sorted(self._trained, key=lambda one: (-one.score, one.trial)), self._parameters)
         return self._final.ask(n, first)
 
     def tell(self, records: Sequence[Record]) -> None:
@@ -216,7 +220,7 @@ class ThenRetrain:
         for record in records:
             trial = self._running.pop(record.index)
             if record.ok and (trial.setting, trial.stop) == (self._parameters.setting, self._parameters.setting.e):
-                self._trained.append(Finalist(trial.genotype, record.metrics["accuracy"], record.index))
+                self._trained.append(Finalist(trial.genotype, self._score(record), record.index))
 
     def resumable(self) -> set[int]:
         """What the search needs; at the end the retrained."""
@@ -243,8 +247,9 @@ def evolution_then_retrain(
     """
     budget = parameters.search_budget
     evolution = RegularizedEvolution(
-        space, parameters.setting, budget, seed, population=population, sample=sample, distinct=True, keep=False
-    )
+        space, parameters.setting, budget, seed,
+        population=population, sample=sample, distinct=True, keep=False, signal=parameters.signal,
+    )  # fmt: skip
     return ThenRetrain(evolution, parameters)
 
 
@@ -254,6 +259,7 @@ def random_then_retrain(space: Space, parameters: Parameters, seed: int) -> Then
     Raises:
         ValueError: for no budget.
     """
-    return ThenRetrain(
-        RandomBaseline(space, parameters.setting, parameters.search_budget, seed, keep=False), parameters
+    random = RandomBaseline(
+        space, parameters.setting, parameters.search_budget, seed, keep=False, signal=parameters.signal
     )
+    return ThenRetrain(random, parameters)

@@ -1,4 +1,4 @@
-"""Finalists: the networks a search ends with, chosen by their accuracies in it and retrained."""
+"""Finalists: the networks a search ends with, chosen by their scores in it and retrained."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +16,12 @@ class Finalist:
 
     Attributes:
         genotype: its architecture.
-        accuracy: validation accuracy in the search, by which it was chosen.
+        score: in the search, by its signal: what it was chosen for.
         trial: the search's trial that measured it.
     """
 
     genotype: Genotype
-    accuracy: float
+    score: float
     trial: int
 
 

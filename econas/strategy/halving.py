@@ -7,8 +7,10 @@ from itertools import pairwise
 
 from econas.history.trajectory import CHILD, PROMOTION
 from econas.strategy.proposals import Proposals
+from econas.strategy.ranking import scorer
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
+from zoo.reliability.signal import ACCURACY
 from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
 
@@ -53,10 +55,11 @@ class SuccessiveHalving:
         seed: of the draws.
         eta: 1/eta of a rung are promoted; the paper's experiments use 4.
         distinct: whether a function is drawn once only, as in the search.
+        signal: what ranks the networks of a rung.
 
     Raises:
-        ValueError: for no rungs, rungs of one setting that do not ascend, eta of 1 or less, or a budget that pays
-            no training.
+        ValueError: for no rungs, rungs of one setting that do not ascend, eta of 1 or less, a budget that pays no
+            training, or an unknown signal.
     """
 
     def __init__(
@@ -68,6 +71,7 @@ class SuccessiveHalving:
         *,
         eta: float = 4,
         distinct: bool = True,
+        signal: str = ACCURACY,
     ) -> None:
         if not rungs:
             raise ValueError("successive halving needs at least one rung, got none")
@@ -79,10 +83,8 @@ class SuccessiveHalving:
         if budget < rungs[0].stop:
             raise ValueError(f"a budget of {budget:g} epochs pays no training of {rungs[0].stop}")
         self._rungs, self._eta, self._left = tuple(rungs), eta, budget
-        self._proposals = Proposals(space, seed, distinct)
-        self._ended: list[list[tuple[float, int]]] = [
-            [] for _ in rungs
-        ]  # by rung: minus accuracy and trial, best first
+        self._proposals, self._score = Proposals(space, seed, distinct), scorer(signal)
+        self._ended: list[list[tuple[float, int]]] = [[] for _ in rungs]  # minus score and trial, best first
         self._promoted: set[int] = set()
         self._genotypes: dict[int, Genotype] = {}
         self._running: dict[int, int] = {}  # trial to rung
@@ -115,7 +117,7 @@ class SuccessiveHalving:
         for record in records:
             rung = self._running.pop(record.index)
             if record.ok:
-                insort(self._ended[rung], (-record.metrics["accuracy"], record.index))
+                insort(self._ended[rung], (-self._score(record), record.index))
 
     def resumable(self) -> set[int]:
         """Whoever may still climb within a schedule, the best of the last rung, and the running of both kinds."""

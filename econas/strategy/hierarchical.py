@@ -11,6 +11,7 @@ from econas.strategy.finalist import Finalist, FinalRound
 from econas.strategy.parameters import Parameters
 from econas.strategy.population import UNTRAINED, Network, promoted, winners
 from econas.strategy.proposals import Proposals
+from econas.strategy.ranking import UNKNOWN, scorer
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
 from zoo.purposes import AUDITED, PARENTS
@@ -66,7 +67,8 @@ class HierarchicalSearch:
     An asynchronous search begins the next cycle as soon as nothing of the last one is left to ask for, with what
     has been told until then, and holds a tournament when its child is asked for. Where an audit raises the setting,
     every living network is trained again at the new one up to its stage before the next tournament, so that
-    accuracies of two settings never compete.
+    scores of two settings never compete. Nor do scores of two stages: a signal such as a sum of training losses
+    speaks of its own stage's epochs, and tournaments, promotions and finalists are chosen level by level.
 
     Args:
         space: where networks are drawn from and mutated in.
@@ -75,10 +77,10 @@ class HierarchicalSearch:
     """
 
     def __init__(self, space: Space, parameters: Parameters, seed: int) -> None:
-        self._parameters, self._seed = parameters, seed
+        self._parameters, self._seed, self._score = parameters, seed, scorer(parameters.signal)
         self._proposals = Proposals(space, seed)
         self._open: dict[int, tuple[_Slot, Genotype]] = {}
-        self._pairs: dict[int, list[tuple[float, float]]] = {}  # by step: accuracies at the proxy and when audited
+        self._pairs: dict[int, list[tuple[float, float]]] = {}  # by step: score at the proxy, metric when audited
         self._trained: list[Network] = []  # everyone as it was after every stage, the departed included
         self._final: FinalRound | None = None  # once the search is over
         self._state = _State()
@@ -131,9 +133,9 @@ class HierarchicalSearch:
                 continue
             slot, genotype = self._open.pop(record.index)
             if slot.role == AUDIT:
-                if record.ok and slot.source is not None:
+                if record.ok and slot.source is not None and self._parameters.metric in record.metrics:
                     pairs = self._pairs.setdefault(self._state.step, [])
-                    pairs.append((slot.source.first, record.metrics["accuracy"]))
+                    pairs.append((slot.source.first, record.metrics[self._parameters.metric]))
                 continue
             alive = [one for one in self._state.alive if slot.role == CHILD or one is not slot.source]
             if record.ok:
@@ -199,13 +201,13 @@ class HierarchicalSearch:
         ]
 
     def _finish(self) -> None:
-        """Retrain the best of the last stage, of the newest setting first: accuracies of two do not compare.
+        """Retrain the best of the last stage, of the newest setting first: scores of two do not compare.
 
         Deviation: where fewer were trained so far than are to be retrained, as in a short search, the best of the
         stage before follow.
         """
         ranked = sorted(self._trained, key=lambda network: (-network.level, -network.step, network.rank))
-        chosen = [Finalist(network.genotype, network.accuracy, network.trial) for network in ranked]
+        chosen = [Finalist(network.genotype, network.score, network.trial) for network in ranked]
         self._final = FinalRound(chosen, self._parameters)
         self._state = replace(self._state, alive=())
 
@@ -278,7 +280,7 @@ class HierarchicalSearch:
         """Go one step up the ladder; who is alive in the next cycle is to be trained again, up to where it was."""
         step = self._state.step + 1
         alive = tuple(
-            replace(network, level=UNTRAINED, goal=network.level, accuracy=0.0, first=0.0, step=step)
+            replace(network, level=UNTRAINED, goal=network.level, score=UNKNOWN, first=UNKNOWN, step=step)
             for network in self._living
         )
         self._state = replace(self._state, step=step, alive=alive, audited=frozenset(), raising=False)
@@ -376,15 +378,15 @@ class HierarchicalSearch:
 
     def _network(self, slot: _Slot, genotype: Genotype, record: Record) -> Network:
         """What has come out of a slot; a renewed network is as old as it was."""
-        accuracy, source, cycle = record.metrics["accuracy"], slot.source, self._state.cycle
+        score, source, cycle = self._score(record), slot.source, self._state.cycle
         renewed = source is not None and slot.role == RENEWAL
         return Network(
             genotype=genotype,
             level=slot.level,
-            accuracy=accuracy,
+            score=score,
             trial=record.index,
             trained=source.trained if renewed and source else cycle,
-            first=source.first if slot.level and source else accuracy,
+            first=source.first if slot.level and source else score,
             goal=source.goal if renewed and source else slot.level,
             step=self._state.step,
         )

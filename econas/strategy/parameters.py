@@ -5,11 +5,15 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from econas.strategy.audit import Auditing
+from econas.strategy.ranking import METRICS, Metric
 from zoo.population.proxy import ProxySetting
 from zoo.reliability.interval import FEWEST
+from zoo.reliability.signal import ACCURACY, find_signal
 
 SEARCH, ORIGINAL = ProxySetting(4, 4, 0, 60), ProxySetting(0, 0, 0, 600)
 """The paper's settings: of the search, and of the final training."""
+CHOSEN = ("signal", "metric")
+"""Fields that came later."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -32,6 +36,8 @@ class Parameters:
         budget: epochs of ``setting`` in all, retraining and audits included; None: no limit but ``cycles``.
         asynchronous: whether a free worker starts at once with what is known, instead of waiting for a cycle's end.
         audit: how the search audits itself; None: not at all.
+        signal: what ranks cheap trainings, by name (`zoo/reliability/signal.py`); accuracy is EcoNAS's own.
+        metric: accuracy or balanced_accuracy: what judges the retrained, and the dear trainings of audits.
 
     Raises:
         ValueError: for numbers that do not fit together, or a budget too small for one cycle.
@@ -52,6 +58,8 @@ class Parameters:
     budget: float | None = None
     asynchronous: bool = False
     audit: Auditing | None = None
+    signal: str = ACCURACY
+    metric: Metric = "accuracy"
 
     def __post_init__(self) -> None:
         for name in ("start", "ageing", "cycles", "finalists"):
@@ -83,6 +91,9 @@ class Parameters:
                 f"which costs {self.final.e * self.final_price:g}"
             )
         self._check_audits()
+        find_signal(self.signal)
+        if self.metric not in METRICS:
+            raise ValueError(f"metric must be {' or '.join(METRICS)}, got {self.metric!r}")
 
     def _check_audits(self) -> None:
         if self.audit is None:
@@ -170,9 +181,13 @@ class Parameters:
         return known[setting]
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers as JSON-ready data, for a run's identity."""
+        """The numbers as JSON-ready data, for a run's identity.
+
+        Signal and metric are left out where they are accuracy: runs from before they could be chosen are the same.
+        """
         audit = None if self.audit is None else self.audit.to_dict()
-        return asdict(self) | {"setting": str(self.setting), "final": str(self.final), "audit": audit}
+        data = asdict(self) | {"setting": str(self.setting), "final": str(self.final), "audit": audit}
+        return {name: value for name, value in data.items() if name not in CHOSEN or value != ACCURACY}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Parameters":

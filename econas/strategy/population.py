@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from econas.strategy.ranking import UNKNOWN
 from zoo.spaces.genotype import Genotype
 
 UNTRAINED = -1
@@ -18,27 +19,27 @@ class Network:
     Attributes:
         genotype: its architecture.
         level: which population it is in: 0 after the first stage, and so on; -1 before.
-        accuracy: validation accuracy after its last stage.
+        score: of its last stage, by the search's signal; more is better.
         trial: its last trial.
         trained: the cycle it reached its level in.
-        first: validation accuracy after its first stage, at the same setting.
+        first: score of its first stage, at the same setting.
         goal: level to be reached before it takes part again, after the setting has changed.
         step: how often the setting had been changed when it was trained.
     """
 
     genotype: Genotype
     level: int
-    accuracy: float
+    score: float
     trial: int
     trained: int
-    first: float = 0.0
+    first: float = UNKNOWN
     goal: int = 0
     step: int = 0
 
     @property
     def rank(self) -> tuple[float, int]:
         """Sorts the better first, and the earlier of equals."""
-        return (-self.accuracy, self.trial)
+        return (-self.score, self.trial)
 
 
 def at_level(alive: Sequence[Network], level: int) -> list[Network]:

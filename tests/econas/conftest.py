@@ -22,7 +22,12 @@ def score(trial):
     return round(number, 2) / 2 + trial.stop / (2 * trial.setting.e) / 10
 
 
-def training(jobs, accuracy=score, fails=lambda trial: False):
+def nothing(trial):
+    """No more than an accuracy."""
+    return {}
+
+
+def training(jobs, accuracy=score, fails=lambda trial: False, more=nothing, notes=nothing):
     """The weights say which network was trained how and how far, and must be there where a stage continues."""
     outcomes = []
     for job in jobs:
@@ -33,7 +38,8 @@ def training(jobs, accuracy=score, fails=lambda trial: False):
         if fails(trial):
             outcomes.append((Record(index=trial.index, ok=False, reason="diverged", epochs_paid=paid), None))
             continue
-        record = Record(index=trial.index, ok=True, metrics={"accuracy": accuracy(trial)}, epochs_paid=paid)
+        metrics = {"accuracy": accuracy(trial)} | more(trial)
+        record = Record(index=trial.index, ok=True, metrics=metrics, epochs_paid=paid, notes=notes(trial))
         outcomes.append((record, f"{trial.genotype.key} {trial.setting} {trial.stop}".encode() if trial.keep else None))
     return outcomes
 
@@ -51,7 +57,7 @@ class History:
         return [trial for cycle in self.cycles for trial in cycle]
 
 
-def cycle_by_cycle(strategy, n=1000, accuracy=score, fails=lambda trial: False):
+def cycle_by_cycle(strategy, n=1000, accuracy=score, fails=lambda trial: False, more=nothing):
     """Ask until there is no answer, tell everything, and again."""
     history = History()
     while True:
@@ -66,7 +72,7 @@ def cycle_by_cycle(strategy, n=1000, accuracy=score, fails=lambda trial: False):
             ok = not fails(trial)
             if ok:
                 history.accuracies[trial.index] = accuracy(trial)
-            metrics = {"accuracy": accuracy(trial)} if ok else {}
+            metrics = {"accuracy": accuracy(trial)} | more(trial) if ok else {}
             records.append(Record(index=trial.index, ok=ok, reason="" if ok else "diverged", metrics=metrics))
         strategy.tell(records)
         history.cycles.append(cycle)

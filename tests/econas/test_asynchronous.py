@@ -155,7 +155,7 @@ def test_after_a_raise_nobody_of_the_old_setting_competes(scattered, numbers, tu
                 trial = log.trials[network.trial]
                 assert trial.index < first
                 assert (trial.setting, trial.stop) == (NEW, 2 * (network.level + 1))
-                assert network.accuracy == log.accuracies[network.trial]
+                assert network.score == log.accuracies[network.trial]
         begun = [trial.index for trial in cheap(log.trials, NEW)]
         assert not begun or max(trial.index for trial in cheap(log.trials, OLD)) < min(begun)
         competitions += len(raised)

@@ -52,7 +52,7 @@ def said(search):
 def test_a_sample_has_one_network_of_every_equal_part_of_the_ranking(scores, count, seed):
     genotype = SPACE.sample(np.random.default_rng(0))
     networks = [
-        Network(genotype=genotype, level=0, accuracy=0.0, trial=i, trained=0, first=first)
+        Network(genotype=genotype, level=0, score=0.0, trial=i, trained=0, first=first)
         for i, first in enumerate(scores)
     ]
     ranking = sorted(range(len(scores)), key=lambda i: (-scores[i], i))
@@ -68,9 +68,7 @@ def test_a_sample_has_one_network_of_every_equal_part_of_the_ranking(scores, cou
 
 def test_everyone_of_a_part_has_the_same_chance():
     genotype = SPACE.sample(np.random.default_rng(0))
-    networks = [
-        Network(genotype=genotype, level=0, accuracy=0.0, trial=i, trained=0, first=-float(i)) for i in range(12)
-    ]
+    networks = [Network(genotype=genotype, level=0, score=0.0, trial=i, trained=0, first=-float(i)) for i in range(12)]
     drawn = Counter(
         one.trial
         for seed in range(400)

@@ -208,7 +208,7 @@ def test_the_best_of_all_cheap_trainings_are_retrained_by_the_searchs_rule(run, 
     ranked = sorted(cheap, key=lambda trial: (-history.accuracies[trial.index], trial.index))
     assert [trial.genotype for trial in final] == [trial.genotype for trial in ranked[:5]]
     assert len({SPACE.function_key(trial.genotype) for trial in cheap}) == len(cheap)
-    assert [(one.genotype, one.accuracy, one.trial, trial) for one, trial in strategy.finalists] == [
+    assert [(one.genotype, one.score, one.trial, trial) for one, trial in strategy.finalists] == [
         (trial.genotype, history.accuracies[trial.index], trial.index, final[place].index)
         for place, trial in enumerate(ranked[:5])
     ]

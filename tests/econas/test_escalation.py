@@ -88,18 +88,18 @@ def test_resume_chains_stay_at_one_setting(raised):
 
 
 def test_old_accuracies_win_no_tournament_and_no_promotion(raised):
-    """Whoever competes has the accuracy of its last trial, at the setting of the day."""
+    """Whoever competes has the score of its last trial, at the setting of the day."""
     _, history, seen = raised
     for first, alive in seen:
         setting = history.trials[first].setting
         for network in alive:
             trial = history.trials[network.trial]
             assert (trial.setting, trial.stop) == (setting, 2 * (network.level + 1))
-            assert network.accuracy == history.accuracies[network.trial]
+            assert network.score == history.accuracies[network.trial]
             low, high = {OLD: (0.9, 1), NEW: (0.5, 0.6), NEWER: (0, 0.1)}[setting]
-            assert low <= network.accuracy <= high
+            assert low <= network.score <= high
             if not network.level:
-                assert network.first == network.accuracy
+                assert network.first == network.score
     for number, cycle in enumerate(history.cycles[1:], start=1):
         if by_role(history.cycles[number - 1], RENEWAL) and by_role(cycle, CHILD):  # right after the renewal
             last = {trial.genotype: trial for part in history.cycles[:number] for trial in by_role(part, RENEWAL)}

@@ -9,15 +9,15 @@ from econas.strategy.population import UNTRAINED, Network, at_level, promoted, w
 from zoo.spaces.chain_space import NAS_BENCH_201
 
 
-def network(trial, level, accuracy):
+def network(trial, level, score):
     genotype = NAS_BENCH_201.sample(np.random.default_rng(trial))
-    return Network(genotype=genotype, level=level, accuracy=accuracy, trial=trial, trained=0)
+    return Network(genotype=genotype, level=level, score=score, trial=trial, trained=0)
 
 
 @st.composite
 def populations(draw):
     kinds = draw(st.lists(st.tuples(st.integers(UNTRAINED, 2), st.sampled_from([0.1, 0.5, 0.9])), max_size=25))
-    return [network(trial, level, accuracy) for trial, (level, accuracy) in enumerate(kinds)]
+    return [network(trial, level, score) for trial, (level, score) in enumerate(kinds)]
 
 
 @given(alive=populations(), seed=st.integers(0, 99))
@@ -34,8 +34,8 @@ def test_winners_come_from_their_population_or_the_lowest_and_are_the_best_of_th
     for one in found:
         field = at_level(alive, one.level)
         drawn = [field[place] for place in replay.integers(len(field), size=len(field) // 4 + 1)]
-        best = max(other.accuracy for other in drawn)
-        assert one.trial == min(other.trial for other in drawn if other.accuracy == best)
+        best = max(other.score for other in drawn)
+        assert one.trial == min(other.trial for other in drawn if other.score == best)
 
 
 @given(alive=populations(), most=st.integers(0, 9), level=st.integers(0, 1))
@@ -45,7 +45,7 @@ def test_the_promoted_are_the_best_and_at_most_half(alive, most, level):
     assert len(found) == min(most, len(field) // 2)
     assert {one.level for one in found} <= {level}
     left = [one for one in field if one not in found]
-    assert all((-a.accuracy, a.trial) < (-b.accuracy, b.trial) for a in found for b in left)
+    assert all((-a.score, a.trial) < (-b.score, b.trial) for a in found for b in left)
 
 
 def test_of_equals_the_earlier_is_better():
