@@ -54,7 +54,6 @@ def tradeoff(points: list[Point], **changes: object) -> str:
         "marked": None,
         "target": 0.8,
         "ceiling": Level(label="ceiling", value=0.9, low=0.7, high=0.97),
-        "baselines": [Level(label="MACs", value=0.5)],
     }
     return acceleration_svg(points, **(settings | changes))  # type: ignore[arg-type]
 
@@ -143,7 +142,7 @@ def test_the_process_style_is_left_alone_and_does_not_matter() -> None:
 def test_the_marked_point_its_notes_and_the_levels_are_named() -> None:
     points = [*POINTS[:3], replace(POINTS[3], note="a <b> note"), *POINTS[4:]]
     svg = tradeoff(points, marked=3)
-    assert {"s0", "s3", "s5", "target 0.80", "ceiling", "MACs"} <= set(texts(svg))
+    assert {"s0", "s3", "s5", "target 0.80", "ceiling"} <= set(texts(svg))
     titles = {e.text for e in ET.fromstring(svg).iter(f"{SVG}title")}
     assert titles == {"s0", "s1", "s2", "a <b> note", "s4", "s5"}
 
@@ -167,11 +166,55 @@ def test_points_of_equal_cost_are_drawn_side_by_side() -> None:
     assert max(places) - min(places) < 60
 
 
+def marks(svg: str) -> dict[str, tuple[float, float]]:
+    """Where every point's mark is, by the chart's id."""
+    found = {}
+    for g in ET.fromstring(svg).iter(f"{SVG}g"):
+        for use in g.iter(f"{SVG}use"):
+            if (name := g.get("id", "")).startswith("a-point-"):
+                found[name.removeprefix("a-point-")] = float(use.attrib["x"]), float(use.attrib["y"])
+    return found
+
+
+def test_groups_have_a_legend_and_those_of_one_label_stand_above_each_other() -> None:
+    points = [
+        Point(label=f"s{i}", x=8.0, y=0.8 - 0.1 * j, group=group)
+        for i in range(3)
+        for j, group in enumerate(("accuracy", "loss"))
+    ]
+    svg = tradeoff(points, marked=1)
+    assert {"accuracy", "loss", "s0 by loss"} <= set(texts(svg))
+    places = marks(svg)
+    assert len(places) == 6
+    columns = [{places[str(2 * i)][0], places[str(2 * i + 1)][0]} for i in range(3)]
+    assert [len(column) for column in columns] == [1, 1, 1]
+    assert len(set.union(*columns)) == 3
+    colours = set(re.findall(r"fill: (#[0-9a-f]{6})", svg))
+    assert {"#0072b2", "#56b4e9"} <= colours  # blue and sky blue, also apart by their marks
+    assert "loss" not in texts(tradeoff(POINTS))
+
+
+def test_what_is_free_stands_at_the_right_edge_with_its_name() -> None:
+    free = [
+        Point(label=name, x=math.inf, y=y, low=y - 0.1, high=y + 0.1) for name, y in (("macs", 0.4), ("naswot", 0.2))
+    ]
+    svg = tradeoff([*POINTS, *free, Point(label="undefined", x=math.inf, y=NAN)])
+    assert {"macs", "naswot", "free"} <= set(texts(svg))
+    assert "undefined" not in texts(svg)
+    places = marks(svg)
+    assert min(places["6"][0], places["7"][0]) > max(places[str(i)][0] for i in range(6))
+    assert places["7"][0] < places["6"][0]  # the best at the right
+    assert "free" not in texts(tradeoff(POINTS))
+    assert texts(tradeoff(free, marked=0)).count("macs") == 1
+
+
 @pytest.mark.parametrize(
     "points",
     [
         [],
         [Point(label="$one$", x=1.0, y=1.0)],
+        [Point(label="free", x=math.inf, y=0.5, group="also")],
+        [Point(label="s", x=2.0, y=0.5, group=str(i)) for i in range(12)],
         [Point(label="nan", x=NAN, y=NAN), Point(label="y", x=2.0, y=NAN)],
         [Point(label="huge", x=1e6, y=-1.0, low=-1.0, high=1.0), Point(label="slow", x=0.01, y=0.3)],
         [Point(label=str(i), x=3.0, y=0.5) for i in range(40)],
@@ -179,7 +222,7 @@ def test_points_of_equal_cost_are_drawn_side_by_side() -> None:
 )
 def test_a_tradeoff_of_odd_numbers_is_still_a_chart(points: list[Point]) -> None:
     nothing = Level(label="none", value=NAN)
-    ET.fromstring(tradeoff(points, ceiling=nothing, baselines=[nothing], target=NAN, marked=0 if points else None))
+    ET.fromstring(tradeoff(points, ceiling=nothing, target=NAN, marked=0 if points else None))
 
 
 def test_scatters_show_every_network_with_a_reference_and_mark_failures() -> None:

@@ -1,5 +1,7 @@
 """thriftnas in Python: a study, a search, a supernet, a front or a training in one call; each returns a Run.
 
+``analyse`` judges a table of your own instead, and returns an Analysis.
+
 Importing it needs neither torch nor pandas nor ray. Genotypes, trials, records and fronts then show themselves in a
 notebook.
 """
@@ -11,6 +13,7 @@ from thriftnas import notebook
 from zoo import __version__
 
 if TYPE_CHECKING:
+    from thriftnas.analysis import analyse
     from thriftnas.jobs import build, study, train
     from thriftnas.reading import load_model, load_run, resume
     from thriftnas.searches import darts, econas, front, supernet
@@ -20,12 +23,14 @@ _PLACES = {
     **dict.fromkeys(("build", "study", "train"), "thriftnas.jobs"),
     **dict.fromkeys(("darts", "econas", "front", "supernet"), "thriftnas.searches"),
     **dict.fromkeys(("load_model", "load_run", "resume"), "thriftnas.reading"),
+    "analyse": "thriftnas.analysis",
     "Run": "zoo.experiments.run",
 }
 
 __all__ = [
     "Run",
     "__version__",
+    "analyse",
     "build",
     "darts",
     "econas",

@@ -1,5 +1,6 @@
 """The options of studies, zoos and trainings, by name and type: those of the command line."""
 
+from collections.abc import Sequence
 from typing import TypedDict
 
 from thriftnas.material import Progress
@@ -69,10 +70,14 @@ class StudyOptions(CellOptions, total=False):
     """Of a study."""
 
     models: int
+    until: str
+    at_least: float
     setting: str
     reference: str
     repeats: int
     target: float
+    metric: str
+    scores: str | Sequence[str]
 
 
 class BuildOptions(CellOptions, total=False):

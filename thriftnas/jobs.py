@@ -26,19 +26,24 @@ def study(data: Any, folder: "Path | str" = "runs/study", **options: Unpack[Stud
     Args:
         data: images.
         folder: of the run; calling it again continues.
-        options: as of ``thriftnas zoo study``: models, setting (a grid), reference, repeats, target, ...
+        options: as of ``thriftnas zoo study``: models, until ("models", "decided"), setting (a grid), reference,
+            repeats, target, scores (names, or "none"), ...
 
     Raises:
         ValueError: for anything that does not go together.
     """
-    from zoo.experiments.kinds.study import StudyExperiment
+    from zoo.experiments.kinds.study import FIXED, MODELS, SCORES, StudyExperiment, parse_scores
 
     given = Given("study", options, StudyOptions)
+    until, scores = given.take("until", FIXED), given.take("scores", SCORES)
     experiment = StudyExperiment(
+        scores=parse_scores(scores) if isinstance(scores, str) else tuple(scores),
+        until=until,
+        models=given.take("models", MODELS.get(until, 1)),
         settings=tuple(parse_grid(given.take("setting", small.GRID))),
         reference=ProxySetting.parse(given.take("reference", small.REFERENCE)),
         setup=given.setup(SMALL_RECIPE, channels=small.CHANNELS, cells=small.CELLS),
-        **given.named(dict.fromkeys(("space", "repeats", "models", "target", "group"))),
+        **given.named(dict.fromkeys(("space", "repeats", "target", "at_least", "metric", "group"))),
     )
     return given.run(experiment, given.source(data), folder)
 

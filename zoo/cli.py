@@ -67,8 +67,8 @@ app = typer.Typer(
 for group, loaders, about in (
     (
         "zoo",
-        _named("zoo", "sample", "cost") | _named("", "build", "study", "train"),
-        "Random networks: sample, cost, build, study, train.",
+        _named("zoo", "sample", "cost") | _named("", "build", "study", "analyse", "train"),
+        "Random networks: sample, cost, build, study, analyse, train.",
     ),
     (
         "run",

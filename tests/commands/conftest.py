@@ -17,6 +17,7 @@ from zoo.cli import main
 
 SMALL = ["--channels", "4", "--cells", "3", "--train", "60", "--val", "40", "--batch", "20"]
 STUDY = ["zoo", "study", "--models", "3", "--setting", "c{0,4}r{0,4}s0e1", "--reference", "c0r0s0e1", *SMALL]
+STUDY += ["--scores", "none"]
 BUILD = ["zoo", "build", "--models", "2", "--setting", "c0r0s0e1", *SMALL]
 
 

@@ -65,6 +65,14 @@ def refused_study(refused, study: list[str]) -> Callable[..., str]:
         ("--target", "1", "between 0 and 1"),
         ("--target", "-0.5", "between 0 and 1"),
         ("--target", "nan", "between 0 and 1"),
+        ("--until", "sometimes", "models or decided"),
+        ("--at-least", "0.5", "at least 1"),
+        ("--at-least", "-2", "at least 1"),
+        ("--at-least", "nan", "at least 1"),
+        ("--metric", "loss", "balanced_accuracy"),
+        ("--scores", "synflo", "synflow, "),
+        ("--scores", "macs", "counted for every report"),
+        ("--scores", "zico,zico", "each once"),
         ("--gpus", "-0.5", "from 0 up"),
         ("--gpus", "nan", "from 0 up"),
         ("--gpus", "inf", "from 0 up"),
@@ -142,6 +150,19 @@ def test_other_counts_are_positive(refused, command, option, value):
 def test_other_commands_name_the_value_and_what_was_expected(refused, arguments, named):
     line = refused(*arguments)
     assert all(word in line for word in named)
+
+
+@pytest.mark.parametrize(("scores", "named"), [("synflow,,zico", "''"), ("zico,none", "'none'"), ("", "''")])
+def test_scores_are_names_or_none_at_all(refused_study, scores, named):
+    line = refused_study("--scores", scores)
+    assert "expected synflow, " in line
+    assert line.endswith(f"got {named}\n")
+
+
+@pytest.mark.parametrize("models", ["11", "1"])
+def test_a_study_until_decided_has_enough_networks_for_its_first_look(refused_study, models):
+    line = refused_study("--until", "decided", "--models", models)
+    assert f"models must be at least 12 until decided, for that is the first look, got {models}" in line
 
 
 def test_no_epochs(refused_study):

@@ -2,13 +2,20 @@
 
 import csv
 import json
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 
+from zoo.experiments import Run
 from zoo.population.journal import Journal
+from zoo.population.trial import Trial
+from zoo.reliability.looks import Decision
 
-COLUMNS = ["setting", "acceleration", "spearman", "spearman_low", "spearman_high", "tolerant", "kendall", "seconds"]
+COLUMNS = [
+    "setting", "signal", "acceleration", "spearman", "spearman_low", "spearman_high", "bound", "corrected",
+    "beyond_macs", "tolerant", "kendall", "top_k", "holds_best", "regret", "seconds",
+]  # fmt: skip
 SETTINGS = ["c0r0s0e1", "c0r4s0e1", "c4r0s0e1", "c4r4s0e1"]
 
 
@@ -26,20 +33,28 @@ def numbers(folder: Path) -> tuple[int, int]:
 
 
 def test_a_study_writes_its_tables_and_its_page(finished):
-    table = rows(finished / "study.csv")
-    assert set(COLUMNS) <= set(table[0])
-    assert sorted(row["setting"] for row in table) == SETTINGS
+    whole = rows(finished / "study.csv")
+    assert set(COLUMNS) <= set(whole[0])
+    assert [row["signal"] for row in whole[-3:]] == ["macs", "params", "placebo"]
+    table = whole[:-3]
+    assert {row["setting"] for row in whole[-3:]} == {""}
+    assert len({(row["setting"], row["signal"]) for row in table}) == len(table) >= 4 * 4
+    assert {"accuracy", "balanced_accuracy", "loss", "train_loss"} <= {row["signal"] for row in table}
+    assert sorted({row["setting"] for row in table}) == SETTINGS
     speeds = [float(row["acceleration"]) for row in table]
     assert speeds == sorted(speeds)
     assert speeds[0] == 1  # the reference is in the grid
     assert all(float(row["seconds"]) > 0 and row["networks"] == "3" for row in table)
     assert [row["setting"] for row in json.loads((finished / "study.json").read_text())] == [
-        row["setting"] for row in table
+        row["setting"] for row in whole
     ]
-    assert [row["proxy"] for row in rows(finished / "baselines.csv")] == ["macs", "params"]
+    differences = rows(finished / "differences.csv")
+    assert [(row["setting"], row["signal"]) for row in differences] == [
+        (row["setting"], row["signal"]) for row in table if row["signal"] != "accuracy"
+    ]
     assert {row["factor"] for row in rows(finished / "entropy.csv")} == {"c", "r"}
     assert "<html" in (finished / "report.html").read_text()
-    assert {"setting", "sentence", "ceiling", "target"} <= set(
+    assert {"setting", "signal", "sentence", "ceiling", "target"} <= set(
         json.loads((finished / "recommendation.json").read_text())
     )
 
@@ -47,7 +62,7 @@ def test_a_study_writes_its_tables_and_its_page(finished):
 def test_a_study_keeps_no_weights_and_no_half_written_files(finished):
     assert {path.name for path in finished.iterdir()} <= {
         ".lock", "journal.sqlite", "journal.sqlite-shm", "journal.sqlite-wal", "study.csv", "study.json",
-        "baselines.csv", "baselines.json", "entropy.csv", "entropy.json", "recommendation.json", "report.html",
+        "differences.csv", "differences.json", "entropy.csv", "entropy.json", "recommendation.json", "report.html",
     }  # fmt: skip
 
 
@@ -93,7 +108,8 @@ def test_a_study_in_groups_is_extended_although_its_last_group_was_not_full(thri
         (["--train", "70"], "data is"),
         (["--channels", "5"], "channels is 4 there, got 5"),
         (["--setting", "c4r4s0e1"], "settings is"),
-        (["--repeats", "3"], "repeats is 2 there, got 3"),
+        (["--repeats", "1"], "has 2 repeats; it can grow, not shrink to 1"),
+        (["--scores", "synflow"], 'scores is null there, got ["synflow"]'),
         (["--threads", "2"], "threads is 1 there, got 2"),
         (["--dtype", "float64"], "dtype is"),
         (["--group", "2"], "group is 1 there, got 2"),
@@ -184,6 +200,128 @@ def test_what_a_killed_start_left_is_swept_away(thriftnas, study, tmp_path, dige
     assert not (run / ".new").exists()
 
 
+# ---------------------------------------------------------------- scores, repeats, metric
+
+
+def trials(folder: Path) -> list[Trial]:
+    with closing(Journal.open(folder, readonly=True)) as journal:
+        return journal.trials()
+
+
+def test_networks_are_scored_before_they_are_trained(thriftnas, study, tmp_path):
+    small = ["--models", 1, "--setting", "c4r4s0e1", "--repeats", 1, "--scores", "synflow,naswot", "--out", "run"]
+    assert thriftnas(*study, *small).code == 0
+    asked = [(trial.role, trial.measure, trial.stop) for trial in trials(Path("run"))]
+    assert asked == [
+        ("score", "synflow", 0), ("score", "naswot", 0), ("reference", "training", 1), ("proxy", "training", 1),
+    ]  # fmt: skip
+    assert {"synflow", "naswot", "macs", "params"} <= {row["signal"] for row in rows(Path("run/study.csv"))}
+    assert thriftnas("run", "resume", "run").code == 0
+    assert len(trials(Path("run"))) == 4
+
+
+def test_a_network_without_relu_cannot_have_naswot(thriftnas, study, tmp_path, monkeypatch):
+    import torch
+
+    import zoo.networks.network
+
+    monkeypatch.setattr(zoo.networks.network, "build_any", lambda *_, **__: torch.nn.Linear(1, 1))
+    answer = thriftnas(*study, "--scores", "synflow,naswot", "--out", "run")
+    assert (answer.code, answer.out) == (2, "")
+    assert answer.err == "error: scores: naswot needs nn.ReLU, and networks of econas-zoo have none; leave it out\n"
+    assert not Path("run").exists()
+
+
+def test_more_repeats_extend_a_study(thriftnas, study, finished, tree):
+    first = trials(finished)
+    assert thriftnas(*study, "--repeats", 3, "--out", finished).code == 0
+    later = trials(finished)[len(first) :]
+    assert trials(finished)[: len(first)] == first
+    assert [trial.role for trial in later] == ["reference"] * 3
+    assert [trial.genotype for trial in later] == [trial.genotype for trial in first if trial.role == "reference"][::2]
+    assert thriftnas(*study, "--repeats", 3, "--models", 4, "--out", finished).code == 0
+    assert len(trials(finished)) == len(first) + 3 + 3 + 4
+    before = tree(finished)
+    assert "has 3 repeats; it can grow, not shrink to 2" in thriftnas(*study, "--models", 4, "--out", finished).err
+    assert tree(finished) == before
+    assert thriftnas("run", "resume", finished).code == 0
+    assert len(trials(finished)) == len(first) + 3 + 3 + 4
+
+
+def test_a_killed_start_of_a_larger_study_does_not_lose_its_history(thriftnas, study, finished, monkeypatch):
+    put = Journal.set
+
+    def killed(journal, name, value):
+        put(journal, name, value)
+        if name == "repeated":
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Journal, "set", killed)
+        assert thriftnas(*study, "--repeats", 3, "--models", 4, "--out", finished).code == 130
+    assert thriftnas(*study, "--repeats", 2, "--models", 4, "--out", finished).code == 0
+    with closing(Journal.open(finished, readonly=True)) as journal:
+        assert (journal.get("growth"), journal.get("repeated")) == ([3, 4], [2, 2])
+
+
+@pytest.fixture
+def of_version_1(finished: Path) -> Path:
+    """The finished study as version 1 wrote it: its repeats stood in its identity."""
+    with closing(Journal.open(finished)) as journal:
+        identity = journal.identity
+        identity["strategy"] |= {"version": 1, "repeats": 2}
+        journal.set("identity", identity)
+        journal.set("options", {"models": 3, "target": 0.8})
+        journal._db.execute("DELETE FROM run WHERE name = 'repeated'")
+    return finished
+
+
+def test_a_study_of_version_1_goes_on(thriftnas, study, of_version_1, tmp_path, digest):
+    assert Run.open(of_version_1).experiment.repeats == 2
+    assert thriftnas("run", "resume", of_version_1).code == 0
+    assert thriftnas(*study, "--models", 4, "--out", of_version_1).code == 0
+    for models in (3, 4):
+        assert thriftnas(*study, "--models", models, "--out", tmp_path / "fresh").code == 0
+    assert digest(of_version_1) == digest(tmp_path / "fresh")
+    assert thriftnas(*study, "--models", 4, "--repeats", 3, "--out", of_version_1).code == 0
+    assert len(trials(of_version_1)) == 4 * 7
+    assert Run.open(of_version_1).identity["strategy"]["version"] == 1
+
+
+def test_another_metric_of_the_reference_is_not_another_run(thriftnas, study, finished, no_training):
+    assert thriftnas(*study, "--metric", "balanced_accuracy", "--out", finished).code == 0
+    assert Run.open(finished).experiment.metric == "balanced_accuracy"
+
+
+# ---------------------------------------------------------------- until decided
+
+
+def test_a_study_until_decided_says_what_it_decided(thriftnas, study, digest):
+    small = ["--models", 12, "--setting", "c4r4s0e1", "--repeats", 1, "--until", "decided", "--group", 4]
+    answer = thriftnas(*study, *small, "--out", "run")
+    assert (answer.code, answer.err) == (0, "")
+    with closing(Journal.open(Path("run"), readonly=True)) as journal:
+        (data,) = journal.get("looks")
+    decision = Decision.from_dict(data)
+    assert (decision.networks, decision.last) == (12, True)
+    assert decision.sentence.split()[:3] == ["After", "12", "networks:"]
+    assert decision.sentence in " ".join(answer.out.split())
+    before = digest(Path("run"))
+    assert thriftnas("run", "resume", "run").code == 0
+    assert digest(Path("run")) == before
+    refused = thriftnas(*study, *small[:-4], "--group", 4, "--out", "run")
+    assert "until is" in refused.err
+
+
+def test_a_dry_run_until_decided_says_when_it_looks(thriftnas, study, tmp_path):
+    answer = thriftnas(*study, "--models", 20, "--until", "decided", "--scores", "zico", "--dry-run")
+    said = dict(line.split(maxsplit=1) for line in answer.out.strip().splitlines())
+    assert said["networks"] == (
+        "at most 20: 2 × c0r0s0e1 and 4 settings each, and 1 score, which takes seconds; "
+        "looks at 12, 16 and 20, each of which may end it"
+    )
+
+
 def test_the_demo_is_a_study_with_small_sizes(thriftnas, tmp_path, interrupted_after):
     with interrupted_after(0):  # one of its trainings takes seconds
         answer = thriftnas("demo", "--workers", 1, "--out", tmp_path / "demo")
@@ -194,5 +332,5 @@ def test_the_demo_is_a_study_with_small_sizes(thriftnas, tmp_path, interrupted_a
     strategy = journal.identity["strategy"]
     assert f"{models} random networks" in answer.out  # what it announces is what it runs
     assert f"{len(strategy['settings'])} reduced settings" in answer.out
-    assert strategy["repeats"] == 2
+    assert (journal.get("repeated"), strategy["reference"]) == ([3], "c0r0s0e6")
     assert journal.get("command")[0] == "demo"

@@ -1,10 +1,16 @@
+import dataclasses
+import hashlib
 import itertools
 
+import numpy as np
 import pytest
 
-from zoo.population import Job, Journal, Manager, ProxySetting, RandomSearch, SerialExecutor, WeightStore
+from zoo.population import Job, Journal, Manager, ProxySetting, RandomSearch, Record, SerialExecutor, WeightStore
+from zoo.reliability.findings import Design
+from zoo.reliability.looks import Judge, Rule, looks
 from zoo.reliability.study import Study
 from zoo.spaces import DARTS, ECONAS_ZOO
+from zoo.spaces.skeleton import Skeleton
 
 GRID = [ProxySetting.parse(text) for text in ("c4r4s0e1", "c2r0s1e2")]
 REFERENCE = ProxySetting.parse("c0r0s0e3")
@@ -217,3 +223,125 @@ def test_a_killed_study_may_grow(shuffled, killed, training):
         assert Manager(study(3, 4), journal, batch=BATCH).run(shuffled(2))
         Manager(study(3, 4), undisturbed, batch=BATCH).run(SerialExecutor(training))
         assert journal.digest() == undisturbed.digest()
+
+
+@pytest.mark.parametrize("first", [(3, 2), (2, 1)])
+def test_a_killed_study_may_have_more_repeats(first, shuffled, killed, training):
+    models, repeats = first
+
+    def grown(*sizes):
+        growth, numbers = zip(*sizes, strict=True)
+        return Study(ECONAS_ZOO, GRID, REFERENCE, repeats=numbers, growth=growth, batch=BATCH, seed=7)
+
+    for lives in range(3):
+        journal, undisturbed = Journal.memory({}), Journal.memory({})
+        with pytest.raises(killed):
+            Manager(grown(first), journal, batch=BATCH).run(shuffled(2, seed=lives, lives=lives))
+        sizes = (first, (models, repeats + 1), (models + 2, repeats + 1))
+        assert Manager(grown(*sizes), journal, batch=BATCH).run(shuffled(2))
+        Manager(grown(*sizes), undisturbed, batch=BATCH).run(SerialExecutor(training))
+        assert journal.digest() == undisturbed.digest()
+
+
+# ---------------------------------------------------------------- until decided
+
+BAD, GOOD = (ProxySetting.parse(text) for text in ("c4r4s0e1", "c2r2s0e2"))
+NOISE = {BAD: 9, GOOD: 0.25, REFERENCE: 0.05}
+
+
+def number(*words):
+    """A normal number that the words alone decide."""
+    seed = int(hashlib.sha256(repr(words).encode()).hexdigest()[:8], 16)
+    return float(np.random.default_rng(seed).standard_normal())
+
+
+def telling(jobs):
+    """A training whose accuracy tells how good a network is: at one setting well, at another hardly."""
+    outcomes = []
+    for job in jobs:
+        trial, key = job.trial, job.trial.genotype.key
+        value = number(key) + NOISE[trial.setting] * number(key, str(trial.setting), trial.index)
+        metrics = {"accuracy": 1 / (1 + np.exp(-value)), "loss": -value}
+        if trial.measure != "training":
+            metrics = {trial.measure: number(key, trial.measure)}
+        outcomes.append((Record(index=trial.index, ok=True, metrics=metrics, epochs_paid=trial.stop), None))
+    return outcomes
+
+
+def decided(*growth, repeats=2):
+    design = Design(
+        settings=(BAD, GOOD), reference=REFERENCE, repeats=2, skeleton=Skeleton(channels=8, cells=5), seed=8
+    )
+    judge = Judge(looks=looks(growth[0]), rule=Rule(resamples=100), design=design, images={0: 100}, metric="accuracy")
+    study = Study(
+        ECONAS_ZOO, (BAD, GOOD), REFERENCE, repeats=repeats, growth=growth, batch=4, seed=8, scores=("synflow",)
+    )
+    return study.until(judge)
+
+
+@pytest.fixture
+def undisturbed():
+    """A study that drops a setting and ends before it has all its networks."""
+    journal, strategy = Journal.memory({}), decided(36)
+    assert Manager(strategy, journal, batch=4).run(SerialExecutor(telling))
+    found = strategy.decisions
+    assert [one.answer for one in found][:-1] == ["open"] * (len(found) - 1)
+    assert found[-1].answer == "safe"
+    assert found[-1].networks < 36
+    assert [one.dropped for one in found if one.dropped] == [(str(BAD),)]
+    return journal
+
+
+@pytest.mark.parametrize("workers", [1, 2, 4])
+def test_a_study_until_decided_ends_alike_whoever_is_told_first(workers, undisturbed, shuffled):
+    for seed in range(3):
+        journal = Journal.memory({})
+        assert Manager(decided(36), journal, batch=4).run(shuffled(workers, seed, training=telling))
+        assert journal.digest() == undisturbed.digest()
+
+
+@pytest.mark.parametrize("after", [False, True])
+def test_a_study_until_decided_is_killed_at_any_event_and_ends_as_if_undisturbed(after, undisturbed, killed, shuffled):
+    for lives in range(0, len(undisturbed.events()), 5):
+        held = Journal.memory({})
+        with pytest.raises(killed):
+            Manager(decided(36), Torn(held, killed, lives, after), batch=4).run(shuffled(2, lives, training=telling))
+        assert Manager(decided(36), held, batch=4).run(shuffled(3, seed=lives, training=telling))
+        assert held.digest() == undisturbed.digest()
+
+
+def test_decisions_of_the_journal_are_followed_by_a_judge_who_would_decide_otherwise(undisturbed, killed, monkeypatch):
+    events, journal = undisturbed.events(), Journal.memory({})
+    with pytest.raises(killed):
+        Manager(decided(36), Torn(journal, killed, len(events) - 3, False), batch=4).run(SerialExecutor(telling))
+    before = journal.trials()
+    asked = []
+
+    def otherwise(judge, look, told, kept, repeats):
+        asked.append(look.networks)
+        found = original(judge, look, told, kept, repeats)
+        return dataclasses.replace(found, answer="none", candidate="", dropped=())
+
+    original = Judge.decide
+    monkeypatch.setattr(Judge, "decide", otherwise)
+    strategy = decided(36)
+    assert Manager(strategy, journal, batch=4).run(SerialExecutor(telling))
+    assert journal.trials()[: len(before)] == before
+    assert [one.answer for one in strategy.decisions] == ["open"] * (len(strategy.decisions) - 1) + ["none"]
+    assert (str(BAD),) in [one.dropped for one in strategy.decisions]
+    assert asked == [strategy.decisions[-1].networks], "only the look that nothing followed"
+    fresh = Journal.memory({})
+    Manager(decided(36), fresh, batch=4).run(SerialExecutor(telling))
+    assert len(fresh.trials()) < len(before), "without a journal this judge ends the study at its first look"
+
+
+def test_a_finished_study_until_decided_grows_and_goes_on(undisturbed, shuffled):
+    before = undisturbed.trials()
+    for sizes, repeats in (((36, 40), (2, 2)), ((36, 36), (2, 3))):
+        grown = [Journal.memory({}) for _ in range(2)]
+        for journal, executor in zip(grown, (SerialExecutor(telling), shuffled(3, training=telling)), strict=True):
+            Manager(decided(36), journal, batch=4).run(SerialExecutor(telling))
+            assert Manager(decided(*sizes, repeats=repeats), journal, batch=4).run(executor)
+            assert journal.trials()[: len(before)] == before
+            assert len(journal.trials()) > len(before)
+        assert grown[0].digest() == grown[1].digest()

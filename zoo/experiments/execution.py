@@ -24,6 +24,12 @@ from zoo.population.weights import WeightStore
 
 LONELY = Resources()
 
+GROWN = {"repeated": "repeats", "growth": "models"}
+"""Names of the journal's values that list what a field that may only grow was, every time one of them has grown.
+
+The last is written last and counts: a process may be killed between two of them.
+"""
+
 
 def execute(
     experiment: Experiment,
@@ -134,19 +140,13 @@ def _opened(
 ) -> Journal:
     """The journal of the new or continued run, with where its material is, on what, and for which command.
 
-    Of a run that can grow, its value "growth" lists the numbers of networks that were asked for so far.
-
     Raises:
-        ValueError: if the folder holds something else, another run, or more networks; it is unchanged then.
+        ValueError: if the folder holds something else, another run, or a larger one; it is unchanged then.
     """
     journal = Journal.create(folder, _continued_identity(folder, experiment))
     try:
-        models = getattr(experiment, "models", None)
-        if models is not None:
-            growth: list[int] = journal.get("growth") or []
-            if growth and models < growth[-1]:
-                raise ValueError(f"{folder} has {growth[-1]} models; it can grow, not shrink to {models}")
-            journal.set("growth", growth if growth[-1:] == [models] else [*growth, models])
+        for name, sizes in _sizes(folder, experiment, journal).items():
+            journal.set(name, sizes)
         journal.set(OPTIONS, experiment.options())
         journal.set(SOURCE, source.to_dict())
         journal.set(RESOURCES, resources.to_dict())
@@ -165,18 +165,38 @@ def _continued_identity(folder: Path, experiment: Experiment) -> dict[str, Any]:
     identity = experiment.identity()
     if (folder / FILE).exists():
         with Run(folder).journal() as journal:
-            held = journal.identity.get("strategy", {}).get("version")
-        if held in experiment.continues:
-            identity["strategy"]["version"] = held
+            held = journal.identity.get("strategy", {})
+        if held.get("version") in experiment.continues:  # what may change today was a part of it
+            identity["strategy"] |= {name: held[name] for name in ("version", *experiment.adjustable) if name in held}
     return identity
+
+
+def _sizes(folder: Path, experiment: Experiment, journal: Journal) -> dict[str, list[int]]:
+    """The sizes of a run that can grow, so far and from now on, by their names in the journal.
+
+    Raises:
+        ValueError: if one of them is less than it was.
+    """
+    began = journal.identity.get("strategy", {})
+    times = len(journal.get("growth") or [])
+    sizes: dict[str, list[int]] = {}
+    for name, field in GROWN.items():
+        if (now := getattr(experiment, field, None)) is None:
+            continue
+        before = (journal.get(name) or [])[:times]
+        before += [began.get(field, now)] * (times - len(before))  # runs that did not know that this may grow
+        if before and now < before[-1]:
+            raise ValueError(f"{folder} has {before[-1]} {field}; it can grow, not shrink to {now}")
+        sizes[name] = [*before, now]
+    unchanged = times > 0 and all(found[-1] == found[-2] for found in sizes.values())
+    return {name: found[:-1] if unchanged else found for name, found in sizes.items()}
 
 
 def _grown(experiment: Experiment, journal: Journal) -> Experiment:
     """The experiment with its history of sizes, where it can grow: batches stay what they were."""
-    growth = journal.get("growth")
-    if growth is None or not hasattr(experiment, "growth"):
-        return experiment
-    return dataclasses.replace(experiment, growth=tuple(growth))  # type: ignore[call-arg]
+    sizes = {name: journal.get(name) for name in GROWN if hasattr(experiment, name)}
+    found: dict[str, Any] = {name: tuple(values) for name, values in sizes.items() if values}
+    return dataclasses.replace(experiment, **found)
 
 
 def _driven(

@@ -14,17 +14,33 @@ from zoo.figures.canvas import GREEN as _GREEN
 from zoo.figures.canvas import GREY as _GREY
 from zoo.figures.canvas import ORANGE as _ORANGE
 from zoo.figures.canvas import PURPLE as _PURPLE
-from zoo.figures.canvas import Axes, FixedLocator, NullFormatter, NullLocator
+from zoo.figures.canvas import Axes
 from zoo.figures.canvas import figure as _figure
 from zoo.figures.canvas import svg as _svg
+from zoo.figures.places import apart, multiples, side_by_side, unbeaten
 
+Style = tuple[str, str]
+"""A colour and a mark."""
+_INK = "#222222"
+_STYLES: tuple[Style, ...] = (
+    (_BLUE, "o"),
+    ("#56b4e9", "s"),
+    (_ORANGE, "^"),
+    ("#b38600", "v"),
+    (_PURPLE, "P"),
+    ("#5e4b3c", "X"),
+)
+"""Of the first groups of points: apart for the colour-blind, and without colour by their marks."""
 _LABELLED = 20
 """Lines of one panel that still have room for a label each."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Point:
-    """A measured value with its interval; NaN bounds where there is none. `note` shows when pointed at."""
+    """A measured value with its interval; NaN bounds where there is none. `note` shows when pointed at.
+
+    Points of a group share a colour, a mark and a line of the legend. An infinite x costs nothing.
+    """
 
     label: str
     x: float
@@ -32,6 +48,7 @@ class Point:
     low: float = math.nan
     high: float = math.nan
     note: str = ""
+    group: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,45 +92,41 @@ def acceleration_svg(
     marked: int | None,
     target: float,
     ceiling: Level,
-    baselines: Sequence[Level],
 ) -> str:
-    """ρ (y) against acceleration (x, logarithmic) with intervals, target, ceiling and free baselines.
+    """ρ (y) against acceleration (x, logarithmic) with intervals, target and ceiling; what is free at the right edge.
 
-    Labels name the `marked` point and, where there is room, those that no other beats in both respects.
-    `name` starts every id, `description` is read to those who do not see.
+    Points of one label, as the signals of a setting, stand above each other. Labels name the `marked` point and, where
+    there is room, those that no other beats in both respects, and everything that is free. `name` starts every id,
+    `description` is read to those who do not see.
     """
-    with _figure(8.6, 4.7) as figure:
+    paid = [i for i, point in enumerate(points) if _finite(point.x, point.y) and point.x > 0]
+    free = [i for i, point in enumerate(points) if point.x == math.inf and _finite(point.y)]
+    with _figure(8.6, 4.9) as figure:
         axes = figure.add_subplot()
-        drawn = [i for i, point in enumerate(points) if _finite(point.x, point.y) and point.x > 0]
-        places = dict(zip(drawn, _side_by_side([points[i].x for i in drawn]), strict=True))
-        notes = {}
-        for i, x in places.items():
-            point, chosen = points[i], i == marked
-            colour = _ORANGE if chosen else _BLUE
-            if _finite(point.low, point.high):
-                axes.plot([x, x], [point.low, point.high], color=colour, lw=2 if chosen else 0.9, zorder=3)
-            notes[f"point-{i}"] = point.note or point.label
-            axes.plot(
-                [x], [point.y], marker="*" if chosen else "o", ms=15 if chosen else 5, color=colour,
-                mec="white", mew=0.6, ls="none", zorder=6 if chosen else 5, gid=f"point-{i}",
-            )  # fmt: skip
-        _multiples(axes, list(places.values()))
+        columns = {points[i].label: points[i].x for i in paid}
+        columns = dict(zip(columns, side_by_side(list(columns.values())), strict=True))
+        spots = {i: (columns[points[i].label], points[i].y) for i in paid}
+        edge = multiples(axes, list(columns.values()), len(free))
+        free.sort(key=lambda i: (points[i].y, i))
+        spots |= {i: (x, points[i].y) for i, x in zip(free, edge, strict=True)}
+        styles = _styles(points)
+        for i, (x, _) in spots.items():
+            _mark(axes, x, points[i], styles[points[i].group], f"point-{i}", chosen=i == marked)
         everything = [v for p in points for v in (p.y, p.low, p.high)] + [target, ceiling.low, ceiling.value]
-        everything += [level.value for level in baselines]
         lowest = min(v for v in [*everything, 0.5] if _finite(v))
         axes.set_ylim(max(-1.05, lowest - 0.07), 1.04)
         axes.set_ylabel("rank correlation ρ with the reference")
         axes.set_xlabel("times cheaper than the reference (counted MACs)")
         axes.grid(axis="y", color="#e5e5e5", lw=0.6)
         axes.set_axisbelow(True)
-        _levels(axes, target, ceiling, baselines)
-        first = [marked] if marked in places else []
-        for i in _apart(axes, points, places, first + _unbeaten(points, places)):
-            if i == marked:
-                _name_point(axes, places[i], points[i], _ORANGE, 9.0)
-            else:
-                _name_point(axes, places[i], points[i], _BLUE, 6.0)
-        return _svg(figure, name, description, notes)
+        _levels(axes, target, ceiling, {group: style for group, style in styles.items() if group})
+        first = [i for i in spots if i == marked]
+        named = apart(axes, spots, first + unbeaten({i: spots[i] for i in paid}))
+        for i in [i for i in named if i not in free]:
+            _name_point(axes, spots[i][0], points[i], styles[points[i].group], chosen=i == marked)
+        if free:
+            _label_ends(axes, [(points[i].y, points[i].label, _INK if i != marked else _ORANGE) for i in free])
+        return _svg(figure, name, description, {f"point-{i}": points[i].note or points[i].label for i in spots})
 
 
 def scatter_svg(panels: Sequence[Panel], *, name: str, description: str) -> str:
@@ -189,96 +202,50 @@ def _short(value: float) -> str:
     return f"{value:.2f}" if _finite(value) else "–"
 
 
-def _side_by_side(values: Sequence[float]) -> list[float]:
-    """Positions on a logarithmic axis with those that would hide each other moved apart a little.
-
-    Equal costs are common (channels and resolution save alike); a group spreads by ±3 % of the axis at most.
-    """
-    if not values:
-        return []
-    logs = [math.log(value) for value in values]
-    span = max(max(logs) - min(logs), 0.7)
-    order = sorted(range(len(logs)), key=lambda i: (logs[i], i))
-    groups: list[list[int]] = []
-    for i in order:
-        if groups and logs[i] - logs[groups[-1][0]] < 0.012 * span:
-            groups[-1].append(i)
-        else:
-            groups.append([i])
-    places = list(values)
-    for group in groups:
-        middle = sum(logs[i] for i in group) / len(group)
-        step = min(0.012 * span, 0.06 * span / len(group))
-        if len(group) > 1:
-            for rank, i in enumerate(group):
-                places[i] = math.exp(middle + (rank - (len(group) - 1) / 2) * step)
-    return places
+def _styles(points: Sequence[Point]) -> dict[str, Style]:
+    """Colour and mark of every group of points, in their order; of points without a group, too."""
+    groups = [group for group in dict.fromkeys(point.group for point in points) if group]
+    styles = {group: _STYLES[i] if i < len(_STYLES) else (_GREY, "o") for i, group in enumerate(groups)}
+    return {**styles, "": (_INK, "D") if groups else _STYLES[0]}
 
 
-def _multiples(axes: Axes, values: Sequence[float]) -> None:
-    """A logarithmic x axis with round multiples (2×, 5×, 10×) as ticks."""
-    axes.set_xscale("log")
-    low, high = (min(values), max(values)) if values else (1.0, 10.0)
-    margin = 1.12 if high / low < 4 else (high / low) ** 0.05
-    low, high = low / margin, high * margin**1.6
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
-    if len(ticks) < 2:
-        ticks = sorted({low * 1.05, *ticks, high / 1.05})
-    axes.xaxis.set_major_locator(FixedLocator(ticks))
-    axes.xaxis.set_minor_locator(NullLocator())
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xticks(ticks, [f"{float(f'{tick:.2g}'):,.12g}×" for tick in ticks])
-    axes.set_xlim(low, high)
+def _mark(axes: Axes, x: float, point: Point, style: Style, gid: str, *, chosen: bool) -> None:
+    """One point; one without an interval is smaller and paler."""
+    colour, marker = style
+    colour = colour if point.group or not chosen else _ORANGE
+    known = _finite(point.low, point.high)
+    if known:
+        axes.plot([x, x], [point.low, point.high], color=colour, lw=2 if chosen else 0.9, zorder=3)
+    axes.plot(
+        [x], [point.y], marker="*" if chosen else marker, ms=16 if chosen else 6.5 if known else 4.5, color=colour,
+        mec=_INK if chosen and point.group else "white", mew=0.6, ls="none", zorder=6 if chosen else 5 if known else 4,
+        alpha=1 if known or chosen else 0.7, gid=gid,
+    )  # fmt: skip
 
 
-def _levels(axes: Axes, target: float, ceiling: Level, baselines: Sequence[Level]) -> None:
-    """Horizontal lines over the whole width, with a legend under the chart."""
+def _levels(axes: Axes, target: float, ceiling: Level, groups: Mapping[str, Style]) -> None:
+    """Horizontal lines over the whole width, with a legend of them and of the groups under the chart."""
     if _finite(ceiling.value):
         if _finite(ceiling.low, ceiling.high):
             axes.axhspan(ceiling.low, min(1.0, ceiling.high), color=_GREEN, alpha=0.10, lw=0, zorder=0)
         axes.axhline(ceiling.value, color=_GREEN, lw=1.4, label=ceiling.label)
     if _finite(target):
         axes.axhline(target, color="black", lw=1.2, ls=(0, (6, 3)), label=f"target {target:.2f}")
-    for level, style in zip(baselines, [(0, (1, 1.5)), (0, (5, 1.5, 1, 1.5))] * len(baselines), strict=False):
-        if _finite(level.value):
-            axes.axhline(level.value, color=_PURPLE, lw=1.4, ls=style, label=level.label)
+    for group, (colour, marker) in groups.items():
+        axes.plot([], [], marker=marker, color=colour, ls="none", ms=6, mec="white", mew=0.6, label=group)
     if axes.get_legend_handles_labels()[0]:
         axes.figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
 
 
-def _unbeaten(points: Sequence[Point], places: Mapping[int, float]) -> list[int]:
-    """Points that no other one beats in x and y; of equals the first."""
-    found = []
-    best = -math.inf
-    for i in sorted(places, key=lambda i: (-points[i].x, -points[i].y, i)):
-        if points[i].y > best:
-            best = points[i].y
-            found.append(i)
-    return found
-
-
-def _apart(axes: Axes, points: Sequence[Point], places: Mapping[int, float], wanted: Sequence[int]) -> list[int]:
-    """Those of the wanted points, in order, whose labels have room beside the labels before them."""
-    (left, right), (bottom, top) = axes.get_xlim(), axes.get_ylim()
-    kept: dict[int, tuple[float, float]] = {}
-    for i in wanted:
-        x = math.log(places[i] / left) / math.log(right / left)
-        y = (points[i].y - bottom) / (top - bottom)
-        if i not in kept and all(abs(x - a) > 0.11 or abs(y - b) > 0.045 for a, b in kept.values()):
-            kept[i] = (x, y)
-    return list(kept)
-
-
-def _name_point(axes: Axes, x: float, point: Point, colour: str, offset: float) -> None:
+def _name_point(axes: Axes, x: float, point: Point, style: Style, *, chosen: bool) -> None:
     axes.annotate(
-        point.label,
+        f"{point.label} by {point.group}" if chosen and point.group else point.label,
         (x, point.y),
-        xytext=(offset, 3),
+        xytext=(9 if chosen else 6, 3),
         textcoords="offset points",
-        fontsize=9 if colour == _ORANGE else 7.5,
-        fontweight="bold" if colour == _ORANGE else "normal",
-        color=colour,
+        fontsize=9 if chosen else 7.5,
+        fontweight="bold" if chosen else "normal",
+        color=style[0] if point.group or not chosen else _ORANGE,
         zorder=8,
         bbox={"facecolor": "white", "alpha": 0.75, "edgecolor": "none", "pad": 0.8},
     )

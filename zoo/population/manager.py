@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from zoo.population.executor import Executor
 from zoo.population.journal import Journal
 from zoo.population.schema_1 import same_requests
-from zoo.population.strategy import Strategy
+from zoo.population.strategy import Recalling, Strategy
 from zoo.population.trial import Job, Outcome, Record, Trial
 from zoo.population.weights import WeightStore
 
@@ -16,7 +16,8 @@ class Manager:
     """Runs one strategy on one executor, with everything in the journal before it counts.
 
     It knows no strategy by name. A journal that already has a history is replayed first: the strategy is
-    asked and told as it was, must answer the same, and what was pending is sent again.
+    asked and told as it was, must answer the same, and what was pending is sent again. One that decides by floating
+    point recalls its decisions before that.
 
     Args:
         strategy: fresh, however far the journal is.
@@ -131,6 +132,8 @@ class Manager:
         trials, records = self._journal.trials(), self._journal.records()
         old = self._journal.schema_1_trials
         waiting: dict[int, list[Trial]] = {}
+        if trials and isinstance(self._strategy, Recalling):
+            self._strategy.recall(trials)
         for event in self._journal.events():
             if event.kind == "ask":
                 held = [trials[number] for number in event.numbers]

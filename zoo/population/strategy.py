@@ -1,7 +1,7 @@
 """Strategies: who decides what to try next. The protocol, a fixed list, and random search."""
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
@@ -20,7 +20,7 @@ class Strategy(Protocol):
     """
 
     def ask(self, n: int, first: int) -> list[Trial]:
-        """At most ``n`` trials of one setting and stage, numbered from ``first``.
+        """At most ``n`` trials of one setting, stage and measure, numbered from ``first``.
 
         Empty means: tell me more first; empty with nothing running means: finished.
         """
@@ -32,6 +32,18 @@ class Strategy(Protocol):
 
     def resumable(self) -> set[int]:
         """Indices of the trials whose weights may still be needed; the others' are deleted."""
+        ...
+
+
+@runtime_checkable
+class Recalling(Protocol):
+    """The fourth method, of a strategy that decides by floating point, which another processor may round otherwise."""
+
+    def recall(self, trials: Sequence[Trial]) -> None:
+        """Take from a journal's trials what was decided before they were asked for; called once, before any is asked.
+
+        A decision that a trial was asked after is never made again; one that nothing follows is.
+        """
         ...
 
 
@@ -53,14 +65,10 @@ class FixedList:
                 raise ValueError(f"trial {trial.index} resumes trial {trial.resumes}, which is not in the list")
 
     def ask(self, n: int, first: int) -> list[Trial]:
-        """The next trials of one setting and stage, once everything they resume has been told."""
+        """The next trials of one setting, stage and measure, once everything they resume has been told."""
         batch: list[Trial] = []
         for trial in self._trials[self._next : self._next + n]:
-            if batch and (trial.setting, trial.start, trial.stop) != (
-                batch[0].setting,
-                batch[0].start,
-                batch[0].stop,
-            ):
+            if batch and _kind(trial) != _kind(batch[0]):
                 break
             batch.append(trial)
         if batch and batch[0].index != first:
@@ -77,6 +85,11 @@ class FixedList:
     def resumable(self) -> set[int]:
         """Every trial that is kept."""
         return self._kept
+
+
+def _kind(trial: Trial) -> tuple[object, ...]:
+    """What the trials of a batch have in common."""
+    return trial.setting, trial.start, trial.stop, trial.measure
 
 
 class RandomSearch:

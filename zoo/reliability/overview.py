@@ -1,4 +1,4 @@
-"""A study's findings in a terminal: the table of settings, the ceiling, the recommendation."""
+"""A study's findings in a terminal: a line for every setting, the scores without training, the ceiling, the answer."""
 
 import math
 from pathlib import Path
@@ -6,49 +6,78 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from zoo.reliability.findings import Findings
+from zoo.reliability.advice import notes, unfinished, use
+from zoo.reliability.findings import Finding, Findings
 from zoo.reliability.interval import Estimate
+from zoo.reliability.signal import ACCURACY
+
+COLUMNS = ("setting", "faster", "by acc.", "best signal", "rho [95 %]", "bound", "beyond", "best")
+LEFT_OUT = ("by acc.", "beyond")
+"""Columns that a terminal of fewer than ``WIDE`` columns does without."""
+WIDE = 95
 
 
 def show_findings(findings: Findings, folder: Path, console: Console) -> None:
-    """Print the answer of the study in ``folder``, and a table of its settings."""
+    """Print the answer of the study in ``folder``, and a table of its settings; at most 100 columns wide."""
     answer = findings.recommendation
-    networks = f"{len(findings.genotypes)} network{'' if len(findings.genotypes) == 1 else 's'}"
-    title = f"{networks} against {findings.reference} × {findings.repeats}"
-    table = Table(title=title, box=None, padding=(0, 1, 0, 0))
-    for column in ("setting", "faster", "rho [95 %]", "bound", "toler.", "Kend.", "top-k", "acc.", "sec."):
-        table.add_column(column, justify="left" if column == "setting" else "right", no_wrap=True)
-    for i, found in enumerate(findings.settings):
-        measured = found.score
-        table.add_row(
-            str(found.setting),
-            f"{found.acceleration:.3g}×" if found.acceleration < 1000 else f"{found.acceleration:.0f}×",
-            _interval(measured.spearman),
-            _number(found.bound),
-            _number(measured.tolerant.value),
-            _number(measured.kendall.value),
-            _number(measured.top_k.value),
-            _number(found.accuracy, 3),
-            f"{found.seconds:.1f}",
-            style="bold green" if i == answer.index else None,
-        )
-    for one in findings.baselines:
-        table.add_row(one.setting, "free", _interval(one.spearman), "", _number(one.tolerant.value),
-                      _number(one.kendall.value), _number(one.top_k.value), "", "", style="dim")  # fmt: skip
     if answer.warning:
         console.print(answer.warning, style="yellow", markup=False)
-    console.print(table)
+    console.print(_table(findings, console.width))
     ceiling = _interval(answer.ceiling) if math.isfinite(answer.ceiling.value) else answer.ceiling.reason
-    console.print(f"Ceiling (two trainings of the reference agree): {ceiling}")
+    mean = f"the mean of {findings.repeats} trainings" if findings.repeats > 1 else "one training"
+    console.print(f"Ceiling (reliability of {mean} of the reference): {ceiling}")
     if answer.warning == "" or answer.index is None:
         console.print(answer.sentence, style="bold", markup=False)
-    if findings.about["planned"] > len(findings.genotypes):
-        console.print(
-            f"Not finished: {len(findings.genotypes)} of {findings.about['planned']} networks are measured at every "
-            f"setting so far; thriftnas run resume {folder} continues.",
-            markup=False,
-        )
+    if command := use(findings):
+        console.print(f"  {command}", markup=False, soft_wrap=True)
+    for note in notes(findings):
+        console.print(note, markup=False)
+    if text := unfinished(findings):
+        console.print(f"{text}; thriftnas run resume {folder} continues.", markup=False)
     console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, markup=False)
+
+
+def _table(findings: Findings, width: int) -> Table:
+    """One line for every setting: ρ by accuracy, and everything about its recommended, else its best signal."""
+    number = len(findings.genotypes)
+    networks = f"{number} network{'' if number == 1 else 's'}"
+    table = Table(title=f"{networks} against {findings.reference} × {findings.repeats}", box=None, padding=(0, 1, 0, 0))
+    rows = [(found, _row(findings, found)) for found in (*findings.leading, *findings.free)]
+    k = findings.candidates[0].score.k if findings.candidates else 1
+    heads = {"best": f"best in {k}\n[95 %]", "beyond": "beyond\nMACs"}
+    shown = [name for name in COLUMNS if width >= WIDE or name not in LEFT_OUT]
+    for name in shown:
+        table.add_column(
+            heads.get(name, name), justify="left" if name in ("setting", "best signal") else "right", no_wrap=True
+        )
+    for found, row in rows:
+        style = "dim" if found.setting is None else None
+        style = "bold green" if found is findings.chosen else style
+        table.add_row(*[row[name] for name in shown], style=style)
+    return table
+
+
+def _row(findings: Findings, found: Finding) -> dict[str, str]:
+    """A line of the table, by column."""
+    score, chance = found.score, found.score.holds_best
+    accurate = [one.rho for one in findings.trained if (one.setting, one.signal) == (found.setting, ACCURACY)]
+    best = f"{chance.value:.0%}" if math.isfinite(chance.value) else "–"
+    if math.isfinite(chance.low):
+        best += f" [{100 * chance.low:.0f}, {100 * chance.high:.0f}]"
+    return {
+        "setting": found.signal if found.setting is None else str(found.setting),
+        "faster": "free" if found.counted else _times(found.acceleration),
+        "by acc.": "" if found.setting is None else _number(*accurate or [math.nan]),
+        "best signal": "no training" if found.setting is None else found.signal,
+        "rho [95 %]": _interval(score.spearman),
+        "bound": _number(found.bound),
+        "beyond": _number(score.beyond.value),
+        "best": best,
+    }
+
+
+def _times(acceleration: float) -> str:
+    return f"{acceleration:.3g}×" if acceleration < 1000 else f"{acceleration:.0f}×"
 
 
 def _interval(estimate: Estimate) -> str:
@@ -59,5 +88,5 @@ def _interval(estimate: Estimate) -> str:
     return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 
-def _number(value: float, digits: int = 2) -> str:
-    return f"{value:.{digits}f}" if math.isfinite(value) else "–"
+def _number(value: float) -> str:
+    return f"{value:.2f}" if math.isfinite(value) else "–"

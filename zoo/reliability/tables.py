@@ -5,53 +5,68 @@ from typing import Any
 
 import pandas as pd
 
-from zoo.reliability.findings import Findings
+from zoo.reliability.advice import needed_repeats
+from zoo.reliability.findings import Finding, Findings
 from zoo.reliability.interval import Estimate
+from zoo.reliability.partial import PLACEBO
 
 
-def settings_frame(findings: Findings) -> pd.DataFrame:
-    """The table of settings, one row each, by ascending acceleration: what ``study.csv`` holds."""
-    rows = []
-    for found in findings.settings:
-        measured = found.score
-        row: dict[str, Any] = {
-            "setting": str(found.setting),
-            "acceleration": found.acceleration,
-            "spearman": measured.spearman.value,
-            "spearman_low": measured.spearman.low,
-            "spearman_high": measured.spearman.high,
-            "bound": found.bound,
-        }
-        for name in ("tolerant", "kendall", "top_k"):
-            estimate: Estimate = getattr(measured, name)
-            row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
-        rows.append(
-            row
-            | {
-                "k": measured.k,
-                "accuracy": found.accuracy,
-                "seconds": found.seconds,
-                "networks": measured.networks,
-                "failed": measured.failed,
-                "reason": measured.spearman.reason,
-            }
-        )
-    return pd.DataFrame(rows)
+def candidates_frame(findings: Findings) -> pd.DataFrame:
+    """Everything that ranks networks, one row each, in the findings' order: what ``study.csv`` holds.
+
+    The last row is the placebo, MACs plus noise: of what it says beyond MACs, which must be nothing.
+    """
+    rows = [_row(found) for found in findings.candidates]
+    rows.append({"setting": "", "signal": PLACEBO} | _estimate("beyond_macs", findings.placebo))
+    rows[-1]["reason"] = findings.placebo.reason
+    frame = pd.DataFrame(rows)
+    return frame.astype(dict.fromkeys(("k", "networks", "failed"), "Int64"))  # whole numbers, the placebo has none
 
 
-def baselines_frame(findings: Findings) -> pd.DataFrame:
-    """The free proxies, one row each: MACs and parameters."""
+def _row(found: Finding) -> dict[str, Any]:
+    score = found.score
+    return {
+        "setting": "" if found.setting is None else str(found.setting),
+        "signal": found.signal,
+        "acceleration": found.acceleration,
+        **_estimate("spearman", score.spearman),
+        "bound": found.bound,
+        "corrected": score.corrected,
+        **_estimate("beyond_macs", score.beyond),
+        **_estimate("tolerant", score.tolerant),
+        **_estimate("kendall", score.kendall),
+        **_estimate("top_k", score.top_k),
+        **_estimate("holds_best", score.holds_best),
+        **_estimate("regret", score.regret),
+        "k": score.k,
+        "accuracy": found.accuracy,
+        "seconds": found.seconds,
+        "networks": score.networks,
+        "failed": score.failed,
+        "reason": score.spearman.reason,
+    }
+
+
+def _estimate(name: str, estimate: Estimate) -> dict[str, float]:
+    return {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+
+
+def differences_frame(findings: Findings) -> pd.DataFrame:
+    """How much better every signal ranks than accuracy at the same setting: what ``differences.csv`` holds."""
+    named = {found.name: found for found in findings.trained}
     return pd.DataFrame(
-        {
-            "proxy": one.setting,
-            "spearman": one.spearman.value,
-            "spearman_low": one.spearman.low,
-            "spearman_high": one.spearman.high,
-            "tolerant": one.tolerant.value,
-            "kendall": one.kendall.value,
-            "top_k": one.top_k.value,
-        }
-        for one in findings.baselines
+        [
+            {
+                "setting": str(named[one.first].setting),
+                "signal": named[one.first].signal,
+                "against": named[one.second].signal,
+                "difference": one.spearman.value,
+                "low": one.spearman.low,
+                "high": one.spearman.high,
+            }
+            for one in findings.differences
+        ],
+        columns=["setting", "signal", "against", "difference", "low", "high"],
     )
 
 
@@ -73,13 +88,15 @@ def entropy_frame(findings: Findings) -> pd.DataFrame:
 
 def recommendation_dict(findings: Findings) -> dict[str, Any]:
     """The answer as JSON-ready data, None where a number is undefined: what ``recommendation.json`` holds."""
-    answer = findings.recommendation
-    chosen = None if answer.index is None else findings.settings[answer.index]
+    answer, chosen = findings.recommendation, findings.chosen
     ceiling = answer.ceiling
     return {
-        "setting": None if chosen is None else str(chosen.setting),
+        "setting": None if chosen is None or chosen.setting is None else str(chosen.setting),
+        "signal": None if chosen is None else chosen.signal,
+        "name": None if chosen is None else chosen.name,
         "acceleration": None if chosen is None else chosen.acceleration,
-        "spearman": None if chosen is None else _number(chosen.score.spearman.value),
+        "spearman": None if chosen is None else _number(chosen.rho),
+        "corrected": None if chosen is None else _number(chosen.score.corrected),
         "promised": None if answer.promised is None else _number(answer.promised),
         "target": answer.target,
         "sentence": answer.sentence,
@@ -91,6 +108,7 @@ def recommendation_dict(findings: Findings) -> dict[str, Any]:
             "reason": ceiling.reason,
         },
         "needed_networks": answer.needed_networks,
+        "needed_repeats": needed_repeats(findings),
         "networks": len(findings.genotypes),
         "reference": str(findings.reference),
         "repeats": findings.repeats,

@@ -1,0 +1,106 @@
+"""Advice: what to do with a study's answer, or for a better one."""
+
+import math
+import shlex
+from collections.abc import Iterator, Sequence
+
+from zoo.reliability.ceiling import networks_for, repeats_for
+from zoo.reliability.findings import Finding, Findings
+
+MANY = 20
+"""Trainings of a network at the reference beyond which longer ones are the better advice."""
+
+
+def use(findings: Findings) -> str:
+    """The command that uses the answer; empty where no setting is recommended."""
+    chosen = findings.chosen
+    if chosen is None or chosen.setting is None:
+        return ""
+    return shlex.join(
+        ["thriftnas", "econas", "search", "--setting", str(chosen.setting), "--signal", chosen.signal]
+    )  # fmt: skip
+
+
+def notes(findings: Findings) -> Iterator[str]:
+    """Sentences below the answer that nobody should overlook."""
+    yield from findings.about.get("looks", ())[-1:]
+    yield from _as_good_without_training(findings)
+    yield from _limited(findings)
+    needed = findings.recommendation.needed_networks
+    if needed:
+        yield f"A study of about {needed} networks could settle it: run the command again with --models {needed}."
+    left_out = max((found.score.left_out for found in findings.candidates), default=0)
+    if left_out:
+        yield f"{left_out} of the networks failed at the reference and could not be compared."
+
+
+def unfinished(findings: Findings) -> str:
+    """That the study has measured fewer networks than it is to have; empty where it has not."""
+    measured, planned = len(findings.genotypes), findings.about.get("planned", 0)
+    if planned <= measured:
+        return ""
+    return f"Not finished: {measured} of {planned} networks are measured at every setting so far"
+
+
+def needed_repeats(findings: Findings) -> int | None:
+    """Trainings per network that lift the ceiling to the target, or its interval where that reaches below.
+
+    None where neither lies below, and where no number would do.
+    """
+    answer = findings.recommendation
+    top, target = answer.ceiling, answer.target
+    if top.value < target:
+        return repeats_for(top.value, findings.repeats, target)
+    return repeats_for(top.low, findings.repeats, target) if top.low < target else None
+
+
+def _as_good_without_training(findings: Findings) -> Iterator[str]:
+    """That a score without training ranks as well as the recommended, else best setting."""
+    subject = findings.chosen or findings.best_trained
+    if subject is None or subject.setting is None:
+        return
+    rivals = [one for one in findings.free if one.rho >= subject.rho]  # False for NaN
+    if not rivals:
+        return
+    kind = "recommended" if findings.chosen else "best"
+    yield (
+        f"{_listed(rivals)} {'ranks' if len(rivals) == 1 else 'rank'} these networks as well as or better than the "
+        f"{kind} setting, {subject.name} (ρ {subject.rho:.2f}), and that takes no training at all."
+    )
+
+
+def _listed(found: Sequence[Finding]) -> str:
+    named = [f"{'counting ' if one.counted else ''}{one.signal} (ρ {one.rho:.2f})" for one in found]
+    text = " and ".join([", ".join(named[:-1]), named[-1]] if len(named) > 1 else named)
+    return text[0].upper() + text[1:] if found[0].counted else text
+
+
+def _limited(findings: Findings) -> Iterator[str]:
+    """What would lift the ceiling, where it is what limits the answer."""
+    answer = findings.recommendation
+    top, target, repeats = answer.ceiling, answer.target, needed_repeats(findings)
+    if top.value < target:
+        yield f"The reference limits this answer. {_more_repeats(repeats, f'its reliability to {target:.2f}')}"
+    elif top.low < target:
+        lift = f"the low end of its interval to {target:.2f}"
+        number = networks_for(top, findings.repeats, len(findings.genotypes), target)
+        if number is None or answer.needed_networks is not None:
+            networks = ""  # of several numbers the reader needs one
+        else:
+            networks = f" So would about {number} networks: --models {number}."
+        yield (
+            f"The ceiling may lie below the target of {target:.2f}: its interval begins at {top.low:.2f}. "
+            f"{_more_repeats(repeats, lift)}{networks}"
+        )
+    elif math.isnan(top.value) and findings.repeats == 1:
+        yield "The ceiling is unknown with one training a network: run the command again with --repeats 2."
+
+
+def _more_repeats(repeats: int | None, lift: str) -> str:
+    if repeats is None:
+        return "No number of repeats is known to help: train the reference longer."
+    longer = " Training it longer may cost less." if repeats > MANY else ""
+    return (
+        f"About {repeats} trainings of every network would lift {lift}: run the command again with "
+        f"--repeats {repeats}.{longer}"
+    )
