@@ -403,7 +403,7 @@ def test_a_choice_is_one_sentence(numbers, text):
         {"signal": "train_loss"},
         {"fails": lambda trial: trial.role == PROMOTION, "cycles": 1, "finalists": 5},
     ],
-    ids=str,
+    ids=["usual", "some fail", "short", "by train_loss", "no promotions"],
 )
 def test_the_choice_is_repeated_from_the_journal(longer, found, changes):
     """Only where the search's own signal gives its finalists is anything said of others."""
