@@ -274,7 +274,7 @@ def decided(*growth, repeats=2):
     )
     judge = Judge(looks=looks(growth[0]), rule=Rule(resamples=100), design=design, images={0: 100}, metric="accuracy")
     study = Study(
-        ECONAS_ZOO, (BAD, GOOD), REFERENCE, repeats=repeats, growth=growth, batch=4, seed=8, scores=("synflow",)
+        ECONAS_ZOO, (BAD, GOOD), REFERENCE, repeats=repeats, growth=growth, batch=4, seed=6, scores=("synflow",)
     )
     return study.until(judge)
 

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from benchmarks.coverage import GRID, SIGNALS, WORLDS, draw_signals, until_decided
 from zoo.reliability.interval import Estimate
@@ -50,14 +51,25 @@ def test_looks_end_with_the_last_network(most, sizes):
 def test_the_errors_of_all_looks_add_up_to_the_error_of_the_study(most):
     found = looks(most)
     assert math.fsum(1 - look.level for look in found) == pytest.approx(0.05, abs=1e-12)
-    assert all(0.95 <= look.level < 1 for look in found)
+    assert all(0.949 < look.level < 1 for look in found)
+    assert [look.level for look in found] == sorted((look.level for look in found), reverse=True)
     assert {look.networks for look in looks(50)} == set(NETWORKS)
+
+
+def test_a_look_with_nothing_to_spend_falls_away():
+    assert [look.networks for look in looks(80)] == [16, 24, 36, 50, 80]
+    assert looks(1000) == (Look(1000, 0.95, True),)
+
+
+def test_a_small_study_spends_no_more_on_its_first_looks_than_a_large_one():
+    assert [look.level for look in looks(24)[:2]] == [look.level for look in looks(50)[:2]]
 
 
 def test_more_is_spent_the_more_is_measured_and_all_at_the_end():
     shares = np.linspace(0, 1, 11)
     assert np.all(np.diff([spent(share) for share in shares]) > 0)
-    assert (spent(0), spent(1, 0.1)) == (0, 0.1)
+    assert (spent(0), spent(1, 0.1)) == (0, pytest.approx(0.1))
+    assert spent(0.5) == pytest.approx(2 - 2 * stats.norm.cdf(stats.norm.ppf(0.975) / math.sqrt(0.5)))
 
 
 def test_a_study_that_ends_before_its_first_look_is_refused():

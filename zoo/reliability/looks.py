@@ -4,13 +4,17 @@ Looks are fixed beforehand (12, 16, 24, 36 and 50 networks). At each, a study en
 enough, or if none can be; settings that cannot be safe are trained no more.
 
 The price of looking several times is paid by spending the error α = 0.05 little by little (Lan and DeMets 1983,
-Biometrika 70): of all networks a share t has been measured, and α t^(3/2) has been spent (the power family of Kim and
-DeMets 1987, Biometrika 74). A look's bounds may fail in what has been added since the look before. The increments are
+Biometrika 70): once a share t of all networks is measured, 2 − 2 Φ(z_{α/2} / √t) has been spent, their function in the
+manner of O'Brien and Fleming. A look's bounds may fail in what has been added since the look before. The increments are
 summed up (the union bound), so that all statements of all looks hold together at 1 − α, however the looks depend on
 one another; no correlation between them is assumed, and the exact boundaries of group-sequential trials, which are a
-little lower, are not used. In simulation this function ended studies as early as Pocock's α ln(1 + (e − 1) t) or
-earlier, and answered more often at the last look; O'Brien and Fleming's 2 − 2 Φ(z_{α/2} / √t) leaves too little to the
-first looks (`python -m benchmarks coverage` measures the one kept).
+little lower, are not used.
+
+The function leaves next to nothing to the first looks, where the errors of ρ have longer tails than normal ones; a
+study of fewer than 50 networks spends no more there than one of 50. Compared in simulation and rejected: Pocock's
+α ln(1 + (e − 1) t) and α t^(3/2) end studies up to a tenth cheaper, but where 15 % of the networks are bad they are
+wrong in 5.5 % and 5.7 % of the zoos (400 and 950), this one in 3.6 % (1,950); with Student's quantiles they are no
+cheaper than it. `python -m benchmarks coverage` has the figures of what was kept.
 
 Three kinds of bounds share a look's error:
 
@@ -51,6 +55,8 @@ NETWORKS = (12, 16, 24, 36, 50)
 """At which a study looks."""
 ERROR = 0.05
 """In how many of all zoos a study that ends early may be wrong, all looks together."""
+LEAST = 1e-6
+"""Error below which there is no look."""
 
 Answer = Literal["safe", "none", "ceiling", "open"]
 
@@ -71,8 +77,10 @@ class Look:
 
 
 def spent(share: float, error: float = ERROR) -> float:
-    """The error that is spent once a share of all networks is measured: α t^(3/2) (Kim and DeMets 1987)."""
-    return float(error * share**1.5)
+    """The error that is spent once a share of all networks is measured: α₁* of Lan and DeMets 1983."""
+    from scipy.special import ndtr, ndtri
+
+    return float(2 * ndtr(ndtri(error / 2) / math.sqrt(share))) if share > 0 else 0.0
 
 
 def looks(most: int, error: float = ERROR) -> tuple[Look, ...]:
@@ -83,12 +91,13 @@ def looks(most: int, error: float = ERROR) -> tuple[Look, ...]:
     """
     if most < NETWORKS[0]:
         raise ValueError(f"models must be at least {NETWORKS[0]} until decided, for that is the first look, got {most}")
-    sizes = [*(networks for networks in NETWORKS if networks < most), most]
-    before = [0.0, *(spent(networks / most, error) for networks in sizes)]
-    return tuple(
-        Look(networks, 1 - (before[place + 1] - before[place]), networks == most)
-        for place, networks in enumerate(sizes)
-    )
+    found, before = [], 0.0
+    for networks in (networks for networks in NETWORKS if networks < most):
+        by_then = spent(networks / max(most, NETWORKS[-1]), error)
+        if by_then - before >= LEAST:  # with less, nothing can be decided
+            found.append(Look(networks, 1 - (by_then - before), last=False))
+            before = by_then
+    return (*found, Look(most, 1 - (error - before), last=True))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
