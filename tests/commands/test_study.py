@@ -291,6 +291,9 @@ def test_a_study_of_version_1_goes_on(thriftnas, study, of_version_1, tmp_path, 
 def test_another_metric_of_the_reference_is_not_another_run(thriftnas, study, finished, no_training):
     assert thriftnas(*study, "--metric", "balanced_accuracy", "--out", finished).code == 0
     assert Run.open(finished).experiment.metric == "balanced_accuracy"
+    assert json.loads((finished / "recommendation.json").read_text())["metric"] == "balanced_accuracy"
+    assert thriftnas("run", "report", finished, "--target", 0.3).code == 0
+    assert json.loads((finished / "recommendation.json").read_text())["metric"] == "balanced_accuracy"
 
 
 # ---------------------------------------------------------------- until decided

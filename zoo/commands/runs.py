@@ -101,7 +101,7 @@ def _of_study(run: Any, target: float | None, metric: str | None) -> Any:
 
     if not isinstance(run.experiment, StudyExperiment):
         raise ValueError(f"{run.folder} is a run of {run.kind!r}; --target and --metric are for studies")
-    return study_report(run.experiment, run, target, metric or "accuracy")
+    return study_report(run.experiment, run, target, metric)
 
 
 def digest(run: opt.Run, as_json: opt.Json = False) -> None:

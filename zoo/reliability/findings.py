@@ -252,7 +252,9 @@ def _planned(journal: Journal, decisions: Sequence[Decision]) -> int:
     """How many networks the study is to have: no more than it had when a look ended it."""
     first, *grown = journal.get("growth")
     ended = [decision.networks for decision in decisions if decision.ends]
-    return int(grown[-1] if grown else ended[-1] if ended else first)
+    if grown and grown[-1] > first:  # equal where only the repeats grew
+        return int(grown[-1])
+    return int(ended[-1] if ended else first)
 
 
 def _as_decided(

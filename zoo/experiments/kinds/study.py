@@ -253,7 +253,7 @@ class StudyExperiment(OnImages):
         return study_report(self, run, metric=self.metric)
 
 
-def study_report(study: StudyExperiment, run: "Run", target: float | None = None, metric: Any = "accuracy") -> Report:
+def study_report(study: StudyExperiment, run: "Run", target: float | None = None, metric: Any = None) -> Report:
     """The report of a study, for another target or by another metric than its own where they are given.
 
     Raises:
@@ -265,7 +265,7 @@ def study_report(study: StudyExperiment, run: "Run", target: float | None = None
     from zoo.reliability.tables import candidates_frame, differences_frame, entropy_frame, recommendation_dict
 
     with run.journal() as journal:
-        findings = find(journal, study.design(), study.target if target is None else target, metric)
+        findings = find(journal, study.design(), study.target if target is None else target, metric or study.metric)
     tables = {
         "study": candidates_frame(findings),
         "differences": differences_frame(findings),
