@@ -1,81 +1,182 @@
-"""Which signal of a cheap training ranks networks best: accuracy, a loss, or nothing trained at all.
+"""Which signal of a cheap training ranks networks best: accuracy, a loss, or a loss summed over epochs.
 
-One study for each image set and space, with everything that a training records. The default signal is chosen on the
-first image sets and tested once on the last one, with fresh networks and seeds.
+One study for each image set and space, with everything that a training records. The signal is chosen on the first image
+sets and tested once on the last one, with fresh networks and seeds; it takes the place of accuracy only if the interval
+of that paired difference excludes zero.
 """
 
 import argparse
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
+
 import thriftnas
 from zoo.experiments import Run
+from zoo.reliability.candidates import scored
+from zoo.reliability.ceiling import ceiling
+from zoo.reliability.correlation import Array, resampled_spearman
+from zoo.reliability.interval import resample
+from zoo.reliability.measured import Measured
+from zoo.reliability.recommendation import matched
+from zoo.reliability.signal import ACCURACY, SIGNALS
 
 SPACES = ("econas-zoo", "econas-search")
 SETTING = "c{0,2}r{0,2}s0e{6,12} c0r0s1e{12,24}"
 REFERENCE = "c0r0s0e20"
+RESAMPLES = 2000
+OTHERS = tuple(name for name in SIGNALS if name != ACCURACY)
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """An image set of the benchmark: what it is called, the counts of its images, and the seed of its studies."""
+    """An image set: its name, the counts of its images, the seed of its studies, whether the signal is chosen on it."""
 
     name: str
     train: int
     validation: int
     seed: int
-    chooses: bool  # whether the default signal is chosen on it
+    chooses: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Gain:
+    """How much better than accuracy every other signal ranks in one study: the mean over settings of ρ less ρ.
+
+    Attributes:
+        images: name of the image set.
+        space: of the networks.
+        chooses: whether the signal is chosen on it.
+        ceiling: reliability of the reference.
+        rho: by accuracy, the mean over settings.
+        draws: (1 + resamples, signals); row 0 is the study itself.
+    """
+
+    images: str
+    space: str
+    chooses: bool
+    ceiling: float
+    rho: float
+    draws: Array
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What may be chosen."""
-    parser.add_argument("--cifar10", default="cifar10", help="CIFAR-10 as --data names it, e.g. imagefolder:DIR")
+    parser.add_argument("--data", default="digits,fashion-mnist,cifar10", help="image sets; the last one tests")
     parser.add_argument("--models", type=int, default=24, help="networks of every study")
     parser.add_argument("--repeats", type=int, default=3, help="trainings of every network at the reference")
+    parser.add_argument("--train", type=int, default=2560, help="training images; of the digits a quarter as many")
+    parser.add_argument("--val", type=int, default=5000, help="validation images; of the digits at most 798")
+    parser.add_argument("--setting", default=SETTING, help="grid of cheap settings")
+    parser.add_argument("--reference", default=REFERENCE, help="the full one")
+    parser.add_argument("--cells", type=int, default=8, help="cells of a network")
     parser.add_argument("--workers", type=int, default=1, help="worker processes")
-    parser.add_argument("--only", help="image sets to train on now, separated by commas; the others wait")
-    parser.add_argument("--runs", type=Path, default=Path("runs/signals"), help="folder of the studies")
+    parser.add_argument("--runs", type=Path, default=Path("runs/signals"), help="folder of the studies; they continue")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Train what is not trained yet, then compare.
+    """Train what is not trained yet; a row per study and signal, then the choice and its test.
 
     Raises:
-        ValueError: for images that cannot be read, or counts that a study refuses.
+        ValueError: for images that cannot be read, counts that a study refuses, or a single image set.
     """
-    sets = (
-        Images("digits", 640, 798, 0, True),
-        Images("fashion-mnist", 2560, 5000, 0, True),
-        Images(args.cifar10, 2560, 5000, 1, False),
-    )
-    wanted = None if args.only is None else args.only.split(",")
-    studies = [
-        studied(images, space, args)
-        for space in SPACES
-        for images in sets
-        if wanted is None or images.name.partition(":")[0] in wanted
-    ]
-    return {"name": "signals", "rows": [{"run": str(one.folder), **one.status} for one in studies]}
+    names = args.data.split(",")
+    if len(names) < 2:
+        raise ValueError(f"a signal is chosen on all image sets but the last, expected at least 2, got {args.data!r}")
+    sets = [images(name, number == len(names) - 1, args) for number, name in enumerate(names)]
+    gains = [gain(studied(one, space, args), one, space) for one in sets for space in SPACES]
+    chosen, pooled = choice([one for one in gains if one.chooses])
+    tested = row("test", chosen, mean_draws([one for one in gains if not one.chooses]))
+    return {
+        "name": "signals",
+        "rows": [row(f"{one.images}, {one.space}", name, one.draws) for one in gains for name in OTHERS],
+        "studies": [
+            {"images": one.images, "space": one.space, "ceiling": one.ceiling, "mean_spearman_by_accuracy": one.rho}
+            for one in gains
+        ],
+        "pooled": pooled,
+        "tested": [tested],
+        "default_signal": chosen if tested["low"] > 0 else ACCURACY,
+    }
 
 
-def studied(images: Images, space: str, args: argparse.Namespace) -> Run:
+def images(name: str, tests: bool, args: argparse.Namespace) -> Images:
+    """An image set at the benchmark's sizes; the one that tests has other networks and seeds."""
+    few = name == "digits"  # 1,438 besides the test images
+    train = args.train // 4 if few else args.train
+    return Images(name, train, min(args.val, 798) if few else args.val, int(tests), not tests)
+
+
+def studied(one: Images, space: str, args: argparse.Namespace) -> Run:
     """One study, begun or continued."""
     return thriftnas.study(
-        images.name,
-        args.runs / f"{Path(images.name).name}-{space}",
+        one.name,
+        args.runs / f"{Path(one.name).name}-{space}-{one.seed}",
         space=space,
         models=args.models,
         repeats=args.repeats,
-        setting=SETTING,
-        reference=REFERENCE,
-        train=images.train,
-        validation=images.validation,
+        setting=args.setting,
+        reference=args.reference,
+        train=one.train,
+        validation=one.validation,
         resolution=8,
         channels=8,
-        cells=8,
-        batch=96 if images.train > 1000 else 32,
+        cells=args.cells,
+        batch=96 if one.train > 1000 else 32,
         group=8,
-        seed=images.seed,
+        seed=one.seed,
         workers=args.workers,
+        progress=False,
     )
+
+
+def gain(study: Run, one: Images, space: str) -> Gain:
+    """Resample the networks of a study, all settings and signals together."""
+    experiment: Any = study.experiment
+    with study.journal() as journal:
+        zoo = Measured(journal, experiment.settings, experiment.repeats)
+    targets = zoo.at_reference("accuracy")
+    rng = np.random.default_rng(0)
+    counts = np.vstack([np.ones(len(targets)), resample(len(targets), rng, RESAMPLES)])
+    total = {name: rho(zoo, name, targets, counts) for name in SIGNALS}
+    draws = np.stack([total[name] - total[ACCURACY] for name in OTHERS], axis=1)
+    reliable = ceiling(targets, rng).value
+    return Gain(Path(one.name).name, space, one.chooses, reliable, float(total[ACCURACY][0]), draws)
+
+
+def rho(zoo: Measured, signal: str, targets: npt.ArrayLike, counts: Array) -> Array:
+    """Spearman's ρ by a signal with the reference, the mean over settings, in every resample."""
+    rows = [scored(SIGNALS[signal], zoo.records_at(setting)) for setting in zoo.settings]
+    x, y, kept = matched(np.array(rows), targets, [str(setting) for setting in zoo.settings])
+    found: Array = np.mean([resampled_spearman(values, y, counts[:, kept]) for values in x], axis=0)
+    return found
+
+
+def choice(gains: Sequence[Gain]) -> tuple[str, list[dict[str, Any]]]:
+    """The signal with the greatest mean gain, and a row for every one."""
+    draws = mean_draws(gains)
+    return OTHERS[int(np.argmax(draws[0]))], [row("all that choose", name, draws) for name in OTHERS]
+
+
+def mean_draws(gains: Sequence[Gain]) -> Array:
+    """The mean over studies, whose networks are drawn independently of one another."""
+    rng = np.random.default_rng(1)
+    mixed = [np.vstack([one.draws[:1], rng.permutation(one.draws[1:], axis=0)]) for one in gains]
+    mean: Array = np.mean(mixed, axis=0)
+    return mean
+
+
+def row(where: str, signal: str, draws: Array) -> dict[str, Any]:
+    """The gain of a signal over accuracy, with its 95 % percentile interval over networks."""
+    values = draws[:, OTHERS.index(signal)]
+    low, high = np.nanquantile(values[1:], (0.025, 0.975))
+    return {
+        "where": where,
+        "signal": signal,
+        "gain": round(float(values[0]), 4),
+        "low": round(float(low), 4),
+        "high": round(float(high), 4),
+    }

@@ -1,0 +1,56 @@
+"""The choice of a signal: what ranks better is chosen, and tested on what did not choose."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from benchmarks import signals
+from benchmarks.signals import OTHERS, Gain, choice, mean_draws, row
+from tests.benchmarks.conftest import Benchmark
+
+
+def gains(better: str, by: float, count: int = 2) -> list[Gain]:
+    rng = np.random.default_rng(0)
+    found = []
+    for number in range(count):
+        draws = rng.normal(0, 0.02, (1001, len(OTHERS)))
+        draws[0] = 0
+        draws[:, OTHERS.index(better)] += by
+        found.append(Gain(str(number), "space", True, 0.9, 0.7, draws))
+    return found
+
+
+def test_the_signal_that_gains_most_is_chosen() -> None:
+    chosen, rows = choice(gains("loss", 0.1))
+    assert chosen == "loss"
+    (found,) = [one for one in rows if one["signal"] == "loss"]
+    assert found["gain"] == pytest.approx(0.1)
+    assert 0 < found["low"] < found["gain"] < found["high"]
+
+
+def test_the_mean_of_independent_studies_is_surer_than_one() -> None:
+    four = gains("train_loss", 0.05, 4)
+    one, all_of_them = (row("", "train_loss", mean_draws(part)) for part in (four[:1], four))
+    ratio = (all_of_them["high"] - all_of_them["low"]) / (one["high"] - one["low"])
+    assert ratio == pytest.approx(0.5, abs=0.1)
+
+
+def test_one_image_set_is_one_line(benchmark: Benchmark) -> None:
+    with pytest.raises(ValueError, match="expected at least 2, got 'digits'"):
+        benchmark("signals", "--data digits")
+
+
+@pytest.mark.slow
+def test_studies_are_trained_compared_and_continued(
+    benchmark: Benchmark, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(signals, "SPACES", ("econas-zoo",))
+    options = (
+        "--data digits,digits --models 5 --repeats 2 --train 160 --val 60 --cells 3 "
+        f"--setting c4r0s0e2 --reference c0r0s0e3 --runs {tmp_path}"
+    )
+    found = benchmark("signals", options)
+    assert {one["signal"] for one in found["rows"]} == set(OTHERS)
+    assert found["default_signal"] in ("accuracy", *OTHERS)
+    assert benchmark("signals", options) == found
