@@ -1,4 +1,4 @@
-"""`thriftnas demo`: the main job on the embedded digits, in a few minutes."""
+"""`thriftnas demo`: the main job on the embedded digits, in some minutes."""
 
 import os
 from pathlib import Path
