@@ -1,8 +1,11 @@
 """Plug-ins: what installed packages add through entry points, by group and name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib.metadata import entry_points
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +59,30 @@ def plugin(group: str, name: str, what: str) -> Plugin | None:
         return Plugin(title, point.load())
     except Exception as error:  # somebody else's package: whatever is wrong with it
         raise ValueError(f"{title} cannot be loaded: {reason_of(error)}") from error
+
+
+def named(group: str, name: str, what: str, own: Mapping[str, T]) -> T:
+    """Ours of this name, or an installed package's, which is an object of the same kind with that name.
+
+    Args:
+        group: of entry points.
+        name: of the object.
+        what: an object of the group is, for messages, such as "signal".
+        own: ours, by name; at least one.
+
+    Raises:
+        ValueError: if there is none, or the package's is of another kind or name.
+    """
+    if name in own:
+        return own[name]
+    found = plugin(group, name, what)
+    if found is None:
+        known = [*own, *names(group)]
+        raise ValueError(f"{what}: expected {', '.join(known[:-1])} or {known[-1]}, got {name!r}")
+    kind, held = type(next(iter(own.values()))), found.held
+    if not isinstance(held, kind) or getattr(held, "name", None) != name:
+        raise ValueError(f"{found.title} must be a {kind.__name__} of that name, got {held!r}")
+    return held
 
 
 def reason_of(error: Exception) -> str:

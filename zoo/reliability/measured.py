@@ -81,7 +81,7 @@ class Measured:
     def failures(self) -> tuple[tuple[str, str], ...]:
         """What failed, and why."""
         return tuple(
-            (f"trial {trial.index}: {trial.role} at {trial.setting}", record.reason)
+            (f"trial {trial.index}: {_what(trial)} at {trial.setting}", record.reason)
             for trial, record in self.pairs
             if not record.ok
         )
@@ -98,6 +98,10 @@ class Measured:
             "seconds": math.fsum(record.seconds for record in trained),
             "scoring_seconds": math.fsum(record.seconds for record in scored),
         }
+
+
+def _what(trial: Trial) -> str:
+    return trial.role if trial.measure == TRAINING else f"{trial.role} {trial.measure}"
 
 
 def _lasting(settings: Sequence[ProxySetting], trials: Sequence[Trial]) -> list[ProxySetting]:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-from zoo.plugins import names, plugin, reason_of
+from zoo.plugins import named, reason_of
 from zoo.population.trial import TRAIN_LOSSES, Record
 
 ADDED_SIGNALS = "thriftnas.signals"
@@ -91,12 +91,4 @@ def find_signal(name: str) -> Signal:
     Raises:
         ValueError: if there is none, or the package's is no signal of this name.
     """
-    if name in SIGNALS:
-        return SIGNALS[name]
-    found = plugin(ADDED_SIGNALS, name, "signal")
-    if found is None:
-        known = [*SIGNALS, *names(ADDED_SIGNALS)]
-        raise ValueError(f"signal: expected {', '.join(known[:-1])} or {known[-1]}, got {name!r}")
-    if not isinstance(found.held, Signal) or found.held.name != name:
-        raise ValueError(f"{found.title} must be a Signal of that name, got {found.held!r}")
-    return found.held
+    return named(ADDED_SIGNALS, name, "signal", SIGNALS)

@@ -6,7 +6,7 @@ from functools import lru_cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from zoo.plugins import names, plugin
+from zoo.plugins import named
 from zoo.population.trial import TRAINING
 from zoo.spaces.genotype import Genotype
 from zoo.spaces.skeleton import Skeleton
@@ -171,12 +171,4 @@ def find_score(name: str) -> Score:
     Raises:
         ValueError: if there is none, or the package's is no score of this name.
     """
-    if name in SCORES:
-        return SCORES[name]
-    found = plugin(ADDED_SCORES, name, "score")
-    if found is None:
-        known = [*SCORES, *names(ADDED_SCORES)]
-        raise ValueError(f"score: expected {', '.join(known[:-1])} or {known[-1]}, got {name!r}")
-    if not isinstance(found.held, Score) or found.held.name != name:
-        raise ValueError(f"{found.title} must be a Score of that name, got {found.held!r}")
-    return found.held
+    return named(ADDED_SCORES, name, "score", SCORES)
