@@ -2,7 +2,9 @@
 
 import csv
 import json
+import shlex
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import pytest
 from zoo.experiments import Run
 from zoo.population.journal import Journal
 from zoo.population.trial import Trial
+from zoo.reliability.advice import use
+from zoo.reliability.findings import find
 from zoo.reliability.looks import Decision
 
 COLUMNS = [
@@ -294,6 +298,20 @@ def test_another_metric_of_the_reference_is_not_another_run(thriftnas, study, fi
     assert json.loads((finished / "recommendation.json").read_text())["metric"] == "balanced_accuracy"
     assert thriftnas("run", "report", finished, "--target", 0.3).code == 0
     assert json.loads((finished / "recommendation.json").read_text())["metric"] == "balanced_accuracy"
+
+
+def test_the_command_that_uses_an_answer_searches_with_the_same_training(thriftnas, finished, tmp_path):
+    run = Run.open(finished)
+    with run.journal() as journal:
+        found = find(journal, run.experiment.design())
+    fastest = len(found.trained) - 1
+    words = shlex.split(use(replace(found, recommendation=replace(found.recommendation, index=fastest))))
+    answer = thriftnas(*words[1:], "--budget", 400, "--dry-run", "--out", tmp_path / "run")
+    assert answer.code == 0, answer.err
+    setup = run.identity["setup"]
+    skeleton = [str(setup["skeleton"][name]) for name in ("resolution", "channels", "cells")]
+    assert [words[words.index(f"--{name}") + 1] for name in ("resolution", "channels", "cells")] == skeleton
+    assert words[words.index("--batch") + 1] == str(setup["recipe"]["batch"])
 
 
 # ---------------------------------------------------------------- until decided

@@ -170,7 +170,10 @@ def test_the_leading_candidate_of_a_setting_is_the_recommended_else_the_best(fou
 
 
 def test_the_answer_is_used_by_a_search(found):
-    assert use(found) == f"thriftnas econas search --setting {found.chosen.setting} --signal {found.chosen.signal}"
+    setting, signal = found.chosen.setting, found.chosen.signal
+    stages = "--stages 2 --parents 8,8 --promotions 8"
+    expected = f"thriftnas econas search --setting {setting} --signal {signal} {stages} --reference c0r0s0e8"
+    assert use(found) == expected  # an invented study has no images and no recipe
     free = replace(found, recommendation=replace(found.recommendation, index=14))
     assert use(free) == use(replace(found, recommendation=replace(found.recommendation, index=None))) == ""
 

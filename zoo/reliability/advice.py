@@ -2,7 +2,8 @@
 
 import math
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from zoo.reliability.ceiling import networks_for, repeats_for
 from zoo.reliability.findings import Finding, Findings
@@ -16,9 +17,34 @@ def use(findings: Findings) -> str:
     chosen = findings.chosen
     if chosen is None or chosen.setting is None:
         return ""
-    return shlex.join(
-        ["thriftnas", "econas", "search", "--setting", str(chosen.setting), "--signal", chosen.signal]
-    )  # fmt: skip
+    words = ["thriftnas", "econas", "search", *_same_training(findings.about)]
+    words += ["--setting", str(chosen.setting), "--signal", chosen.signal, *_stages(chosen.setting.e)]
+    return shlex.join([*words, "--reference", str(findings.reference)])
+
+
+def _stages(epochs: int) -> Sequence[str]:
+    """Options where the paper's three equal stages do not divide a schedule: two or one, as many parents."""
+    if epochs % 3 == 0:
+        return ()
+    if epochs % 2 == 0:
+        return ("--stages", "2", "--parents", "8,8", "--promotions", "8")
+    return ("--stages", "1", "--parents", "16", "--promotions=")
+
+
+def _same_training(about: Mapping[str, Any]) -> Iterator[str]:
+    """The images, networks and recipe of the study as options: a setting means nothing without them."""
+    data, identity = about.get("data") or {}, about.get("identity") or {}
+    setup = identity.get("setup", {})
+    if "name" not in data or not {"skeleton", "recipe"} <= setup.keys():
+        return  # an invented study
+    skeleton, recipe = setup["skeleton"], setup["recipe"]
+    given = {"data": data["name"], "train": data["train"], "val": data["validation"]}
+    given |= {"space": identity["strategy"]["space"]}
+    given |= {name: skeleton[name] for name in ("resolution", "channels", "cells")}
+    given |= {"batch": recipe["batch"], "lr": recipe["lr"]}
+    for name, value in given.items():
+        yield from (f"--{name}", str(value))
+    yield "--cutout" if recipe["cutout"] else "--no-cutout"
 
 
 def notes(findings: Findings) -> Iterator[str]:
