@@ -16,6 +16,11 @@ settings.register_profile("gate", deadline=None, derandomize=True)
 settings.load_profile("gate" if os.environ.get("CI") else "explore")
 
 
+def pytest_make_parametrize_id(val: object, argname: str) -> str | None:
+    """No test is named after bytes: compressed ones hold the time, and parallel workers must find the same names."""
+    return argname if isinstance(val, bytes) else None
+
+
 @pytest.fixture(scope="session")
 def digest() -> Callable[[Path], str]:
     """The digest of a run folder."""
