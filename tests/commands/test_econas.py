@@ -126,7 +126,8 @@ def test_stopped_by_its_time_a_search_says_so_and_goes_on(thriftnas, searched, t
     assert digest(tmp_path / "run") == digest(searched[0])
 
 
-@pytest.mark.parametrize("counts", [(8,), pytest.param((2, 8, 13), marks=pytest.mark.slow)], ids=len)
+@pytest.mark.slow
+@pytest.mark.parametrize("counts", [(8,), (2, 8, 13)], ids=len)
 def test_a_search_killed_ends_with_the_same_winner_and_digest(searched, tmp_path, digest, counts):
     run, log = tmp_path / "run", tmp_path / "log"
     rng = random.Random(1)
@@ -152,7 +153,7 @@ def test_another_search_in_the_same_folder_is_refused(thriftnas, folder):
     assert "cycles is 2 there, got 3" in answer.err
 
 
-@pytest.mark.parametrize("method", ["random", "evolution"])
+@pytest.mark.parametrize("method", [pytest.param("random", marks=pytest.mark.slow), "evolution"])
 def test_what_it_is_compared_with_runs_on_the_same_budget(thriftnas, tmp_path, method):
     answer = thriftnas(*SEARCH, "--method", method, "--budget", "60", "--out", tmp_path / "run")
     assert answer.code == 0, answer.err

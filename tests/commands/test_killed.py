@@ -15,10 +15,11 @@ def moments(seed: int) -> list[tuple[int, float]]:
     return [(rng.randint(low, low + 3), rng.uniform(0, 0.05)) for low in (1, 6, 11)]
 
 
-def test_a_study_killed_three_times_ends_with_the_undisturbed_digest(study, finished, tmp_path, digest):
+@pytest.mark.parametrize("times", [1, pytest.param(3, marks=pytest.mark.slow)])
+def test_a_study_killed_ends_with_the_undisturbed_digest(study, finished, tmp_path, digest, times):
     run, log = tmp_path / "run", tmp_path / "log"
     arguments = [*study, "--out", str(run)]
-    kill_often(arguments, run, log, moments(seed=1))
+    kill_often(arguments, run, log, moments(seed=1)[-times:])
     assert digest(run) != digest(finished)
     finish(arguments, log)
     assert digest(run) == digest(finished)

@@ -97,7 +97,7 @@ def test_what_a_graph_cannot_repeat_is_named(option: str, reason: str, monkeypat
     ("dtype", "space"),
     [
         ("float32", ECONAS_SEARCH),
-        ("bfloat16", ECONAS_ZOO),
+        pytest.param("bfloat16", ECONAS_ZOO, marks=pytest.mark.slow),
         pytest.param("bfloat16", ECONAS_SEARCH, marks=pytest.mark.slow),
         pytest.param("float32", ECONAS_ZOO, marks=pytest.mark.slow),
     ],
