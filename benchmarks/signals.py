@@ -2,11 +2,11 @@
 
 One study for each image set and space, with everything that a training records. The signal is chosen on the first image
 sets and tested once on the last one, with fresh networks and seeds; it takes the place of accuracy only if the interval
-of that paired difference excludes zero.
+of that paired difference excludes zero. The same trainings say whether EcoNAS's claims about settings hold here.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 import thriftnas
-from zoo.experiments import Run
+from benchmarks._claims import CHANNELS, CLAIMS, SAMPLES, difference, verdict
+from zoo.population.proxy import ProxySetting
 from zoo.reliability.candidates import scored
 from zoo.reliability.ceiling import ceiling
 from zoo.reliability.correlation import Array, resampled_spearman
@@ -27,6 +28,7 @@ from zoo.reliability.signal import ACCURACY, SIGNALS
 SPACES = ("econas-zoo", "econas-search")
 SETTING = "c{0,2}r{0,2}s0e{6,12} c0r0s1e{12,24}"
 REFERENCE = "c0r0s0e20"
+PATH_DROPOUT = 0.2  # E.2, Zhou 2020
 RESAMPLES = 2000
 OTHERS = tuple(name for name in SIGNALS if name != ACCURACY)
 
@@ -53,6 +55,7 @@ class Gain:
         ceiling: reliability of the reference.
         rho: by accuracy, the mean over settings.
         draws: (1 + resamples, signals); row 0 is the study itself.
+        claims: (1 + resamples, claims) differences of ρ by accuracy, in the same resamples.
     """
 
     images: str
@@ -61,6 +64,7 @@ class Gain:
     ceiling: float
     rho: float
     draws: Array
+    claims: Array
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -73,6 +77,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--setting", default=SETTING, help="grid of cheap settings")
     parser.add_argument("--reference", default=REFERENCE, help="the full one")
     parser.add_argument("--cells", type=int, default=8, help="cells of a network")
+    parser.add_argument("--dropout", default="digits", help="image sets whose studies are repeated with path dropout")
     parser.add_argument("--workers", type=int, default=1, help="worker processes")
     parser.add_argument("--runs", type=Path, default=Path("runs/signals"), help="folder of the studies; they continue")
 
@@ -87,9 +92,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     if len(names) < 2:
         raise ValueError(f"a signal is chosen on all image sets but the last, expected at least 2, got {args.data!r}")
     sets = [images(name, number == len(names) - 1, args) for number, name in enumerate(names)]
-    gains = [gain(studied(one, space, args), one, space) for one in sets for space in SPACES]
+    gains = [gain(one, space, args) for one in sets for space in SPACES]
     chosen, pooled = choice([one for one in gains if one.chooses])
-    tested = row("test", chosen, mean_draws([one for one in gains if not one.chooses]))
+    tested = row("test", chosen, mean_draws([one.draws for one in gains if not one.chooses]))
     return {
         "name": "signals",
         "rows": [row(f"{one.images}, {one.space}", name, one.draws) for one in gains for name in OTHERS],
@@ -99,6 +104,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         ],
         "pooled": pooled,
         "tested": [tested],
+        "claims": [
+            verdict(claim, mean_draws(found))
+            for number, claim in enumerate(CLAIMS)
+            if (found := [one.claims[:, number] for one in gains if np.isfinite(one.claims[0, number])])
+        ],
         "default_signal": chosen if tested["low"] > 0 else ACCURACY,
     }
 
@@ -110,11 +120,12 @@ def images(name: str, tests: bool, args: argparse.Namespace) -> Images:
     return Images(name, train, min(args.val, 798) if few else args.val, int(tests), not tests)
 
 
-def studied(one: Images, space: str, args: argparse.Namespace) -> Run:
+def studied(one: Images, space: str, args: argparse.Namespace, path_dropout: float = 0.0) -> Measured:
     """One study, begun or continued."""
-    return thriftnas.study(
+    suffix = "-dropout" if path_dropout else ""
+    study = thriftnas.study(
         one.name,
-        args.runs / f"{Path(one.name).name}-{space}-{one.seed}",
+        args.runs / f"{Path(one.name).name}-{space}-{one.seed}{suffix}",
         space=space,
         models=args.models,
         repeats=args.repeats,
@@ -127,52 +138,72 @@ def studied(one: Images, space: str, args: argparse.Namespace) -> Run:
         cells=args.cells,
         batch=96 if one.train > 1000 else 32,
         group=8,
+        path_dropout=path_dropout,
         seed=one.seed,
         workers=args.workers,
         progress=False,
     )
-
-
-def gain(study: Run, one: Images, space: str) -> Gain:
-    """Resample the networks of a study, all settings and signals together."""
     experiment: Any = study.experiment
     with study.journal() as journal:
-        zoo = Measured(journal, experiment.settings, experiment.repeats)
+        return Measured(journal, experiment.settings, experiment.repeats)
+
+
+def gain(one: Images, space: str, args: argparse.Namespace) -> Gain:
+    """Train a study and resample its networks, all settings and signals together."""
+    zoo = studied(one, space, args)
     targets = zoo.at_reference("accuracy")
     rng = np.random.default_rng(0)
     counts = np.vstack([np.ones(len(targets)), resample(len(targets), rng, RESAMPLES)])
-    total = {name: rho(zoo, name, targets, counts) for name in SIGNALS}
+    rho = {name: agreement(zoo, name, targets, counts) for name in SIGNALS}
+    total = {name: mean(found) for name, found in rho.items()}
     draws = np.stack([total[name] - total[ACCURACY] for name in OTHERS], axis=1)
     reliable = ceiling(targets, rng).value
-    return Gain(Path(one.name).name, space, one.chooses, reliable, float(total[ACCURACY][0]), draws)
+    claims = [difference(claim, rho[ACCURACY]) for claim in (SAMPLES, CHANNELS)]
+    claims.append(np.full(len(counts), np.nan))
+    if one.name in args.dropout.split(","):
+        dropped = studied(one, space, args, PATH_DROPOUT)
+        if dropped.genotypes != zoo.genotypes:
+            raise ValueError(f"expected the same networks with path dropout as without it, on {one.name}")
+        goal = dropped.at_reference("accuracy")  # as in the paper, the full training has path dropout in any case
+        without, within = (mean(agreement(side, ACCURACY, goal, counts)) for side in (zoo, dropped))
+        claims[-1] = without - within
+    rho_by_accuracy = float(total[ACCURACY][0])
+    return Gain(Path(one.name).name, space, one.chooses, reliable, rho_by_accuracy, draws, np.stack(claims, axis=1))
 
 
-def rho(zoo: Measured, signal: str, targets: npt.ArrayLike, counts: Array) -> Array:
-    """Spearman's ρ by a signal with the reference, the mean over settings, in every resample."""
+def agreement(zoo: Measured, signal: str, targets: npt.ArrayLike, counts: Array) -> dict[ProxySetting, Array]:
+    """Spearman's ρ by a signal with the reference at every setting, in every resample."""
     rows = [scored(SIGNALS[signal], zoo.records_at(setting)) for setting in zoo.settings]
     x, y, kept = matched(np.array(rows), targets, [str(setting) for setting in zoo.settings])
-    found: Array = np.mean([resampled_spearman(values, y, counts[:, kept]) for values in x], axis=0)
+    # A signal that is the same for every network ranks none of them: 0, not undefined.
+    found = [np.nan_to_num(resampled_spearman(values, y, counts[:, kept])) for values in x]
+    return dict(zip(zoo.settings, found, strict=True))
+
+
+def mean(rho: Mapping[ProxySetting, Array]) -> Array:
+    """The mean over settings."""
+    found: Array = np.mean(list(rho.values()), axis=0)
     return found
 
 
 def choice(gains: Sequence[Gain]) -> tuple[str, list[dict[str, Any]]]:
     """The signal with the greatest mean gain, and a row for every one."""
-    draws = mean_draws(gains)
+    draws = mean_draws([one.draws for one in gains])
     return OTHERS[int(np.argmax(draws[0]))], [row("all that choose", name, draws) for name in OTHERS]
 
 
-def mean_draws(gains: Sequence[Gain]) -> Array:
-    """The mean over studies, whose networks are drawn independently of one another."""
+def mean_draws(draws: Sequence[Array]) -> Array:
+    """The mean over studies, whose networks are drawn independently of one another; of (1 + resamples, ...) each."""
     rng = np.random.default_rng(1)
-    mixed = [np.vstack([one.draws[:1], rng.permutation(one.draws[1:], axis=0)]) for one in gains]
-    mean: Array = np.mean(mixed, axis=0)
-    return mean
+    mixed = [np.concatenate([one[:1], rng.permutation(one[1:], axis=0)]) for one in draws]
+    found: Array = np.mean(mixed, axis=0)
+    return found
 
 
 def row(where: str, signal: str, draws: Array) -> dict[str, Any]:
     """The gain of a signal over accuracy, with its 95 % percentile interval over networks."""
     values = draws[:, OTHERS.index(signal)]
-    low, high = np.nanquantile(values[1:], (0.025, 0.975))
+    low, high = np.quantile(values[1:], (0.025, 0.975))
     return {
         "where": where,
         "signal": signal,
