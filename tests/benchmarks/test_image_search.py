@@ -27,7 +27,7 @@ def test_arms_are_compared_in_pairs_and_go_by_their_signals(
     assert [row["difference"] for row in rows[-2:]] == [
         f"hierarchical - hierarchical:train_loss, {measure}" for measure in ("validation", "test")
     ]
-    signals = [thriftnas.load_run(tmp_path / f"{arm}-1").experiment.signal for arm in names(tmp_path)]
+    signals = [thriftnas.load_run(tmp_path / f"{arm}-1").experiment.parameters.signal for arm in names(tmp_path)]
     assert signals == ["accuracy", "train_loss"]
 
 
