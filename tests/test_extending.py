@@ -1,4 +1,4 @@
-"""docs/extending.md: its four packages are installed as they stand there, and its commands run as they stand there."""
+"""docs/extending.md: its five packages are installed as they stand there, and its commands run as they stand there."""
 
 import json
 import tomllib
@@ -156,3 +156,12 @@ def test_the_objective_limits_a_search_beforehand_and_reads_a_run_afterwards(ans
 def test_bad_input_is_one_line(answers, line, message):
     assert answers[line].code == 2
     assert message in answers[line].err.splitlines()[-1]
+
+
+def test_a_study_ranks_by_installed_signals_and_scores(folder, answers):
+    ranked = table(folder, "runs/ranks/study.csv")
+    assert set(ranked["signal"]) >= {"accuracy", "first_loss", "weight_norm"}
+
+
+def test_a_search_goes_by_an_installed_signal(folder, answers):
+    assert Run.open(folder / "runs" / "by-first-loss").identity["strategy"]["parameters"]["signal"] == "first_loss"

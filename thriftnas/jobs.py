@@ -27,17 +27,19 @@ def study(data: Any, folder: "Path | str" = "runs/study", **options: Unpack[Stud
         data: images.
         folder: of the run; calling it again continues.
         options: as of ``thriftnas zoo study``: models, until ("models", "decided"), setting (a grid), reference,
-            repeats, target, scores (names, or "none"), ...
+            repeats, target, signals (names), scores (names, or "none"), ...
 
     Raises:
         ValueError: for anything that does not go together.
     """
-    from zoo.experiments.kinds.study import FIXED, MODELS, SCORES, StudyExperiment, parse_scores
+    from zoo.experiments.kinds.study import FIXED, MODELS, OWN_SIGNALS, SCORES, StudyExperiment, parse_names
 
     given = Given("study", options, StudyOptions)
-    until, scores = given.take("until", FIXED), given.take("scores", SCORES)
+    until = given.take("until", FIXED)
+    signals, scores = given.take("signals", OWN_SIGNALS), given.take("scores", SCORES)
     experiment = StudyExperiment(
-        scores=parse_scores(scores) if isinstance(scores, str) else tuple(scores),
+        signals=parse_names(signals) if isinstance(signals, str) else tuple(signals),
+        scores=parse_names(scores) if isinstance(scores, str) else tuple(scores),
         until=until,
         models=given.take("models", MODELS.get(until, 1)),
         settings=tuple(parse_grid(given.take("setting", small.GRID))),

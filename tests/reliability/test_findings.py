@@ -389,3 +389,5 @@ def test_an_unfinished_study_says_how_it_goes_on(found):
     looked = replace(found, about={**found.about, "looks": ["first", "After 24 networks: decided."]})
     assert "After 24 networks: decided." in plain(shown(looked))
     assert "first" not in shown(looked)
+    early = replace(found, about={**found.about, "identity": {"strategy": {"until": "decided"}}})
+    assert "none has been reached" in plain(shown(early))

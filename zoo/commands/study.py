@@ -17,10 +17,7 @@ def study(
     ctx: typer.Context,
     images: opt.Images,
     models: Annotated[
-        int | None,
-        opt.option(
-            "Random networks; raise it later to extend the study. 24 by default; until decided 50, at most.", PANEL
-        ),
+        int | None, opt.option("Random networks; raise it to go on. Usually 24; until decided 50, at most.", PANEL)
     ] = None,
     until: Annotated[
         str,
@@ -38,16 +35,15 @@ def study(
     ] = small.GRID,
     reference: Annotated[str, opt.option("The setting whose ranking counts.", PANEL)] = small.REFERENCE,
     repeats: Annotated[
-        int,
-        opt.option(
-            "Trainings per network at the reference, each with its own seed; raise it later for a more reliable one.",
-            PANEL,
-        ),
+        int, opt.option("Trainings per network at the reference, each with its own seed; may be raised later.", PANEL)
     ] = 2,
     target: Annotated[float, opt.option("Spearman correlation a candidate must reach.", PANEL)] = 0.8,
     metric: Annotated[
         str, opt.option("What the reference is judged by: accuracy, or balanced_accuracy for unequal classes.", PANEL)
     ] = "accuracy",
+    signals: Annotated[
+        str | None, opt.option("Of a training, that rank networks; by default all but those of plug-ins.", PANEL)
+    ] = None,
     scores: Annotated[
         str, opt.option("Measured without training, separated by commas, or none; they cost next to nothing.", PANEL)
     ] = "synflow,snip,grad_norm,naswot,zico",
@@ -68,7 +64,7 @@ def study(
     --reference c0r0s0e600 --setting "c{0,1,2,3,4}r{0,1,2,3,4}s{0,1}e{30,60,90,120}" --batch 96 on cifar10.
     """
     from zoo.commands.setups import cell_setup
-    from zoo.experiments.kinds.study import MODELS, StudyExperiment, parse_scores
+    from zoo.experiments.kinds.study import MODELS, OWN_SIGNALS, StudyExperiment, parse_names
     from zoo.population.proxy import ProxySetting, parse_grid
     from zoo.training.recipe import Recipe
 
@@ -77,13 +73,14 @@ def study(
         space=network.space,
         settings=tuple(parse_grid(setting)),
         reference=ProxySetting.parse(reference),
-        scores=parse_scores(scores),
+        scores=parse_names(scores),
         until=until,  # type: ignore[arg-type]  # the experiment checks the text
         repeats=repeats,
         models=MODELS.get(until, 1) if models is None else models,
         target=target,
         at_least=at_least,
         metric=metric,  # type: ignore[arg-type]
+        signals=OWN_SIGNALS if signals is None else parse_names(signals),
         group=engine.group,
         setup=cell_setup(network, compute, engine, cluster, seed, Recipe(batch=batch, cutout=0.5 if cutout else 0.0)),
     )

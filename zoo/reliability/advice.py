@@ -50,6 +50,7 @@ def _same_training(about: Mapping[str, Any]) -> Iterator[str]:
 def notes(findings: Findings) -> Iterator[str]:
     """Sentences below the answer that nobody should overlook."""
     yield from findings.about.get("looks", ())[-1:]
+    yield from _between_looks(findings)
     yield from _as_good_without_training(findings)
     yield from _limited(findings)
     needed = findings.recommendation.needed_networks
@@ -58,6 +59,16 @@ def notes(findings: Findings) -> Iterator[str]:
     left_out = max((found.score.left_out for found in findings.candidates), default=0)
     if left_out:
         yield f"{left_out} of the networks failed at the reference and could not be compared."
+
+
+def _between_looks(findings: Findings) -> Iterator[str]:
+    """That an answer before the first look is none: its bounds do not know how often somebody looks."""
+    strategy = findings.about.get("identity", {}).get("strategy", {})
+    if strategy.get("until") == "decided" and not findings.about.get("looks"):
+        yield (
+            "This study decides at its looks, and none has been reached: an answer that is read before holds at 95 % "
+            "for one reading only."
+        )
 
 
 def unfinished(findings: Findings) -> str:

@@ -15,7 +15,7 @@ from zoo.population.proxy import ProxySetting, merge_coinciding
 from zoo.population.strategy import GenotypeSequence, Strategy
 from zoo.reliability.findings import METRICS, Design, Metric
 from zoo.reliability.looks import Judge, Rule, looks
-from zoo.reliability.signal import metric_signal
+from zoo.reliability.signal import SIGNALS, find_signal, metric_signal
 from zoo.reliability.study import VERSION, Study
 from zoo.scores import find_score
 from zoo.spaces.cell_space import cell_space
@@ -32,14 +32,16 @@ Until = Literal["models", "decided"]
 FIXED, DECIDED = get_args(Until)
 MODELS = {FIXED: 24, DECIDED: 50}
 """Networks where nobody says how many; until decided, at most."""
+OWN_SIGNALS = tuple(SIGNALS)
+"""Those that rank unless told otherwise: every plug-in's more would widen the bounds of the others."""
 SCORES = ("synflow", "snip", "grad_norm", "naswot", "zico")
 """Those that a study measures unless told otherwise; MACs and parameters are counted for every report."""
 LOOKS = "looks"
 """Name of the journal's value with what was decided at looks."""
 
 
-def parse_scores(text: str) -> tuple[str, ...]:
-    """Read "synflow,zico", or "none"."""
+def parse_names(text: str) -> tuple[str, ...]:
+    """Read "synflow,zico" or "accuracy,loss"; "none" is none."""
     names = [name.strip() for name in text.split(",")]
     return () if names == ["none"] else tuple(names)
 
@@ -59,6 +61,7 @@ class StudyExperiment(OnImages):
         target: Spearman correlation that a setting must reach.
         at_least: how many times cheaper than the reference it must be for a look to end the study.
         metric: which accuracy the reference is judged by.
+        signals: by which every setting ranks networks.
         growth: numbers of networks that were asked for so far.
         repeated: of each of them, the trainings per network at the reference.
 
@@ -69,7 +72,7 @@ class StudyExperiment(OnImages):
     name: ClassVar[str] = "study"
     version: ClassVar[int] = VERSION
     continues: ClassVar[tuple[int, ...]] = (1,)
-    adjustable: ClassVar[tuple[str, ...]] = ("models", "repeats", "target", "at_least", "metric")
+    adjustable: ClassVar[tuple[str, ...]] = ("models", "repeats", "target", "at_least", "metric", "signals")
     requested: ClassVar[tuple[str, ...]] = ("counts", "growth", "repeated")
     later: ClassVar[tuple[str, ...]] = ("scores", "until")
     """Fields that the identity leaves out while they have their defaults, as it did before there were any."""
@@ -84,6 +87,7 @@ class StudyExperiment(OnImages):
     target: float = 0.8
     at_least: float = 4.0
     metric: Metric = METRICS[0]
+    signals: tuple[str, ...] = OWN_SIGNALS
     growth: tuple[int, ...] = ()
     repeated: tuple[int, ...] = ()
 
@@ -94,11 +98,16 @@ class StudyExperiment(OnImages):
             raise ValueError(f"until must be {FIXED} or {DECIDED}, got {self.until!r}")
         if self.metric not in METRICS:
             raise ValueError(f"metric must be {' or '.join(METRICS)}, got {self.metric!r}")
+        for kind, names in (("signals", self.signals), ("scores", self.scores)):
+            if len(set(names)) < len(names):
+                raise ValueError(f"{kind}: expected each once, got {','.join(names)}")
+        if not self.signals:
+            raise ValueError("expected at least one signal, got none")
+        for name in self.signals:
+            find_signal(name)
         for name in self.scores:
             if find_score(name).count is not None:
                 raise ValueError(f"scores: {name} is counted for every report without being asked for; leave it out")
-        if len(set(self.scores)) < len(self.scores):
-            raise ValueError(f"scores: expected each once, got {','.join(self.scores)}")
         self.rule()
         self.strategy()  # complains now about what is out of range
 
@@ -175,6 +184,7 @@ class StudyExperiment(OnImages):
             repeats=self.repeats,
             skeleton=self.setup.skeleton,
             seed=self.seed,
+            signals=self.signals,
             scores=tuple(metric_signal(one.name, one.words, one.lower) for one in map(find_score, self.scores)),
         )
 
