@@ -76,7 +76,7 @@ class FoldedConv:
         if not self._ordered:
             self._ordered = True
             self.weight = torch.ops.mkldnn._reorder_convolution_weight(self.weight, *sizes, list(x.shape))
-        if added is not None:
+        if added is not None and x.shape[2:] != (1, 1):
             return cast(
                 Tensor,
                 torch.ops.mkldnn._convolution_pointwise.binary(
@@ -84,10 +84,11 @@ class FoldedConv:
                 ),
             )
         name, scalars = _FUSED[self.active]
-        return cast(
+        out = cast(
             Tensor,
             torch.ops.mkldnn._convolution_pointwise(x, self.weight, self.bias, *sizes, name, scalars, ""),
         )
+        return out if added is None else out.add_(added)  # the kernels of torch 2.6 cannot add maps of one pixel
 
 
 @dataclass(frozen=True, slots=True)

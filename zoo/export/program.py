@@ -77,15 +77,21 @@ def save_onnx(model: Model, path: Path) -> float:
     """Write an ONNX file; returns how far onnxruntime deviates from torch at most.
 
     Raises:
-        ValueError: if onnx, onnxscript or onnxruntime is missing, or they deviate by more than the tolerance.
+        ValueError: if onnx, onnxscript or onnxruntime is missing, torch's exporter fails, as that of torch 2.6 and
+            2.8 does, or they deviate by more than the tolerance.
     """
     require("onnx", ("onnx", "onnxscript", "onnxruntime"))
     onnxruntime: Any = importlib.import_module("onnxruntime")
     deployable = Deployable(model)
     with _quiet():
-        program: Any = torch.onnx.export(
-            _traced(deployable, model), dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
-        )
+        traced = _traced(deployable, model)
+        try:
+            program: Any = torch.onnx.export(
+                traced, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
+            )
+        except Exception as error:  # whatever onnx, onnxscript and torch raise
+            reason = str(error).strip().split("\n")[0]
+            raise ValueError(f"torch {torch.__version__} cannot write this model as ONNX: {reason}") from error
         program.save(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3

@@ -9,6 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
+from zoo.population.csv_file import read_csv
 from zoo.population.trial import Evaluator, Job, Outcome
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.genotype import ChainGenotype
@@ -135,10 +136,7 @@ def read_latency(path: Path, options: Sequence[int], name: str = "latency") -> S
     """
     import pandas as pd  # here: half a second that searches without a latency need not pay
 
-    try:
-        frame = pd.read_csv(path)
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a CSV table: {' '.join(str(error).split())}") from None
+    frame = read_csv(path)
     lacking = [column for column in ("layer", "choice", name) if column not in frame]
     if lacking:
         raise ValueError(f"{path} lacks the column {lacking[0]}, expected layer, choice and {name}")

@@ -1,7 +1,6 @@
 """A published table as an evaluator: trials to records without training, charged as if they had been trained."""
 
 import hashlib
-import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from zoo.population.costs import TableCosts
+from zoo.population.csv_file import read_csv
 from zoo.population.trial import TRAINING, Job, Outcome, Record
 from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO, ChainSpace
 from zoo.spaces.genotype import ChainGenotype, Genotype
@@ -110,10 +110,7 @@ def read_table(path: Path) -> Table:
     """
     import pandas as pd  # here: half a second that searches without a table need not pay
 
-    try:
-        frame = pd.read_csv(path, dtype={layout.architecture: str for layout in LAYOUTS})
-    except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, EOFError, zlib.error) as error:
-        raise ValueError(f"{path} is not a CSV table: {' '.join(str(error).split())}") from None
+    frame = read_csv(path, {layout.architecture: str for layout in LAYOUTS})
     layout = next((one for one in LAYOUTS if one.architecture in frame), None)
     if layout is None:
         names = " or ".join(one.architecture for one in LAYOUTS)
