@@ -34,8 +34,8 @@ class Run:
         summary: what the run ended with, JSON-ready; only of a run that this process has executed.
     """
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    def __init__(self, folder: "Path | str") -> None:
+        self.folder = Path(folder)
         self.summary: Mapping[str, Any] = {}
 
     @classmethod
@@ -45,7 +45,7 @@ class Run:
         Raises:
             ValueError: if there is none, or its journal cannot be read.
         """
-        run = cls(Path(folder))
+        run = cls(folder)
         with run.journal():
             return run
 
