@@ -55,7 +55,7 @@ WITH ?=
 PYTEST ?=
 try:
 	test -x $(TRY)/bin/python || $(PYTHON) -m venv $(TRY)
-	$(TRY)/bin/python -m pip install --quiet --disable-pip-version-check uv  # pip looks for old versions that fit for hours
+	$(TRY)/bin/python -m pip install --quiet --disable-pip-version-check uv  # pip searched over five minutes for the least versions
 	$(TRY)/bin/uv pip install --quiet --python $(TRY)/bin/python --editable '.[dev]' $(WITH)
 	$(TRY)/bin/python -m pip check
 	$(TRY)/bin/python -m pytest $(PYTEST)

@@ -31,7 +31,7 @@ OPTIONS = (
 """The sizes of the searches: four minutes of one core each."""
 
 SPREAD = 1.9
-"""Standard deviation of the paired difference of two searches' test accuracy, in points: that of six seeds before."""
+"""Standard deviation of the paired difference of two searches' test accuracy, in points, as six seeds gave it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

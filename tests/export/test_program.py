@@ -68,6 +68,17 @@ def test_an_onnx_file_predicts_what_the_model_predicts(model, images, tmp_path):
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]  # weights included
 
 
+@needs_onnx
+def test_an_exporter_that_fails_is_one_line(make_model, chain, tmp_path, monkeypatch):
+    def failing(*_, **__):
+        raise RuntimeError("no such operator\n\na long report")
+
+    monkeypatch.setattr(torch.onnx, "export", failing)
+    with pytest.raises(ValueError, match=r"cannot write this model as ONNX: no such operator$"):
+        save_onnx(make_model(chain), tmp_path / "m.onnx")
+    assert list(tmp_path.iterdir()) == []
+
+
 @pytest.mark.parametrize(("shift", "fine"), [(0.0, True), (0.5 * TOLERANCE, True), (1e-2, False), (np.nan, False)])
 def test_a_program_that_deviates_is_refused(make_model, chain, shift, fine):
     model = make_model(chain)

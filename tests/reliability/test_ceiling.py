@@ -11,6 +11,7 @@ from zoo.reliability.ceiling import (
     as_columns,
     ceiling,
     corrected,
+    how_reliable,
     networks_for,
     repeats_for,
     spearman_brown,
@@ -149,3 +150,8 @@ def test_corrected_is_what_a_reference_without_noise_would_give():
     top = ceiling(noisy[:500], generator(), 100).value
     seen = spearman(x, noisy.mean(axis=1))
     assert corrected(seen, top) == pytest.approx(spearman(x, quality), abs=0.04) != pytest.approx(seen, abs=0.04)
+
+
+def test_repeats_that_do_not_agree_are_not_called_reliable():
+    assert how_reliable(0.524) == "reliable only to rho 0.52"
+    assert how_reliable(0.0) == how_reliable(-1.0) == "not reliable at all"

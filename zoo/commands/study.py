@@ -42,7 +42,8 @@ def study(
         str, opt.option("What the reference is judged by: accuracy, or balanced_accuracy for unequal classes.", PANEL)
     ] = "accuracy",
     signals: Annotated[
-        str | None, opt.option("Of a training, that rank networks; by default all but those of plug-ins.", PANEL)
+        str | None,
+        opt.option("What of a training ranks networks, such as accuracy,loss; usually all that are built in.", PANEL),
     ] = None,
     scores: Annotated[
         str, opt.option("Measured without training, separated by commas, or none; they cost next to nothing.", PANEL)

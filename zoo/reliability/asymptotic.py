@@ -13,7 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
-from zoo.reliability.ceiling import corrected, spearman_brown
+from zoo.reliability.ceiling import corrected, how_reliable, spearman_brown
 from zoo.reliability.comparison import Comparison, Score
 from zoo.reliability.correlation import Array
 from zoo.reliability.interval import Estimate, bonett_wright, fisher, resample, undefined
@@ -153,7 +153,7 @@ def _choose(
     in_sequence = slow_first[np.logical_and.accumulate((z + ndtri(tail) * errors >= goal)[slow_first])]
     bounds[in_sequence] = np.maximum(bounds[in_sequence], target)
     if top.value < target:  # never so for an unknown ceiling
-        unreliable = f"the reference itself is reliable only to rho {top.value:.2f}"
+        unreliable = f"the reference itself is {how_reliable(top.value)}"
         warning = f"Warning: {unreliable}, below the target of {target:.2f}; measure it more often."
         sentence = f"Nothing can be trusted to rho {target:.2f}: {unreliable}, and no proxy is promised more than that."
         return Recommendation(None, sentence, warning, None, target, top, None, bounds)

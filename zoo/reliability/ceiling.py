@@ -67,6 +67,11 @@ def spearman_brown(single: float, repeats: int) -> float:
     return max(-1.0, repeats * single / below) if below > 0 else -1.0
 
 
+def how_reliable(reliability: float) -> str:
+    """A reliability below a target in words; repeats that do not agree at all can have a negative one."""
+    return f"reliable only to rho {reliability:.2f}" if reliability > 0 else "not reliable at all"
+
+
 def repeats_for(reliability: float, repeats: int, target: float) -> int | None:
     """How many repeats make a mean reliable to ``target``, if that of ``repeats`` is to ``reliability``.
 

@@ -26,7 +26,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from zoo.reliability.ceiling import as_columns, ceiling
+from zoo.reliability.ceiling import as_columns, ceiling, how_reliable
 from zoo.reliability.correlation import Array, pair, resampled_spearman
 from zoo.reliability.interval import FEWEST, Estimate, bonett_wright, fisher, resample, spread
 
@@ -243,12 +243,12 @@ def _answer(evidence: _Evidence, top: Estimate, candidates: Sequence[Candidate])
     target, bounds = evidence.target, evidence.bounds
     if top.value < target:  # never so for an unknown ceiling
         warning = (
-            f"Warning: the reference itself is reliable only to rho {top.value:.2f}, below the target of "
+            f"Warning: the reference itself is {how_reliable(top.value)}, below the target of "
             f"{target:.2f}; train it longer or average more repeats before trusting any proxy."
         )
         sentence = (
-            f"Nothing can be trusted to rho {target:.2f}: the mean of the reference's trainings is reliable only to "
-            f"rho {top.value:.2f}, and no proxy is promised more than that."
+            f"Nothing can be trusted to rho {target:.2f}: the mean of the reference's trainings is "
+            f"{how_reliable(top.value)}, and no proxy is promised more than that."
         )
         return Recommendation(None, sentence, warning, None, target, top, None, bounds)
     qualified = np.flatnonzero(bounds >= target)  # NaN does not qualify
