@@ -56,12 +56,14 @@ class Kind:
         stop: time after which the only step of a run is stopped, to be continued by other code; where it is stopped
             depends on the machine, how it ends must not. Of several steps the last is that of the other code.
         needs: kind that has to be there first.
+        today: options that today's command needs to be the same run, where its defaults have changed.
     """
 
     name: str
     steps: tuple[str, ...]
     stop: str = "0.1s"
     needs: str = ""
+    today: str = ""
 
 
 KINDS = (
@@ -71,6 +73,7 @@ KINDS = (
             f"zoo study --models {models} --settings 'c4r0s0e1 c4r4s1e1' --reference c0r0s0e1 {CELLS}"
             for models in (1, 2)
         ),
+        today="--scores none",
     ),
     Kind("build", tuple(f"{BUILD} --models {models}" for models in (1, 3))),
     Kind("build-group", tuple(f"{BUILD} --models {models} --group 2" for models in (3, 5))),
@@ -113,10 +116,10 @@ class Side:
     places: Mapping[str, Path]
     digests: dict[str, str] = field(default_factory=dict)
 
-    def words(self, step: str, out: Path) -> list[str]:
-        """A command with its paths."""
+    def words(self, step: str, out: Path, more: str = "") -> list[str]:
+        """A command with its paths, and more options."""
         places = {**self.places, **{name: self.folder / name for name in self.digests}}
-        return [*(word.format(**places) for word in shlex.split(step)), "--out", str(out)]
+        return [*(word.format(**places) for word in shlex.split(step)), *shlex.split(more), "--out", str(out)]
 
 
 def digest(code: Commands, out: Path) -> str:
@@ -125,14 +128,14 @@ def digest(code: Commands, out: Path) -> str:
     return found
 
 
-def undisturbed(kind: Kind, side: Side) -> str:
-    """The digest of a run that one code has made alone; made once."""
+def undisturbed(kind: Kind, side: Side, more: str = "") -> str:
+    """The digest of a run that one code has made alone, with more options; made once."""
     if kind.name not in side.digests:
         if kind.needs:
             undisturbed(next(one for one in KINDS if one.name == kind.needs), side)
         out = side.folder / kind.name
         for step in kind.steps:
-            side.code.call(side.words(step, out))
+            side.code.call(side.words(step, out, more))
         side.digests[kind.name] = digest(side.code, out)
     return side.digests[kind.name]
 
@@ -144,7 +147,7 @@ def continued(kind: Kind, before: Side, after: Side, folder: Path) -> tuple[str,
     for words in begun or [[*last, *(["--time", kind.stop] if kind.stop else [])]]:
         before.code.call(words)
     done = json.loads(before.code.call(["run", "status", str(out), "--json"]))["done"]
-    after.code.call(last)
+    after.code.call([*last, *shlex.split(kind.today)])
     return digest(after.code, out), f"after {done} trial{'s' * (done != 1)}"
 
 
@@ -159,7 +162,7 @@ def compared(kind: Kind, before: Side, after: Side, folder: Path) -> Iterator[di
         yield row(kind.name, "anew", f"failed: {failure}", "")
         return
     try:
-        new = undisturbed(kind, after)
+        new = undisturbed(kind, after, kind.today)
     except Failed as failure:
         new = f"failed: {failure}"
     bumped = named_difference(before.folder / kind.name, after.folder / kind.name)

@@ -14,16 +14,9 @@ def drop_path(x: Tensor, probability: float, generator: torch.Generator | None) 
 
     The mask has shape (B, 1, 1, 1) and comes from ``generator``, which lives on ``x``'s device.
     """
-    keep = draw_kept(x.shape[0], probability, generator, x.device).to(x.dtype)
-    return x * keep.view(-1, 1, 1, 1) / (1 - probability)
-
-
-def draw_kept(count: int, probability: float, generator: torch.Generator | None, device: torch.device) -> Tensor:
-    """Which of ``count`` examples path dropout keeps, (count,), bool.
-
-    By comparison with uniform numbers: what ``bernoulli_`` draws depends on how torch was built.
-    """
-    return torch.rand(count, generator=generator, device=device) >= probability
+    keep = torch.empty(x.shape[0], 1, 1, 1, device=x.device, dtype=x.dtype)
+    keep.bernoulli_(1 - probability, generator=generator)
+    return x * keep / (1 - probability)
 
 
 class CellModule(nn.Module):

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from zoo.networks.cell_network import CellNetwork, draw_kept
+from zoo.networks.cell_network import CellNetwork
 from zoo.networks.engine.parameter_buffer import ParameterBuffer
 from zoo.networks.engine.passes import Pass
 from zoo.networks.engine.planning import Plan, room_on
@@ -78,6 +78,7 @@ class Program:
         masks: dict[int, Tensor] = {}
         for terms, generator in zip(self._plan.masks, generators, strict=True):
             for term in terms:
-                keep = draw_kept(images.shape[1], drop, generator, images.device)
-                masks[term] = keep.to(self.buffer.compute) / (1 - drop)
+                keep = torch.empty(images.shape[1], device=images.device, dtype=self.buffer.compute)
+                keep.bernoulli_(1 - drop, generator=generator)
+                masks[term] = keep / (1 - drop)
         return masks
