@@ -25,6 +25,12 @@ SCORED_IMAGES = 307
 # Reliability.
 STUDY_INTERVALS = 501
 
+# Surrogates.
+SURROGATE = 551
+"""The models of a search."""
+CANDIDATES = 552
+"""What a model chooses the next networks from."""
+
 # EcoNAS and what it is compared with.
 FIRST_NETWORKS = 601
 PARENTS = 602

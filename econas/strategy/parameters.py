@@ -9,11 +9,14 @@ from econas.strategy.ranking import METRICS, Metric
 from zoo.population.proxy import ProxySetting
 from zoo.reliability.interval import FEWEST
 from zoo.reliability.signal import ACCURACY, find_signal
+from zoo.surrogates.surrogate import KINDS
 
 SEARCH, ORIGINAL = ProxySetting(4, 4, 0, 60), ProxySetting(0, 0, 0, 600)
 """The paper's settings: of the search, and of the final training."""
 CHOSEN = ("signal", "metric")
-"""Fields that came later."""
+"""Fields that came later: what is chosen by."""
+NO_SURROGATE = "none"
+SURROGATES = (NO_SURROGATE, *KINDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -37,6 +40,7 @@ class Parameters:
         asynchronous: whether a free worker starts at once with what is known, instead of waiting for a cycle's end.
         audit: how the search audits itself; None: not at all.
         signal: what ranks cheap trainings, by name (`zoo/reliability/signal.py`); accuracy is EcoNAS's own.
+        surrogate: none: the paper's search; auto, forest or gp: a model proposes, and decides who is trained fully.
         metric: accuracy or balanced_accuracy: what judges the retrained, and the dear trainings of audits.
 
     Raises:
@@ -60,6 +64,7 @@ class Parameters:
     audit: Auditing | None = None
     signal: str = ACCURACY
     metric: Metric = "accuracy"
+    surrogate: str = NO_SURROGATE
 
     def __post_init__(self) -> None:
         for name in ("start", "ageing", "cycles", "finalists"):
@@ -94,6 +99,8 @@ class Parameters:
         find_signal(self.signal)
         if self.metric not in METRICS:
             raise ValueError(f"metric must be {' or '.join(METRICS)}, got {self.metric!r}")
+        if self.surrogate not in SURROGATES:
+            raise ValueError(f"the surrogate is one of {', '.join(SURROGATES)}, got {self.surrogate!r}")
 
     def _check_audits(self) -> None:
         if self.audit is None:
@@ -183,11 +190,13 @@ class Parameters:
     def to_dict(self) -> dict[str, Any]:
         """The numbers as JSON-ready data, for a run's identity.
 
-        Signal and metric are left out where they are accuracy: runs from before they could be chosen are the same.
+        Signal and metric are left out where they are accuracy, the surrogate where there is none: runs from before they
+        could be chosen are the same.
         """
         audit = None if self.audit is None else self.audit.to_dict()
         data = asdict(self) | {"setting": str(self.setting), "final": str(self.final), "audit": audit}
-        return {name: value for name, value in data.items() if name not in CHOSEN or value != ACCURACY}
+        before = dict.fromkeys(CHOSEN, ACCURACY) | {"surrogate": NO_SURROGATE}
+        return {name: value for name, value in data.items() if value != before.get(name)}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Parameters":

@@ -1,5 +1,7 @@
 """Networks to try next: random ones and mutants, each function once."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from zoo.purposes import FIRST_NETWORKS, MUTATION
@@ -40,6 +42,37 @@ class Proposals:
                 self._functions.add(function)
                 return genotype
         return None
+
+    def take(self, genotype: Genotype) -> None:
+        """Count a function as trained."""
+        self._functions.add(self._space.function_key(genotype))
+
+    def candidates(
+        self, parents: Sequence[Genotype], count: int, rng: np.random.Generator, random: float = 0.0
+    ) -> list[tuple[Genotype, Genotype | None]]:
+        """Up to ``count`` networks that compute different new functions, each with the parent it is a mutant of.
+
+        None of them counts as trained before it is taken.
+
+        Args:
+            parents: mutated in turn; where there are none, every candidate is a random network.
+            count: of candidates.
+            rng: of the draws.
+            random: share of the candidates that are random networks all the same.
+        """
+        found: dict[str, tuple[Genotype, Genotype | None]] = {}
+        for number in range(count):
+            parent = parents[number % len(parents)] if parents and rng.random() >= random else None
+            for attempt in range(DRAWS):
+                genotype = self._step(parent, 1 + attempt // FARTHER, rng)
+                function = self._space.function_key(genotype)
+                if function not in self._functions and function not in found:
+                    found[function] = (genotype, parent)
+                    break
+            else:
+                if parent is None:
+                    break  # every function is known, or as good as every one
+        return list(found.values())
 
     def _step(self, parent: Genotype | None, mutations: int, rng: np.random.Generator) -> Genotype:
         if parent is None:

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from math import comb, prod
 from typing import TYPE_CHECKING, Literal, TypeAlias
 
+from zoo.spaces.features import Features, cell_features
 from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, Edge, canonical_graph, graph_key
 from zoo.spaces.operations import OPERATIONS
 
@@ -89,6 +90,16 @@ class CellSpace:
         of the concatenation adds nothing the next 1×1 convolution could not do without it.
         """
         return graph_key(_simplified(genotype.normal, reduction=False), _simplified(genotype.reduction, reduction=True))
+
+    def features(self, genotype: CellGenotype) -> Features:
+        """What a model that predicts its quality sees of a genotype.
+
+        Raises:
+            ValueError: if the genotype is not of this space.
+        """
+        self._require(genotype)
+        normal, reduction = genotype.normal, genotype.reduction
+        return {**cell_features(normal, "normal", INPUTS), **cell_features(reduction, "reduction", INPUTS)}
 
     def _require(self, genotype: CellGenotype) -> None:
         if not self.contains(genotype):

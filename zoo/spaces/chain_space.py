@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from zoo.spaces.chain import CHAINS, Chain, chain_of
+from zoo.spaces.features import Features, choice_features, path_features
 from zoo.spaces.genotype import ChainGenotype
 
 Draw = np.random.Generator
@@ -24,6 +25,7 @@ class ChainSpace:
         function: choices to text, equal only where two chains compute the same family of functions.
         write: choices to the text that published tables name an architecture by.
         read: the same backwards; raises ValueError for text of another form.
+        paths: choices to counts of their functional paths, where the chain is written for a graph.
     """
 
     name: str
@@ -31,6 +33,7 @@ class ChainSpace:
     function: Callable[[tuple[int, ...]], str]
     write: Callable[[Sequence[int]], str]
     read: Callable[[str], tuple[int, ...]]
+    paths: Callable[[tuple[int, ...]], Features] | None = None
 
     def sample(self, rng: Draw) -> ChainGenotype:
         """Draw every choice uniformly and independently."""
@@ -78,6 +81,16 @@ class ChainSpace:
         self._require(genotype)
         return self.function(genotype.choices)
 
+    def features(self, genotype: ChainGenotype) -> Features:
+        """What a model that predicts its quality sees of a genotype.
+
+        Raises:
+            ValueError: if the genotype is not of this space.
+        """
+        self._require(genotype)
+        paths = {} if self.paths is None else self.paths(genotype.choices)
+        return {**choice_features(genotype.choices), **paths}
+
     def _chain(self, choices: Sequence[int] | npt.NDArray[np.int64]) -> ChainGenotype:
         return ChainGenotype(self.name, tuple(int(choice) for choice in choices))
 
@@ -122,6 +135,14 @@ def _nb201_function(choices: tuple[int, ...]) -> str:
     return "+".join(terms[3])
 
 
+def _nb201_paths(choices: tuple[int, ...]) -> Features:
+    """Counts of the paths from the cell's input to its output."""
+    edges: dict[int, list[tuple[int, str]]] = {1: [], 2: [], 3: []}
+    for (source, target), choice in zip(_NB201_EDGES, choices, strict=True):
+        edges[target].append((source, _NB201_OPERATIONS[choice]))
+    return {path: float(count) for path, count in path_features(edges, 1, (3,)).items()}
+
+
 def _nb201_write(choices: Sequence[int]) -> str:
     names = [_NB201_OPERATIONS[choice] for choice in choices]
     groups = [
@@ -141,7 +162,7 @@ def _nb201_read(text: str) -> tuple[int, ...]:
     return choices
 
 
-NAS_BENCH_201 = ChainSpace("nas-bench-201", (5,) * 6, _nb201_function, _nb201_write, _nb201_read)
+NAS_BENCH_201 = ChainSpace("nas-bench-201", (5,) * 6, _nb201_function, _nb201_write, _nb201_read, _nb201_paths)
 """The cells of NAS-Bench-201: six edges, five operations each."""
 
 

@@ -1,0 +1,195 @@
+"""The buyer: what the next epochs of a search pay: children that a surrogate proposes, promotions, full trainings."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from econas.history.trajectory import CHILD, PROMOTION, RETRAIN
+from econas.strategy.belief import Belief, believe
+from econas.strategy.known import Known, Slot
+from econas.strategy.parameters import Parameters
+from econas.strategy.proposals import Proposals
+from econas.strategy.worth import improvement, top_slope
+from zoo.purposes import CANDIDATES
+from zoo.spaces.space import Space
+from zoo.surrogates.model import Array
+from zoo.surrogates.surrogate import Surrogate, normal_scores
+
+POOL = 200
+"""Candidates a round, of which the model proposes the best."""
+PARENTS = 10
+"""The best believed networks, of which candidates are mutants."""
+RANDOM = 0.1
+"""Share of the candidates that are random networks."""
+PLAIN = 8
+"""One child in so many is any candidate, whatever the model says of it."""
+OPTIMISM = 0.5
+"""Standard deviations on top of a candidate's mean: what the model does not know may be good."""
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase:
+    """What a round trains, and whether it ends the search: the full trainings of the best."""
+
+    slots: tuple[Slot, ...]
+    last: bool = False
+
+
+class Buyer:
+    """Decides round by round from everything that is known.
+
+    A round is as many children as the paper's cycle has, promotions that keep half as many networks on every stage as
+    on the one before, and the full training of one network where its expected improvement per epoch is more than that
+    of the children. The epochs that the paper's search keeps for its finalists stay reserved, less what full trainings
+    have taken already.
+
+    Args:
+        space: where networks are drawn from and mutated in.
+        parameters: sizes, stages, settings, budget, kind of the surrogate.
+        seed: of everything random in the search.
+
+    Raises:
+        ValueError: for a surrogate that there is not.
+    """
+
+    def __init__(self, space: Space, parameters: Parameters, seed: int) -> None:
+        self._parameters, self._seed = parameters, seed
+        self._space = space
+        self._proposals = Proposals(space, seed)
+        self._surrogate = Surrogate(parameters.surrogate, seed)
+        self._single = parameters.final == parameters.setting
+        self._full = parameters.final.e * parameters.final_price
+
+    def take(self, slots: Sequence[Slot]) -> None:
+        """Note what is trained: no function twice."""
+        for slot in slots:
+            if slot.role == CHILD:
+                self._proposals.take(slot.genotype)
+
+    def decide(self, known: Sequence[Known], number: int, spent: float, told: int) -> Purchase:
+        """What a round buys; nothing where the search is over.
+
+        Args:
+            known: every network that did not fail, by its first trial.
+            number: of the round, from 0.
+            spent: epochs so far.
+            told: trainings so far.
+        """
+        numbers, rng = self._parameters, np.random.default_rng((self._seed, number, CANDIDATES))
+        if number == 0:
+            drawn = self._proposals.candidates((), numbers.start, rng)
+            return Purchase(tuple(Slot(CHILD, genotype) for genotype, _ in drawn))
+        if not known:
+            return Purchase(())
+        left = (float("inf") if numbers.budget is None else numbers.budget) - spent
+        belief = believe(np.array([one.scores for one in known]), [one.features for one in known], self._seed)
+        kept = self._reserve(known, left)
+        least = numbers.stages[0] if self._single else numbers.children * numbers.stages[0]
+        proposed: list[Slot] = []
+        if number <= numbers.cycles and left - kept >= least:
+            self._surrogate.learn(told, [one.features for one in known], belief.mean)
+            proposed, gain = self._children(known, belief, rng)
+        if not proposed:
+            return Purchase(tuple(self._finals(known, belief, left)), last=True)
+        slots: list[Slot] = []
+        best = self._worthwhile(known, belief, spent, gain)
+        if best is not None and left - max(self._full, kept) >= 0:
+            slots.append(best)
+            left, kept = left - self._full, max(0.0, kept - self._full)
+        return Purchase((*slots, *self._paid([*proposed, *self._promotions(known, belief)], known, left - kept)))
+
+    # -------------------------------------------------------------- children and promotions
+
+    def _children(self, known: Sequence[Known], belief: Belief, rng: np.random.Generator) -> tuple[list[Slot], float]:
+        """The round's children, and how much better than the best believed network they are hoped to be, per epoch."""
+        numbers = self._parameters
+        order = np.argsort(-belief.mean, kind="stable")
+        parents = [known[i].genotype for i in order[:PARENTS]]
+        pool = self._proposals.candidates(parents, POOL, rng, RANDOM)
+        if not pool:
+            return [], 0.0
+        mean, deviation = self._surrogate.predict([self._space.features(genotype) for genotype, _ in pool])
+        ranked = np.argsort(-(mean + OPTIMISM * deviation), kind="stable")
+        plain = numbers.children // PLAIN
+        chosen = [int(i) for i in ranked[: max(1, numbers.children - plain)]]
+        others = [i for i in range(len(pool)) if i not in set(chosen)]
+        chosen += [int(i) for i in rng.permutation(others)[:plain]]
+        scores = normal_scores(belief.mean)
+        hoped = improvement(mean[chosen], deviation[chosen], float(scores.max()))
+        gain = top_slope(scores, belief.mean) * float(hoped.sum()) / (len(chosen) * numbers.stages[0])
+        return [Slot(CHILD, pool[i][0], _key(pool[i][1])) for i in chosen], gain
+
+    def _promotions(self, known: Sequence[Known], belief: Belief) -> list[Slot]:
+        """The best believed of every stage, so that half as many reach the next one."""
+        found = []
+        for level in range(len(self._parameters.stages) - 1):
+            reached = [i for i, one in enumerate(known) if one.level >= level]
+            beyond = sum(known[i].level > level for i in reached)
+            waiting = sorted((i for i in reached if known[i].level == level), key=lambda i: (-belief.mean[i], i))
+            found += [Slot(PROMOTION, known[i].genotype) for i in waiting[: max(0, len(reached) // 2 - beyond)]]
+        return found
+
+    def _paid(self, slots: Sequence[Slot], known: Sequence[Known], money: float) -> list[Slot]:
+        """The slots that money pays, in order."""
+        stages, levels = self._parameters.stages, {one.genotype: one.level for one in known}
+        found = []
+        for slot in slots:
+            level = levels[slot.genotype] if slot.role == PROMOTION else -1
+            price = stages[level + 1] - (stages[level] if level >= 0 else 0)
+            if price <= money:
+                found.append(slot)
+                money -= price
+        return found
+
+    # -------------------------------------------------------------- full trainings
+
+    def _reserve(self, known: Sequence[Known], left: float) -> float:
+        """Epochs that full trainings must still get."""
+        if self._single:
+            return 0.0
+        wanted = self._parameters.retrained - sum(one.bought for one in known)
+        return self._full * max(wanted, 1 if left >= self._full else 0)
+
+    def _worthwhile(self, known: Sequence[Known], belief: Belief, spent: float, gain: float) -> Slot | None:
+        """The network whose full training is worth more than children, if there is one.
+
+        While too few were trained fully to say what cheap trainings say about full ones, half of the share that
+        the paper gives to retraining goes to finding out.
+        """
+        numbers = self._parameters
+        if self._single or numbers.budget is None or len(known) < 2 * numbers.start:
+            return None
+        waiting = [i for i, one in enumerate(known) if not one.bought]
+        if not waiting:
+            return None
+        if not belief.linked:
+            had = sum(one.bought for one in known)
+            due = had * self._full < numbers.final_share / 2 * spent
+            return Slot(RETRAIN, known[max(waiting, key=lambda i: belief.mean[i])].genotype) if due else None
+        hoped = self._hoped(known, belief, waiting)
+        best = int(np.argmax(hoped))
+        return Slot(RETRAIN, known[waiting[best]].genotype) if hoped[best] / self._full > gain else None
+
+    def _finals(self, known: Sequence[Known], belief: Belief, left: float) -> list[Slot]:
+        """The full trainings that end the search: all that the budget pays, of the most promising."""
+        numbers = self._parameters
+        if self._single:
+            return []
+        count = numbers.retrained - sum(one.bought for one in known)
+        if numbers.budget is not None:
+            count = int(left / self._full + 1e-9)
+        waiting = [i for i, one in enumerate(known) if not one.bought]
+        hoped = self._hoped(known, belief, waiting) if belief.linked else belief.mean[waiting]
+        order = np.argsort(-hoped, kind="stable")[: max(0, count)]
+        return [Slot(RETRAIN, known[waiting[i]].genotype) for i in order]
+
+    @staticmethod
+    def _hoped(known: Sequence[Known], belief: Belief, waiting: Sequence[int]) -> Array:
+        """Expected improvement over the best full training so far."""
+        best = float(np.nanmax([one.scores[-1] for one in known]))
+        return improvement(belief.mean[waiting], belief.deviation[waiting], best)
+
+
+def _key(genotype: object) -> str | None:
+    return None if genotype is None else genotype.key  # type: ignore[attr-defined,no-any-return]  # genotypes have one
