@@ -353,5 +353,5 @@ def test_the_demo_is_a_study_with_small_sizes(thriftnas, tmp_path, interrupted_a
     strategy = journal.identity["strategy"]
     assert f"{models} random networks" in answer.out  # what it announces is what it runs
     assert f"{len(strategy['settings'])} reduced settings" in answer.out
-    assert (journal.get("repeated"), strategy["reference"]) == ([3], "c0r0s0e6")
+    assert (journal.get("repeated"), strategy["reference"]) == ([3], "c0r0s0e12")
     assert journal.get("command")[0] == "demo"
