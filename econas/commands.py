@@ -48,6 +48,9 @@ class Sizes:
         "hierarchical"
     )
     setting: Annotated[str | None, _search("The cheap setting: c4r4s0e60; of a table its shortest.")] = None
+    surrogate: Annotated[
+        str | None, _search("A model proposes networks: auto, forest, gp, or none, the paper's search.")
+    ] = None
     budget: Annotated[float | None, _search("Epochs of the setting in all, retraining included; no limit.")] = None
     generations: Annotated[int | None, _search("Cycles at most: 100; no limit on a table with a budget.")] = None
     start: Annotated[int, _search("Random networks to begin with.")] = 16
@@ -72,10 +75,13 @@ class Sizes:
 
     def numbers(self) -> dict[str, Any]:
         """Fields of the search's parameters that mean the same on images and on a table."""
+        from econas.strategy.parameters import usual_surrogate
+
         names = ("start", "ageing", "finalists", "final_share", "budget", "asynchronous", "signal", "metric")
         lists = {n: _whole(text, n) for n in ("parents", "promotions") if (text := getattr(self, n)) is not None}
         cycles = {} if self.generations is None else {"cycles": self.generations}
-        return {name: getattr(self, name) for name in names} | cycles | lists
+        surrogate = usual_surrogate(self.method) if self.surrogate is None else self.surrogate
+        return {name: getattr(self, name) for name in names} | cycles | lists | {"surrogate": surrogate}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -61,9 +61,11 @@ class EcoNASExperiment(Search, OnImages):
             raise ValueError(f"group and audits must be at least 1, got {self.group} and {count}")
         super().__post_init__()
         cell_space(self.space)
-        if not self.hierarchical and self.audits is not None and self.audits.by_name:
+        if not self.audited and self.audits is not None and self.audits.by_name:
+            if self.cyclic:
+                raise ValueError("a search with a surrogate has no audits, expected --surrogate none with --audit")
             raise ValueError(f"the method {self.method} has neither audits nor cycles; leave out --audit and --async")
-        if self.hierarchical and self.parameters.final == self.parameters.setting:
+        if self.cyclic and self.parameters.final == self.parameters.setting:
             raise ValueError(f"the final setting must differ from the search's {self.parameters.setting}")
 
     def search_space(self) -> CellSpace:
@@ -85,7 +87,7 @@ class EcoNASExperiment(Search, OnImages):
         found = super().fitted(material, say)
         price = Pricing(found.search_space(), found.parameters.setting, found.epoch_price)
         numbers = replace(found.parameters, final_price=price(found.parameters.final))
-        if found.hierarchical and found.audits is not None:
+        if found.audited and found.audits is not None:
             numbers = found.audits.added(numbers, ladder(numbers.setting, found.setup.skeleton, price), say)
         final = replace(found.final, skeleton=fitted_skeleton(found.final.skeleton, material))
         return replace(found, parameters=numbers, final=final)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 from econas.history.terms import HIERARCHICAL, Terms
 from econas.strategy.baselines import evolution_sizes, evolution_then_retrain, random_then_retrain
 from econas.strategy.hierarchical import VERSION, HierarchicalSearch
-from econas.strategy.parameters import Parameters
+from econas.strategy.parameters import NO_SURROGATE, Parameters
+from econas.strategy.surrogate_search import SurrogateSearch
 from zoo.experiments.estimate import Estimate
 from zoo.experiments.experiment import Experiment
 from zoo.experiments.report import Report
@@ -52,17 +53,30 @@ class Search(Experiment):
         super().__post_init__()
         if self.method not in METHODS:
             raise ValueError(f"expected --method {'|'.join(METHODS)}, got {self.method!r}")
-        if self.hierarchical:
+        guided = self.parameters.surrogate != NO_SURROGATE
+        if guided and self.parameters.audit is not None:
+            raise ValueError(
+                "a search with a surrogate trains networks fully as it goes and has no audits, expected --audit off or "
+                "--surrogate none"
+            )
+        if self.cyclic:
             return
+        if guided:
+            raise ValueError(f"the method {self.method} has no surrogate, expected --surrogate none")
         if self.parameters.budget is None:
             raise ValueError(f"the method {self.method} ends with its budget, expected --budget")
         if self.parameters.audit is not None or self.parameters.asynchronous:
             raise ValueError(f"the method {self.method} has neither audits nor cycles; leave out --audit and --async")
 
     @property
-    def hierarchical(self) -> bool:
-        """Whether this is EcoNAS, and not what it is compared with."""
+    def cyclic(self) -> bool:
+        """Whether this is EcoNAS, with a surrogate or without, and not what it is compared with."""
         return self.method == HIERARCHICAL
+
+    @property
+    def audited(self) -> bool:
+        """Whether it can hold audits, as the paper's search can."""
+        return self.cyclic and self.parameters.surrogate == NO_SURROGATE
 
     @abstractmethod
     def search_space(self) -> Space:
@@ -76,15 +90,17 @@ class Search(Experiment):
             space=self.space,
             seed=self.seed,
             parameters=self.parameters,
-            cyclic=self.hierarchical,
+            cyclic=self.cyclic,
             looked_up=self.looked_up,
         )
 
     def strategy(self) -> Strategy:
         """A fresh strategy of the method."""
         space, numbers = self.search_space(), self.parameters
-        if self.hierarchical:
+        if self.audited:
             return HierarchicalSearch(space, numbers, self.seed)
+        if self.cyclic:
+            return SurrogateSearch(space, numbers, self.seed)
         if self.method == "random":
             return random_then_retrain(space, numbers, self.seed)
         population, sample = evolution_sizes(int(numbers.search_budget / numbers.setting.e), self.random_part)

@@ -11,6 +11,7 @@ class EcoNASOptions(CellOptions, total=False):
 
     method: str
     setting: str
+    surrogate: str
     budget: float
     generations: int
     start: int

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 ECONAS_NUMBERS = {
     "generations": "cycles",
     **dict.fromkeys(("start", "ageing", "finalists", "final_share", "budget", "asynchronous", "parents", "promotions")),
-    **dict.fromkeys(("signal", "metric")),
+    **dict.fromkeys(("signal", "metric", "surrogate")),
 }
 AUDITS = {
     "audit": "mode", "audits": "count", "audit_networks": "networks", "audit_limit": "limit", "audit_share": "share",
@@ -58,17 +58,17 @@ def econas(
     from econas.strategy.parameters import paper_parameters
     from zoo.training.originals import AUXILIARY
 
-    given = Given("econas", options, EcoNASOptions)
+    given, method = Given("econas", options, EcoNASOptions), options.get("method") or "hierarchical"
     if (data is None) == (table is None):
         raise ValueError("expected what to measure networks with: either images or table=FILE")
     if table is not None:
-        return _econas_on_table(given, Path(table).expanduser(), folder)
+        return _econas_on_table(given, Path(table).expanduser(), folder, method)
     auxiliary = AUXILIARY if given.take("auxiliary", False) else 0.0
     batch = given.take("final_batch", papers.FINAL_RECIPE.batch)
     setup = given.setup(papers.SEARCH_RECIPE, channels=papers.CHANNELS, cells=papers.CELLS)
     experiment = EcoNASExperiment(
         parameters=paper_parameters(
-            given.take("setting"), given.take("reference"), given.take("stages"), **_econas_numbers(given)
+            given.take("setting"), given.take("reference"), given.take("stages"), **_econas_numbers(given, method)
         ),
         setup=setup,
         final=dataclasses.replace(
@@ -80,7 +80,7 @@ def econas(
     return given.run(experiment, given.source(data), folder)
 
 
-def _econas_on_table(given: Given, table: Path, folder: "Path | str") -> Run:
+def _econas_on_table(given: Given, table: Path, folder: "Path | str", method: str) -> Run:
     from econas.table_experiment import TableExperiment, table_parameters
     from zoo.population.proxy import ProxySetting
     from zoo.population.table import read_table
@@ -91,14 +91,16 @@ def _econas_on_table(given: Given, table: Path, folder: "Path | str") -> Run:
     )
     if given.take("stages", 1) != 1:
         raise ValueError("the table knows no training in stages, expected stages=1")
-    parameters = table_parameters(known, cheap, full, **_econas_numbers(given))
+    parameters = table_parameters(known, cheap, full, **_econas_numbers(given, method))
     own = given.named(dict.fromkeys(("method", "group", "seed")))
     experiment = TableExperiment(parameters=parameters, **own)
     return given.run(experiment, HeldSource(material=known, origin=TableSource(table=table)), folder)
 
 
-def _econas_numbers(given: Given) -> dict[str, Any]:
-    numbers = given.named(ECONAS_NUMBERS)
+def _econas_numbers(given: Given, method: str) -> dict[str, Any]:
+    from econas.strategy.parameters import usual_surrogate
+
+    numbers = {"surrogate": usual_surrogate(method)} | given.named(ECONAS_NUMBERS)
     return numbers | {name: tuple(numbers[name]) for name in ("parents", "promotions") if name in numbers}
 
 

@@ -49,7 +49,12 @@ class Alternative:
 
 
 def alternatives(history: History) -> list[Alternative]:
-    """What the other signals that every candidate has say; nothing before all finalists were chosen."""
+    """What the other signals that every candidate has say; nothing before all finalists were chosen.
+
+    Nothing either where a surrogate chose: it does not go by a signal's order alone.
+    """
+    if history.terms.guided:
+        return []
     candidates, own, found = _candidates(history), history.terms.signal, list[Alternative]()
     wanted = 0 if history.parameters is None else history.parameters.retrained
     retrained = [one.network for one in history.finalists]

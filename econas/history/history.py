@@ -21,7 +21,7 @@ from econas.history.trajectory import (
     Retrained,
     Training,
 )
-from econas.strategy.parameters import Parameters
+from econas.strategy.parameters import NO_SURROGATE, Parameters
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
@@ -291,6 +291,8 @@ def _unfinished(trainings: Sequence[Training], finalists: Sequence[Retrained], p
         return f"{going} of {len(finalists)} retrained networks are not at their last epoch"
     if parameters is None or not any(one.state == "ok" for one in trainings):
         return ""
+    if parameters.surrogate != NO_SURROGATE and parameters.budget is not None and parameters.retrained:
+        return _unbought(trainings, len(finalists), parameters)
     if parameters.retrained:
         last = {one.network: one for one in trainings if one.level is not None}  # by journal: the newest of each
         wanted = min(parameters.retrained, sum(one.state == "ok" for one in last.values()))
@@ -299,3 +301,14 @@ def _unfinished(trainings: Sequence[Training], finalists: Sequence[Retrained], p
     if cycle < parameters.cycles and spent + parameters.stages[0] <= parameters.search_total:
         return f"{spent:,.0f} of {parameters.search_total:,.0f} epochs are spent"
     return ""
+
+
+def _unbought(trainings: Sequence[Training], bought: int, parameters: Parameters) -> str:
+    """Of a search with a surrogate: that its budget pays another full training, as long as it knows whose."""
+    full = parameters.final.e * parameters.final_price
+    asked = [one.trial for one in trainings if one.level is not None]
+    spent = bought * full + sum(trial.stop - trial.start for trial in asked)
+    alive = len({one.network for one in trainings if one.level is not None and one.state == "ok"})
+    if bought >= alive or spent + full > parameters.total:
+        return ""
+    return f"{spent:,.0f} of {parameters.total:,.0f} epochs are spent"

@@ -28,6 +28,10 @@ def progress(history: History) -> str:
         )
         points = [Point(label="", x=one.paid, y=one.accuracy, note=_note(one, one.accuracy)) for one in ended]
         series.append(Series(label=history.label(level), points=points, line="best"))
+    if history.terms.guided:  # full trainings are part of such a search
+        full = sorted((one.curve[-1] for one in history.finalists if one.done), key=lambda one: one.paid)
+        points = [Point(label="", x=one.paid, y=one.accuracy, note=_note(one, one.accuracy)) for one in full]
+        series.append(Series(label="trained fully", points=points, line="best"))
     return series_svg(
         series,
         xlabel=f"paid, in {history.unit}, audits included",

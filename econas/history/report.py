@@ -22,6 +22,7 @@ from econas.history.survival import Passage, audited, cycles, passages
 from econas.history.tables import audits_frame, finalists_frame, signal_of
 from econas.history.terms import Terms
 from econas.history.trajectory import RETRAIN, Training
+from econas.strategy.parameters import NO_SURROGATE
 from zoo.experiments.kinds.trained import say_model
 from zoo.experiments.report import Report
 from zoo.experiments.run import Run
@@ -90,6 +91,7 @@ def summary(found: History) -> dict[str, Any]:
         "answer": sentence(found),
         "signal": found.terms.signal.name,
         "metric": metric,
+        "surrogate": NO_SURROGATE if found.parameters is None else found.parameters.surrogate,
         "finished": not found.unfinished,
         "trial": None if winner is None else winner.trial.index,
         "network": None if winner is None else winner.network,
@@ -174,6 +176,7 @@ def _contents(found: History) -> dict[str, Any]:
         "flows": [Markup(text) for text in pictures.flows(found, ways)],
         "ways": [(way, _passage(found, way)) for way in ways],
         "cycles": cycles(found),
+        "guided": found.terms.guided,
         "levels": [found.label(level) for level in found.levels],
         "line": line,
         "family": Markup(pictures.family(found, line)) if line else "",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from econas.history.history import History
-from econas.history.trajectory import AUDIT, CHILD, PROMOTION, RENEWAL, Level, Training
+from econas.history.trajectory import AUDIT, CHILD, PROMOTION, RENEWAL, RETRAIN, Level, Training
 from zoo.population.proxy import ProxySetting
 from zoo.purposes import PASSAGE_INTERVALS
 from zoo.reliability.correlation import resampled_spearman
@@ -52,13 +52,17 @@ class Passage:
 
 @dataclass(frozen=True, slots=True)
 class Cycle:
-    """What a cycle asked for: children, promotions into every population, audits, renewals, and failures of any."""
+    """What a cycle asked for: children, promotions into every population, audits, renewals, and failures of any.
+
+    Full trainings belong to a cycle where a surrogate decides on them.
+    """
 
     number: int
     children: int
     promoted: tuple[int, ...]
     audits: int
     renewals: int
+    retrained: int
     failed: int
 
 
@@ -117,6 +121,7 @@ def cycles(history: History) -> list[Cycle]:
             tuple(sum(t.trial.role == PROMOTION and t.level == level for t in part) for level in history.levels),
             _count(part, AUDIT),
             _count(part, RENEWAL),
+            sum(one.trial.role == RETRAIN and one.trial.start == 0 for one in part),
             sum(one.state == "failed" for one in part),
         )
         for number, part in sorted(grouped.items())

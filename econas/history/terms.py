@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from econas.strategy.parameters import Parameters
+from econas.strategy.parameters import NO_SURROGATE, Parameters
 from econas.strategy.ranking import Metric
 from zoo.reliability.signal import ACCURACY, Signal, find_signal
 
@@ -30,6 +30,11 @@ class Terms:
     parameters: Parameters | None = None
     cyclic: bool = False
     looked_up: bool = False
+
+    @property
+    def guided(self) -> bool:
+        """Whether a surrogate proposes its networks and decides who is trained fully, in the course of the search."""
+        return self.parameters is not None and self.parameters.surrogate != NO_SURROGATE
 
     @property
     def accuracy(self) -> str:

@@ -1,4 +1,4 @@
-"""What a search believes of the full quality of its networks: from cheap trainings, and from those also trained fully."""
+"""What a search believes of the full quality of its networks: from cheap trainings and full ones."""
 
 import warnings
 from collections.abc import Sequence

@@ -12,7 +12,7 @@ from econas.strategy.parameters import Parameters
 from econas.strategy.proposals import Proposals
 from econas.strategy.worth import improvement, top_slope
 from zoo.purposes import CANDIDATES
-from zoo.spaces.space import Space
+from zoo.spaces.features import Featured
 from zoo.surrogates.model import Array
 from zoo.surrogates.surrogate import Surrogate, normal_scores
 
@@ -39,10 +39,10 @@ class Purchase:
 class Buyer:
     """Decides round by round from everything that is known.
 
-    A round is as many children as the paper's cycle has, promotions that keep half as many networks on every stage as
-    on the one before, and the full training of one network where its expected improvement per epoch is more than that
-    of the children. The epochs that the paper's search keeps for its finalists stay reserved, less what full trainings
-    have taken already.
+    A round is half as many children as the paper's cycle has, promotions that keep half as many networks on every
+    stage as on the one before, and the full training of one network where its expected improvement per epoch is more
+    than that of the children. The epochs that the paper's search keeps for its finalists stay reserved, less what
+    full trainings have taken already.
 
     Args:
         space: where networks are drawn from and mutated in.
@@ -53,11 +53,11 @@ class Buyer:
         ValueError: for a surrogate that there is not.
     """
 
-    def __init__(self, space: Space, parameters: Parameters, seed: int) -> None:
+    def __init__(self, space: Featured, parameters: Parameters, seed: int) -> None:
         self._parameters, self._seed = parameters, seed
         self._space = space
         self._proposals = Proposals(space, seed)
-        self._surrogate = Surrogate(parameters.surrogate, seed)
+        self._surrogate = Surrogate(parameters.surrogate, seed)  # type: ignore[arg-type]  # it complains itself
         self._single = parameters.final == parameters.setting
         self._full = parameters.final.e * parameters.final_price
 
@@ -85,9 +85,9 @@ class Buyer:
         left = (float("inf") if numbers.budget is None else numbers.budget) - spent
         belief = believe(np.array([one.scores for one in known]), [one.features for one in known], self._seed)
         kept = self._reserve(known, left)
-        least = numbers.stages[0] if self._single else numbers.children * numbers.stages[0]
+        least = numbers.stages[0] if self._single else numbers.round_children * numbers.stages[0]
         proposed: list[Slot] = []
-        if number <= numbers.cycles and left - kept >= least:
+        if number <= 2 * numbers.cycles and left - kept >= least:
             self._surrogate.learn(told, [one.features for one in known], belief.mean)
             proposed, gain = self._children(known, belief, rng)
         if not proposed:
@@ -111,14 +111,14 @@ class Buyer:
             return [], 0.0
         mean, deviation = self._surrogate.predict([self._space.features(genotype) for genotype, _ in pool])
         ranked = np.argsort(-(mean + OPTIMISM * deviation), kind="stable")
-        plain = numbers.children // PLAIN
-        chosen = [int(i) for i in ranked[: max(1, numbers.children - plain)]]
+        plain = numbers.round_children // PLAIN
+        chosen = [int(i) for i in ranked[: numbers.round_children - plain]]
         others = [i for i in range(len(pool)) if i not in set(chosen)]
         chosen += [int(i) for i in rng.permutation(others)[:plain]]
         scores = normal_scores(belief.mean)
         hoped = improvement(mean[chosen], deviation[chosen], float(scores.max()))
         gain = top_slope(scores, belief.mean) * float(hoped.sum()) / (len(chosen) * numbers.stages[0])
-        return [Slot(CHILD, pool[i][0], _key(pool[i][1])) for i in chosen], gain
+        return [Slot(CHILD, pool[i][0], None if (parent := pool[i][1]) is None else parent.key) for i in chosen], gain
 
     def _promotions(self, known: Sequence[Known], belief: Belief) -> list[Slot]:
         """The best believed of every stage, so that half as many reach the next one."""
@@ -126,7 +126,8 @@ class Buyer:
         for level in range(len(self._parameters.stages) - 1):
             reached = [i for i, one in enumerate(known) if one.level >= level]
             beyond = sum(known[i].level > level for i in reached)
-            waiting = sorted((i for i in reached if known[i].level == level), key=lambda i: (-belief.mean[i], i))
+            waiting = [i for i in reached if known[i].level == level and not known[i].bought]
+            waiting.sort(key=lambda i: (-belief.mean[i], i))
             found += [Slot(PROMOTION, known[i].genotype) for i in waiting[: max(0, len(reached) // 2 - beyond)]]
         return found
 
@@ -189,7 +190,3 @@ class Buyer:
         """Expected improvement over the best full training so far."""
         best = float(np.nanmax([one.scores[-1] for one in known]))
         return improvement(belief.mean[waiting], belief.deviation[waiting], best)
-
-
-def _key(genotype: object) -> str | None:
-    return None if genotype is None else genotype.key  # type: ignore[attr-defined,no-any-return]  # genotypes have one

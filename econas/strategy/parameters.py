@@ -126,6 +126,11 @@ class Parameters:
         return sum(self.parents)
 
     @property
+    def round_children(self) -> int:
+        """Children a round of a search with a surrogate: half of a cycle's, since a model is soon out of date."""
+        return -(-self.children // 2)
+
+    @property
     def retrained(self) -> int:
         """How many networks are retrained: as many as the budget's share pays, at most ``finalists``.
 
@@ -216,6 +221,11 @@ class Parameters:
             return cls(**known)
         except (TypeError, KeyError, AttributeError) as error:
             raise ValueError(f"these are no parameters of a search: {error!r}") from None
+
+
+def usual_surrogate(method: str) -> str:
+    """Which surrogate a search has unless one is named: auto, but none for what EcoNAS is compared with."""
+    return "auto" if method == "hierarchical" else NO_SURROGATE
 
 
 def paper_parameters(

@@ -17,8 +17,6 @@ from zoo.spaces.genotype import Genotype
 from zoo.spaces.space import Space
 from zoo.training.retraining import Retraining
 
-VERSION = 1
-
 
 class SurrogateSearch:
     """Asks round by round; what a round does depends on the records of the rounds before it only.
@@ -38,7 +36,8 @@ class SurrogateSearch:
     def __init__(self, space: Space, parameters: Parameters, seed: int) -> None:
         if not isinstance(space, Featured):
             raise ValueError(f"the space {space.name!r} has no features to learn from, expected --surrogate none")
-        self._space, self._parameters = space, parameters
+        self._space: Featured = space
+        self._parameters = parameters
         self._score = scorer(parameters.signal)
         self._buyer = Buyer(space, parameters, seed)
         self._known: dict[Genotype, Known] = {}
@@ -165,7 +164,6 @@ class SurrogateSearch:
         score = self._score(record)
         if slot.role == CHILD:
             rungs = len(self._parameters.stages) + (self._parameters.final != self._parameters.setting)
-            assert isinstance(self._space, Featured)
             features = self._space.features(slot.genotype)
             self._known[slot.genotype] = Known.born(slot.genotype, features, rungs, score, record.index)
             return

@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
+from zoo.spaces.space import Space
+
 if TYPE_CHECKING:
     from zoo.spaces.genotype import Cell
 
@@ -14,7 +16,7 @@ SKIP, NONE = "skip_connect", "none"
 
 
 @runtime_checkable
-class Featured(Protocol):
+class Featured(Space, Protocol):
     """A space whose genotypes have features; a space without them cannot be searched with a surrogate."""
 
     def features(self, genotype: Any) -> Features:
