@@ -48,9 +48,7 @@ class Sizes:
         "hierarchical"
     )
     setting: Annotated[str | None, _search("The cheap setting: c4r4s0e60; of a table its shortest.")] = None
-    surrogate: Annotated[
-        str | None, _search("A model proposes networks: auto, forest, gp, or none, the paper's search.")
-    ] = None
+    surrogate: Annotated[str | None, _search("Proposes networks: auto, forest, gp; none is the paper's search.")] = None
     budget: Annotated[float | None, _search("Epochs of the setting in all, retraining included; no limit.")] = None
     generations: Annotated[int | None, _search("Cycles at most: 100; no limit on a table with a budget.")] = None
     start: Annotated[int, _search("Random networks to begin with.")] = 16
@@ -80,8 +78,8 @@ class Sizes:
         names = ("start", "ageing", "finalists", "final_share", "budget", "asynchronous", "signal", "metric")
         lists = {n: _whole(text, n) for n in ("parents", "promotions") if (text := getattr(self, n)) is not None}
         cycles = {} if self.generations is None else {"cycles": self.generations}
-        surrogate = usual_surrogate(self.method) if self.surrogate is None else self.surrogate
-        return {name: getattr(self, name) for name in names} | cycles | lists | {"surrogate": surrogate}
+        more = {"surrogate": usual_surrogate(self.method, self.surrogate)}
+        return {name: getattr(self, name) for name in names} | cycles | lists | more
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -20,6 +20,7 @@ MAY_IMPORT = {
     "data": "plugins",
     "population": "plugins spaces",
     "figures": "spaces",
+    "surrogates": "spaces",
     "reliability": "plugins spaces population figures",
     "networks": "spaces",
     "scores": "plugins spaces population networks data",
@@ -29,18 +30,18 @@ MAY_IMPORT = {
     "commands": "plugins spaces population reliability figures networks data scores training export experiments",
     "cli": "plugins spaces population reliability figures networks data scores training export experiments commands",
     # The searches stand on all of zoo but its command line, and never on each other; their commands on that, too.
-    "econas": "spaces population reliability figures networks data scores training export experiments",
+    "econas": "spaces surrogates population reliability figures networks data scores training export experiments",
     "scarlet": "spaces population reliability figures networks data scores training export experiments",
     "milenas": "spaces population reliability figures networks data scores training export experiments",
     # The Python face stands on them all, beside the command line; nothing imports it.
-    "thriftnas": "spaces population reliability figures networks data scores training export experiments "
+    "thriftnas": "spaces surrogates population reliability figures networks data scores training export experiments "
     "econas scarlet milenas",
 }
 SEARCHES = ("econas", "scarlet", "milenas")
 FACE = "thriftnas"
 NOT_INSTALLED = ("benchmarks", "tests")  # only in the checkout: what is installed may not need them
 FREE = ("purposes", "files", "lazy")  # what every part may import
-WITHOUT_TORCH = ("purposes", "files", "spaces", "population", "reliability", "figures")
+WITHOUT_TORCH = ("purposes", "files", "spaces", "population", "reliability", "figures", "surrogates")
 FILES_IMPORTING = {"ray": 1, "pymoo": 2, "matplotlib": 1}  # at most so many
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 FILE_LINES, FUNCTION_LINES = 400, 60  # fewer than these

@@ -67,6 +67,11 @@ class Buyer:
             if slot.role == CHILD:
                 self._proposals.take(slot.genotype)
 
+    def remember(self, known: Sequence[Known], told: int) -> None:
+        """Note what was known before a round that is not decided again: the next one may rest on it."""
+        if known and self._surrogate.due(told):
+            self._surrogate.learn(told, [one.features for one in known], self._believe(known).mean)
+
     def decide(self, known: Sequence[Known], number: int, spent: float, told: int) -> Purchase:
         """What a round buys; nothing where the search is over.
 
@@ -83,7 +88,7 @@ class Buyer:
         if not known:
             return Purchase(())
         left = (float("inf") if numbers.budget is None else numbers.budget) - spent
-        belief = believe(np.array([one.scores for one in known]), [one.features for one in known], self._seed)
+        belief = self._believe(known)
         kept = self._reserve(known, left)
         least = numbers.stages[0] if self._single else numbers.round_children * numbers.stages[0]
         proposed: list[Slot] = []
@@ -97,7 +102,12 @@ class Buyer:
         if best is not None and left - max(self._full, kept) >= 0:
             slots.append(best)
             left, kept = left - self._full, max(0.0, kept - self._full)
-        return Purchase((*slots, *self._paid([*proposed, *self._promotions(known, belief)], known, left - kept)))
+        taken = {slot.genotype for slot in slots}
+        promoted = [slot for slot in self._promotions(known, belief) if slot.genotype not in taken]
+        return Purchase((*slots, *self._paid([*proposed, *promoted], known, left - kept)))
+
+    def _believe(self, known: Sequence[Known]) -> Belief:
+        return believe(np.array([one.scores for one in known]), [one.features for one in known], self._seed)
 
     # -------------------------------------------------------------- children and promotions
 

@@ -201,7 +201,7 @@ class Parameters:
         audit = None if self.audit is None else self.audit.to_dict()
         data = asdict(self) | {"setting": str(self.setting), "final": str(self.final), "audit": audit}
         before = dict.fromkeys(CHOSEN, ACCURACY) | {"surrogate": NO_SURROGATE}
-        return {name: value for name, value in data.items() if value != before.get(name)}
+        return {name: value for name, value in data.items() if name not in before or value != before[name]}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "Parameters":
@@ -223,9 +223,9 @@ class Parameters:
             raise ValueError(f"these are no parameters of a search: {error!r}") from None
 
 
-def usual_surrogate(method: str) -> str:
-    """Which surrogate a search has unless one is named: auto, but none for what EcoNAS is compared with."""
-    return "auto" if method == "hierarchical" else NO_SURROGATE
+def usual_surrogate(method: str, named: str | None = None) -> str:
+    """The surrogate that was named, else auto; what EcoNAS is compared with has none unless one is named."""
+    return named or ("auto" if method == "hierarchical" else NO_SURROGATE)
 
 
 def paper_parameters(

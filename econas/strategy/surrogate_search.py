@@ -41,7 +41,7 @@ class SurrogateSearch:
         self._score = scorer(parameters.signal)
         self._buyer = Buyer(space, parameters, seed)
         self._known: dict[Genotype, Known] = {}
-        self._number, self._spent, self._told = -1, 0.0, 0
+        self._number, self._spent, self._told, self._ended = -1, 0.0, 0, False
         self._queue: list[Slot] = []
         self._retrainings: list[Retraining] = []
         self._open: dict[int, tuple[Slot, Trial, Retraining | None]] = {}
@@ -88,21 +88,25 @@ class SurrogateSearch:
 
     def resumable(self) -> set[int]:
         """Trials of networks that can still be promoted, and the newest of those trained fully."""
-        last = len(self._parameters.stages) - 1
-        found = {one.trial for one in self._known.values() if one.level < last}
+        last = -1 if self._ended else len(self._parameters.stages) - 1
+        found = {one.trial for one in self._known.values() if one.level < last and not one.bought}
         return found.union(*(retraining.resumable() for retraining in self._retrainings))
 
     # -------------------------------------------------------------- rounds
 
     def _advance(self) -> bool:
         """Begin the next round; False where the search is over or must wait for records."""
+        if self._ended:
+            return False
         waiting = bool(self._open)
         if waiting and not (self._parameters.asynchronous and self._known and self._number >= 0):
             return False
         number = self._number + 1
         slots = self._recalled.get(number, [])
-        if number + 1 not in self._recalled:  # it may be that not all of the round was asked for
-            known = sorted(self._known.values(), key=lambda one: one.number)  # the order of arrival must not matter
+        known = sorted(self._known.values(), key=lambda one: one.number)  # the order of arrival must not matter
+        if number + 1 in self._recalled:
+            self._buyer.remember(known, self._told)
+        else:  # it may be that not all of the round was asked for
             purchase = self._buyer.decide(known, number, self._spent, self._told)
             if waiting and purchase.last:
                 return False
@@ -119,6 +123,7 @@ class SurrogateSearch:
                 self._known[genotype].bought = True
             self._spent += len(fulls) * self._parameters.final.e * self._parameters.final_price
         self._queue = [slot for slot in slots if slot.role != RETRAIN]
+        self._ended = not self._queue
         return True
 
     # -------------------------------------------------------------- trials

@@ -164,7 +164,18 @@ def test_what_it_is_compared_with_runs_on_the_same_budget(thriftnas, tmp_path, m
 
 
 def test_audits_are_journaled_and_said(thriftnas, tmp_path):
-    options = ("--audit", "escalate", "--audits", "1", "--audit-share", "0.8", "--audit-limit", "0.99")
+    options = (
+        "--surrogate",
+        "none",
+        "--audit",
+        "escalate",
+        "--audits",
+        "1",
+        "--audit-share",
+        "0.8",
+        "--audit-limit",
+        "0.99",
+    )
     options += ("--generations", "3")
     answer = thriftnas(*SEARCH, *options, "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
@@ -208,8 +219,20 @@ WRONG = {
     "expected --method": ["--method", "magic"],
     "has neither audits nor cycles": ["--method", "random", "--budget", "60", "--audit", "warn"],
     "--audit auto|off|warn|escalate": ["--audit", "sometimes"],
-    "of 4 networks at c0r0s0e2 cost": ["--audit", "warn"],
-    "no setting here is dearer": ["--setting", "c0r0s0e2", "--reference", "c0r0s0e4", "--audit", "warn"],
+    "has no audits, expected --surrogate none": ["--audit", "warn"],
+    "the method random has no surrogate": ["--method", "random", "--budget", "60", "--surrogate", "forest"],
+    "the surrogate is one of none, auto, forest, gp, got 'tree'": ["--surrogate", "tree"],
+    "of 4 networks at c0r0s0e2 cost": ["--surrogate", "none", "--audit", "warn"],
+    "no setting here is dearer": [
+        "--surrogate",
+        "none",
+        "--setting",
+        "c0r0s0e2",
+        "--reference",
+        "c0r0s0e4",
+        "--audit",
+        "warn",
+    ],
     "group and audits must be at least 1": ["--group", "0"],
     "unknown search space": ["--space", "everything"],
     "is not a proxy setting": ["--reference", "best"],

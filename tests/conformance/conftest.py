@@ -12,6 +12,7 @@ from econas.strategy.audit import Auditing, Step
 from econas.strategy.baselines import evolution_then_retrain, random_then_retrain
 from econas.strategy.hierarchical import HierarchicalSearch
 from econas.strategy.parameters import Parameters
+from econas.strategy.surrogate_search import SurrogateSearch
 from milenas.strategy.search import SupernetSearch
 from milenas.supernet.config import SupernetConfig
 from scarlet.strategy.goal import Goal
@@ -39,6 +40,7 @@ SMALL = Parameters(
     final=FULL,
     finalists=2,
 )
+GUIDED = replace(SMALL, cycles=2, surrogate="gp")  # a Gaussian process, since a forest takes its time
 AUDITED = replace(
     SMALL,
     audit=Auditing(
@@ -115,6 +117,17 @@ STRATEGIES = [
     StrategyCase("random search, no weights", lambda: RandomSearch(ECONAS_SEARCH, GRID[0], 5, 0, False), ECONAS_SEARCH),
     StrategyCase("study", lambda: Study(ECONAS_ZOO, GRID, FULL, repeats=2, growth=[5], batch=2), ECONAS_ZOO),
     StrategyCase("econas", lambda: HierarchicalSearch(ECONAS_SEARCH, SMALL, seed=0), ECONAS_SEARCH),
+    StrategyCase(
+        "econas, guided to a budget",
+        lambda: SurrogateSearch(ECONAS_SEARCH, replace(GUIDED, cycles=100, budget=60.0), seed=0),
+        ECONAS_SEARCH,
+    ),
+    StrategyCase(
+        "econas, guided and asynchronous",
+        lambda: SurrogateSearch(ECONAS_SEARCH, replace(GUIDED, asynchronous=True), seed=0),
+        ECONAS_SEARCH,
+        punctual=False,
+    ),
     StrategyCase("econas, escalating", lambda: HierarchicalSearch(ECONAS_SEARCH, AUDITED, seed=0), ECONAS_SEARCH),
     StrategyCase(
         "retraining", lambda: Retraining([DARTS.sample(np.random.default_rng(i)) for i in range(4)], FULL), DARTS
@@ -195,3 +208,9 @@ def batches():
 @pytest.fixture
 def flat():
     return lambda lists: list(itertools.chain(*lists))
+
+
+@pytest.fixture(autouse=True)
+def few_candidates(monkeypatch):
+    """What a surrogate chooses from: the suite asks for thousands of rounds."""
+    monkeypatch.setattr("econas.strategy.buyer.POOL", 12)

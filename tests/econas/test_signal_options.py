@@ -91,7 +91,7 @@ def test_a_table_has_nothing_but_accuracy(tmp_path, table, name, value):
 
 def test_a_search_goes_by_a_signal_from_end_to_end(tmp_path):
     options = ("--signal", "train_loss", "--metric", "balanced_accuracy")
-    answer = call(*SEARCH, *options, "--out", tmp_path / "run", "--json")
+    answer = call(*SEARCH, *options, "--surrogate", "none", "--out", tmp_path / "run", "--json")
     assert answer.code == 0, answer.err
     run = Run.open(tmp_path / "run")
     assert run.identity["strategy"]["parameters"]["signal"] == "train_loss"

@@ -30,17 +30,13 @@ def demo(
         "three times at the reference and once at 4 reduced settings; and five scores that need no training.",
         style="dim",
     )
-    sizes = {"train": 400, "validation": 900, "resolution": 8, "channels": 8, "cells": 5, "batch": 24}
+    sizes = {"train": 400, "validation": 900, "resolution": 8, "channels": 8, "cells": 5, "batch": 24, "target": 0.5}
+    zoo = {"data": "digits", "space": "econas-search", "models": MODELS, "reference": REFERENCE, "repeats": 3}
     study(
         ctx=ctx,
-        data="digits",
-        space="econas-search",
         setting=SETTINGS,
-        reference=REFERENCE,
-        repeats=3,
-        target=0.5,
-        models=MODELS,
         seed=seed,
+        **zoo,
         **sizes,
         **vars(cluster),
         **vars(engine),

@@ -49,6 +49,10 @@ class Surrogate:
         self.fits = 0
         """Models fitted so far, those of cross-validation included."""
 
+    def due(self, trainings: int) -> bool:
+        """Whether so many trainings are enough more than what it has learned from."""
+        return self._held is None or trainings >= GROWTH * self._held[0]
+
     def learn(self, trainings: int, networks: Sequence[Features], quality: Array) -> None:
         """Take what is known, if there is enough more of it than what was taken before.
 
@@ -57,9 +61,10 @@ class Surrogate:
             networks: features of the networks trained so far.
             quality: (N,) of each, in any unit; more is better.
         """
+        if not self.due(trainings):
+            return
         data = (trainings, tuple(networks), np.array(quality, dtype=np.float64))
-        if self._held is None or trainings >= GROWTH * self._held[0]:
-            self._held, self._predict = data, None
+        self._held, self._predict = data, None
         if self._compared is None or trainings >= 2 * self._compared[0]:
             self._compared, self._chosen = data, None
 
