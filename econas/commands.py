@@ -44,9 +44,8 @@ def _final(text: str, *names: str) -> Any:
 class Sizes:
     """How long and how widely is searched; None: the paper's number, or what suits a table."""
 
-    method: Annotated[str, _search("hierarchical, or for comparison random or evolution on the same budget.")] = (
-        "hierarchical"
-    )
+    columns: Annotated[str | None, _search("Of --table: cheap=NAME@12,full=NAME@200; A|B are seeds.")] = None
+    method: Annotated[str, _search("hierarchical; to compare, random or evolution.")] = "hierarchical"
     setting: Annotated[str | None, _search("The cheap setting: c4r4s0e60; of a table its shortest.")] = None
     surrogate: Annotated[str | None, _search("Proposes networks: auto, forest, gp; none is the paper's search.")] = None
     budget: Annotated[float | None, _search("Epochs of the setting in all, retraining included; no limit.")] = None
@@ -54,9 +53,7 @@ class Sizes:
     start: Annotated[int, _search("Random networks to begin with.")] = 16
     stages: Annotated[int | None, _search("Equal stages of the schedule: 3; on a table 1.")] = None
     parents: Annotated[str | None, _search("Children a cycle of parents from each population: 6,5,5.")] = None
-    promotions: Annotated[
-        str | None, _search("Promoted a cycle from each population but the last, at most half: 8,4.")
-    ] = None
+    promotions: Annotated[str | None, _search("Promoted a cycle from each population but the last: 8,4.")] = None
     ageing: Annotated[int, _search("Cycles without training after which a network leaves.")] = 10
     signal: Annotated[
         str, _search("Ranks networks: accuracy, balanced_accuracy, loss, train_loss, train_loss_sum, train_loss_late.")
@@ -143,6 +140,8 @@ def search(
     if table is not None:
         _on_table(ctx, table, sizes, seed, engine.group, cluster, running)
         return
+    if sizes.columns is not None:
+        raise ValueError("--columns names those of a table, expected --table")
     recipe = Recipe(batch=batch, lr=lr, lr_min=lr_min, cutout=0.5 if cutout else 0.0)
     setup = cell_setup(network, compute, engine, cluster, seed, recipe)
     last = replace(papers.FINAL_RECIPE, batch=final_batch, auxiliary=AUXILIARY if auxiliary else 0.0)
@@ -167,12 +166,13 @@ def _on_table(
             raise ValueError(f"a table trains nothing: leave out {option.opts[0]} or --table")
     if sizes.stages not in (None, 1):
         raise ValueError(f"the table knows no training in stages, expected --stages 1, got {sizes.stages}")
-    known = read_table(table)
+    known = read_table(table, sizes.columns)
     cheap = None if sizes.setting is None else ProxySetting.parse(sizes.setting)
     full = None if sizes.reference is None else ProxySetting.parse(sizes.reference)
     parameters = table_parameters(known, cheap, full, **sizes.numbers())
     experiment = TableExperiment(method=sizes.method, parameters=parameters, seed=seed, group=group)
-    cli.perform(ctx, experiment, HeldSource(material=known, origin=TableSource(table=table)), running, cluster)
+    source = HeldSource(material=known, origin=TableSource(table=table, columns=sizes.columns))
+    cli.perform(ctx, experiment, source, running, cluster)
 
 
 def _whole(text: str, name: str) -> tuple[int, ...]:

@@ -73,7 +73,7 @@ class TableExperiment(Search):
 
     def evaluator(self, material: Table) -> Evaluator:
         """Looks networks up, with the costs that the table lists."""
-        return CostedEvaluator(material, material.costs)
+        return CostedEvaluator(replace(material, seed=self.seed), material.costs)
 
     def estimate(self, material: Table, workers: int) -> Estimate:
         """Trials and epochs at most; nothing is trained, so it takes no time to speak of."""

@@ -9,6 +9,7 @@ from thriftnas.job_options import CellOptions, ComputeOptions, DeviceOptions, Ra
 class EcoNASOptions(CellOptions, total=False):
     """Of EcoNAS and what it is compared with; on a table those of training have no use."""
 
+    columns: str
     method: str
     setting: str
     surrogate: str

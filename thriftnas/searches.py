@@ -85,7 +85,8 @@ def _econas_on_table(given: Given, table: Path, folder: "Path | str", method: st
     from zoo.population.proxy import ProxySetting
     from zoo.population.table import read_table
 
-    known = read_table(table)
+    columns = given.take("columns")
+    known = read_table(table, columns)
     cheap, full = (
         None if (text := given.take(name)) is None else ProxySetting.parse(text) for name in ("setting", "reference")
     )
@@ -94,7 +95,7 @@ def _econas_on_table(given: Given, table: Path, folder: "Path | str", method: st
     parameters = table_parameters(known, cheap, full, **_econas_numbers(given, method))
     own = given.named(dict.fromkeys(("method", "group", "seed")))
     experiment = TableExperiment(parameters=parameters, **own)
-    return given.run(experiment, HeldSource(material=known, origin=TableSource(table=table)), folder)
+    return given.run(experiment, HeldSource(material=known, origin=TableSource(table=table, columns=columns)), folder)
 
 
 def _econas_numbers(given: Given, method: str) -> dict[str, Any]:

@@ -31,6 +31,10 @@ SURROGATE = 551
 CANDIDATES = 552
 """What a model chooses the next networks from."""
 
+# Published tables.
+TABLE_SEED = 561
+"""Which seed's training a table answers with."""
+
 # EcoNAS and what it is compared with.
 FIRST_NETWORKS = 601
 PARENTS = 602

@@ -1,6 +1,7 @@
 """Published tables as evaluators: the two we have, where they are at hand, and invented ones with all their faults."""
 
 import gzip
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pandas as pd
 import pytest
 
 from zoo.population import FixedList, Job, Journal, Manager, ProxySetting, SerialExecutor, Trial
+from zoo.population.columns import parse_columns
 from zoo.population.table import LAYOUTS, Layout, Table, read_table
 from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO
 from zoo.spaces.genotype import ChainGenotype
@@ -39,6 +41,10 @@ def written(frame: pd.DataFrame, folder: Path) -> Path:
 
 def trial(genotype, epochs=50, stop=None):
     return Trial(index=0, genotype=genotype, setting=ProxySetting(0, 0, 0, epochs), start=0, stop=stop or epochs)
+
+
+def fields(trial):
+    return {name: getattr(trial, name) for name in trial.__slots__}
 
 
 def refused(path):
@@ -133,7 +139,7 @@ def test_a_table_may_be_compressed(tmp_path):
 @pytest.mark.parametrize("column", ["cifar10_ep12_valid_acc", "cifar10_ep200_test_acc"])
 def test_a_missing_column_is_named(column, tmp_path):
     path = written(frame_of(LAYOUTS[0]).drop(columns=column), tmp_path)
-    assert refused(path) == f"{path} lacks the column {column}"
+    assert refused(path) == f"{path} lacks the column {column}; --columns names others"
 
 
 def test_a_table_of_another_benchmark_is_refused(tmp_path):
@@ -149,7 +155,64 @@ def test_missing_and_repeated_rows_are_counted(tmp_path):
     assert "has 6560 architectures, expected all 6561 of nas-bench-macro" in refused(written(MACRO[:-1], tmp_path))
     repeated = MACRO.copy()
     repeated.loc[7, "arch"] = repeated.loc[8, "arch"]
+    assert "line 10 contradicts an earlier one about 00000022" in refused(written(repeated, tmp_path))
+    repeated.loc[7, "mean_acc"] = repeated.loc[8, "mean_acc"]
     assert "has 6560 architectures" in refused(written(repeated, tmp_path))
+
+
+def test_shares_are_refused_where_percents_are_meant(tmp_path):
+    frame = MACRO.assign(mean_acc=MACRO["mean_acc"] / 100)
+    assert "expected percents, but no accuracy in the column mean_acc is above 1" in refused(written(frame, tmp_path))
+
+
+# ---------------------------------------------------------------- other columns
+
+
+def test_columns_are_read_as_they_are_named():
+    assert parse_columns("cheap=a_ep12@12, full=b@200") == {12: ("a_ep12",), 200: ("b",)}
+    assert parse_columns("full=s1|s2|s3@50") == {50: ("s1", "s2", "s3")}
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("a@12", "expected columns like cheap=NAME@12,full=NAME@200, got 'a@12'"),
+        ("full=a@x", "expected columns like"),
+        ("full=a@5,full=b@6", "expected columns like"),
+        ("cheap=a@5", "expected a column of the full training"),
+        ("cheap=a@200,full=b@12", "the cheap training must be shorter"),
+        ("full=a|a@12", "different columns"),
+        ("full=a@0", "at least one epoch"),
+    ],
+)
+def test_columns_that_make_no_sense_are_refused(text, message):
+    with pytest.raises(ValueError, match=message):
+        parse_columns(text)
+
+
+def test_named_columns_take_the_place_of_the_usual_ones(tmp_path):
+    path = written(frame_of(LAYOUTS[0]).rename(columns=lambda name: name.replace("cifar10", "other")), tmp_path)
+    table = read_table(path, "cheap=other_ep12_valid_acc@12,full=other_ep200_test_acc@200")
+    assert table.epochs == (12, 200)
+    again = read_table(path, "cheap=other_ep12_valid_acc@6,full=other_ep200_test_acc@200")
+    assert again.fingerprint != table.fingerprint  # another run
+    with pytest.raises(ValueError, match=r"lacks the column nothing$"):
+        read_table(path, "full=nothing@200")
+
+
+def test_a_training_gets_one_of_several_seeds(tmp_path):
+    frame = MACRO.assign(second=MACRO["mean_acc"] + 2)
+    table = read_table(written(frame, tmp_path), "full=mean_acc|second@50")
+    genotype = ChainGenotype("nas-bench-macro", (0,) * 8)
+    assert table.accuracies[genotype.choices][50] == pytest.approx((frame["mean_acc"][0] + 1) / 100)
+
+    def drawn(seed):
+        asked = [Trial(**{**fields(trial(genotype)), "index": i}) for i in range(40)]
+        answers = replace(table, seed=seed)([Job(one, one.index, None) for one in asked])
+        return [record.metrics["accuracy"] for record, _ in answers]
+
+    assert set(drawn(0)) == set(table.repeats[genotype.choices][50])
+    assert drawn(0) == drawn(0) != drawn(1)
 
 
 @pytest.mark.parametrize("value", ["n/a", "", "ninety", "inf", "-1", "100.5"])

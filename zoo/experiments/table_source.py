@@ -19,12 +19,14 @@ class TableSource:
 
     Attributes:
         table: path of the CSV.
+        columns: with its accuracies; None: the usual ones.
         latency: path of a CSV of latencies.
     """
 
     kind: ClassVar[str] = "table"
 
     table: Path
+    columns: str | None = None
     latency: Path | None = None
 
     def load(self, experiment: "Experiment", loading: Loading) -> Table:
@@ -34,12 +36,13 @@ class TableSource:
             ValueError: as :func:`zoo.population.table.read_table`.
             OSError: if the file cannot be read.
         """
-        return read_table(self.table)
+        return read_table(self.table, self.columns)
 
     def to_dict(self) -> dict[str, Any]:
         """The source with absolute paths."""
         latency = None if self.latency is None else _absolute(self.latency)
-        return {"kind": self.kind, "table": _absolute(self.table), "latency": latency}
+        named = {} if self.columns is None else {"columns": self.columns}
+        return {"kind": self.kind, "table": _absolute(self.table), **named, "latency": latency}
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> Self:
@@ -51,7 +54,8 @@ class TableSource:
         if data.get("kind") != cls.kind:
             raise ValueError(f"expected a source that is a table, got {data.get('kind')!r}")
         latency = data.get("latency")
-        return cls(table=Path(data["table"]), latency=None if latency is None else Path(latency))
+        columns = data.get("columns")
+        return cls(table=Path(data["table"]), columns=columns, latency=None if latency is None else Path(latency))
 
 
 def _absolute(path: Path) -> str:

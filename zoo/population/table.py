@@ -1,6 +1,7 @@
 """A published table as an evaluator: trials to records without training, charged as if they had been trained."""
 
 import hashlib
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,9 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from zoo.population.columns import parse_columns
 from zoo.population.costs import TableCosts
 from zoo.population.csv_file import read_csv
 from zoo.population.trial import TRAINING, Job, Outcome, Record
+from zoo.purposes import TABLE_SEED
 from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO, ChainSpace
 from zoo.spaces.genotype import ChainGenotype, Genotype
 
@@ -52,13 +55,22 @@ LAYOUTS = (
 class Table:
     """Accuracies (shares) by architecture and epochs, and the costs it lists: those of macs and params it has.
 
-    Its fingerprint is the SHA-256 of the file it was read from; empty for a table made in memory.
+    Attributes:
+        space: of its architectures.
+        accuracies: by choices and epochs; the mean where there are several seeds.
+        costs: of its architectures.
+        fingerprint: SHA-256 of the file it was read from, and of the columns where they were named; empty for a table
+            made in memory.
+        repeats: by choices and epochs the accuracies of several seeds, where there are some.
+        seed: with the trial's number it says which of the repeats a training gets.
     """
 
     space: ChainSpace
     accuracies: Mapping[tuple[int, ...], Mapping[int, float]]
     costs: TableCosts = field(default_factory=lambda: TableCosts({}))
     fingerprint: str = ""
+    repeats: Mapping[tuple[int, ...], Mapping[int, tuple[float, ...]]] = field(default_factory=dict)
+    seed: int = 0
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """Look every job up; the epochs of its schedule decide the column, and its stage is what it pays.
@@ -85,13 +97,24 @@ class Table:
             raise ValueError(f"the table knows trainings, got trial {trial.index}, the score {trial.measure!r}")
         row = self._row(trial.genotype)
         if trial.setting is None:
-            return Record(index=trial.index, ok=True, metrics={"accuracy": row[max(row)]}, epochs_paid=max(row))
+            accuracy = self._drawn(job, max(row))
+            return Record(index=trial.index, ok=True, metrics={"accuracy": accuracy}, epochs_paid=max(row))
         epochs = trial.setting.e
         if epochs not in row or trial.stop != epochs:
             raise ValueError(
                 f"the table knows trainings of {', '.join(map(str, row))} epochs, got {trial.stop} of {epochs}"
             )
-        return Record(index=trial.index, ok=True, metrics={"accuracy": row[epochs]}, epochs_paid=epochs - trial.start)
+        accuracy = self._drawn(job, epochs)
+        return Record(index=trial.index, ok=True, metrics={"accuracy": accuracy}, epochs_paid=epochs - trial.start)
+
+    def _drawn(self, job: Job, epochs: int) -> float:
+        """The accuracy of a training: of one of the seeds, where the table has several."""
+        choices = job.trial.genotype.choices  # type: ignore[union-attr]  # its row was found
+        values = self.repeats.get(choices, {}).get(epochs)
+        if values is None:
+            return self.accuracies[choices][epochs]
+        rng = np.random.default_rng((self.seed, job.root, epochs, TABLE_SEED))
+        return values[int(rng.integers(len(values)))]
 
     def _row(self, genotype: Genotype) -> Mapping[int, float]:
         if isinstance(genotype, ChainGenotype) and genotype.space == self.space.name:
@@ -101,38 +124,77 @@ class Table:
         raise ValueError(f"the table of {self.space.name} has no row for {genotype.to_json()}")
 
 
-def read_table(path: Path) -> Table:
+def read_table(path: Path, columns: str | None = None) -> Table:
     """Read a CSV (may be compressed) of NAS-Bench-201 or NAS-Bench-Macro; its columns say which.
 
+    Args:
+        path: of the file.
+        columns: with the accuracies, as :func:`~zoo.population.columns.parse_columns` reads them; None: those of
+            NAS-Bench-201 on CIFAR-10, or the mean of NAS-Bench-Macro.
+
     Raises:
-        ValueError: if a column is missing, an architecture or accuracy cannot be read, or rows are missing.
+        ValueError: if a column is missing, an architecture or accuracy cannot be read, accuracies are shares instead
+            of percents, or rows are missing or contradict each other.
         OSError: if the file cannot be read.
     """
     import pandas as pd  # here: half a second that searches without a table need not pay
 
+    wanted = None if columns is None else parse_columns(columns)
     frame = read_csv(path, {layout.architecture: str for layout in LAYOUTS})
     layout = next((one for one in LAYOUTS if one.architecture in frame), None)
     if layout is None:
         names = " or ".join(one.architecture for one in LAYOUTS)
         raise ValueError(f"{path} has no column {names}: it is no table of NAS-Bench-201 or NAS-Bench-Macro")
-    missing = [column for column in layout.accuracy.values() if column not in frame]
+    accuracy = {epochs: (name,) for epochs, name in layout.accuracy.items()} if wanted is None else wanted
+    listed = [name for names in accuracy.values() for name in names]
+    missing = [column for column in listed if column not in frame]
     if missing:
-        raise ValueError(f"{path} lacks the column {missing[0]}")
-    values = frame[list(layout.accuracy.values())].apply(pd.to_numeric, errors="coerce")
+        raise ValueError(f"{path} lacks the column {missing[0]}{'; --columns names others' if wanted is None else ''}")
+    values = frame[listed].apply(pd.to_numeric, errors="coerce")
     wrong = ~values.ge(0).all(axis=1) | ~values.le(100).all(axis=1)
     if wrong.any():
         raise ValueError(f"{path}: line {int(wrong.idxmax()) + 2} has an accuracy that is no number from 0 to 100")
-    rows = {
-        layout.space.read(name): dict(zip(layout.accuracy, accuracies, strict=True))
-        for name, accuracies in zip(
-            frame[layout.architecture].fillna(""), (values / 100).to_numpy().tolist(), strict=True
-        )
-    }
+    if (shares := values.max() <= 1).any():
+        raise ValueError(f"{path}: expected percents, but no accuracy in the column {shares.idxmax()} is above 1")
+    rows = _rows(frame[layout.architecture].fillna(""), values / 100, layout, path)
     if len(rows) != layout.space.size:
         raise ValueError(
             f"{path} has {len(rows)} architectures, expected all {layout.space.size} of {layout.space.name}"
         )
-    return Table(layout.space, rows, _costs(frame, layout, path), hashlib.sha256(path.read_bytes()).hexdigest())
+    edges = np.cumsum([0, *(len(names) for names in accuracy.values())])
+    parts = {epochs: slice(a, b) for epochs, a, b in zip(accuracy, edges, edges[1:], strict=False)}
+    several = {epochs: part for epochs, part in parts.items() if part.stop - part.start > 1}
+    fingerprint = hashlib.sha256(path.read_bytes()).hexdigest()
+    return Table(
+        space=layout.space,
+        accuracies={
+            name: {epochs: math.fsum(row[part]) / len(row[part]) for epochs, part in parts.items()}
+            for name, row in rows.items()
+        },
+        costs=_costs(frame, layout, path),
+        fingerprint=fingerprint
+        if columns is None
+        else hashlib.sha256(f"{fingerprint} {accuracy}".encode()).hexdigest(),
+        repeats={name: {epochs: row[part] for epochs, part in several.items()} for name, row in rows.items()}
+        if several
+        else {},
+    )
+
+
+def _rows(
+    names: "pd.Series[str]", values: "pd.DataFrame", layout: Layout, path: Path
+) -> dict[tuple[int, ...], tuple[float, ...]]:
+    """Accuracies by choices.
+
+    Raises:
+        ValueError: for a name that is none, or two rows of one architecture that differ.
+    """
+    rows: dict[tuple[int, ...], tuple[float, ...]] = {}
+    for line, (name, row) in enumerate(zip(names, values.to_numpy().tolist(), strict=True), start=2):
+        choices = layout.space.read(name)
+        if rows.setdefault(choices, tuple(row)) != tuple(row):
+            raise ValueError(f"{path}: line {line} contradicts an earlier one about {name}")
+    return rows
 
 
 def _costs(frame: "pd.DataFrame", layout: Layout, path: Path) -> TableCosts:
