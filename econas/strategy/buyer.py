@@ -48,16 +48,18 @@ class Buyer:
         space: where networks are drawn from and mutated in.
         parameters: sizes, stages, settings, budget, kind of the surrogate.
         seed: of everything random in the search.
+        surrogate: what predicts; None: what the parameters name.
 
     Raises:
         ValueError: for a surrogate that there is not.
     """
 
-    def __init__(self, space: Featured, parameters: Parameters, seed: int) -> None:
+    def __init__(self, space: Featured, parameters: Parameters, seed: int, surrogate: Surrogate | None = None) -> None:
         self._parameters, self._seed = parameters, seed
         self._space = space
         self._proposals = Proposals(space, seed)
-        self._surrogate = Surrogate(parameters.surrogate, seed)  # type: ignore[arg-type]  # it complains itself
+        named = parameters.surrogate
+        self._surrogate = surrogate or Surrogate(named, seed)  # type: ignore[arg-type]  # it complains itself
         self._single = parameters.final == parameters.setting
         self._full = parameters.final.e * parameters.final_price
 

@@ -28,18 +28,19 @@ class SurrogateSearch:
         space: where networks are drawn from and mutated in; it must know features.
         parameters: sizes, stages, settings, budget, kind of the surrogate.
         seed: of everything random in the search.
+        buyer: what decides; None: the buyer of these parameters.
 
     Raises:
         ValueError: for a space without features, or parameters without a surrogate.
     """
 
-    def __init__(self, space: Space, parameters: Parameters, seed: int) -> None:
+    def __init__(self, space: Space, parameters: Parameters, seed: int, buyer: Buyer | None = None) -> None:
         if not isinstance(space, Featured):
             raise ValueError(f"the space {space.name!r} has no features to learn from, expected --surrogate none")
         self._space: Featured = space
         self._parameters = parameters
         self._score = scorer(parameters.signal)
-        self._buyer = Buyer(space, parameters, seed)
+        self._buyer = buyer or Buyer(space, parameters, seed)
         self._known: dict[Genotype, Known] = {}
         self._number, self._spent, self._told, self._ended = -1, 0.0, 0, False
         self._queue: list[Slot] = []
