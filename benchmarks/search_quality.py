@@ -222,13 +222,6 @@ def differences(runs: Runs, methods: Sequence[str], budgets: Sequence[int]) -> l
             mean = round(float(gaps.mean()), 4)
             one: dict[str, Any] = {"method": method, "budget": budget, "less_ours": mean, "low": low, "high": high}
             one["seeds"] = len(gaps)
-                "method": method,
-                "budget": budget,
-                "less_ours": mean,
-                "low": low,
-                "high": high,
-                "seeds": len(gaps),
-            }
             compared.append((p, one))
         adjusted = 0.0
         for place, (p, one) in enumerate(sorted(compared, key=lambda pair: pair[0])):
