@@ -13,8 +13,8 @@ $(VENV)/.installed: pyproject.toml
 demo: $(VENV)/.installed
 	$(BIN)/thriftnas demo --out runs/demo
 	$(BIN)/thriftnas econas search --data digits --resolution 8 --channels 8 --cells 5 --train 400 --val 900 --batch 24 \
-		--setting c2r0s0e3 --signal train_loss_late --start 6 --parents 3,2,1 --promotions 2,1 --generations 5 --reference c0r0s0e10 --finalists 2 \
-		--final-batch 24 --audits 1 --audit-share 0.3 --audit-networks 8 --workers 2 --out runs/demo-search
+		--setting c1r0s0e3 --signal train_loss --start 12 --parents 6,4,2 --promotions 4,2 --budget 300 --reference c0r0s0e12 \
+		--finalists 4 --final-batch 24 --workers 2 --out runs/demo-search
 
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest
