@@ -2,8 +2,9 @@
 
 All arms have the same images, the same cheap setting, the same budget in epochs and the same retraining of the best;
 every search is the command `thriftnas econas search`, which may be killed and run again. The winner is chosen by
-validation accuracy, the test images are read once per search. An arm is a method, or a method and the signal it goes
-by: `hierarchical:train_loss`. Before it begins it says which difference so many seeds would find.
+validation accuracy, the test images are read once per search. An arm is a method, a
+method and the signal it goes by, `hierarchical:train_loss`, or these and the surrogate: `hierarchical:accuracy:none` is
+the paper's search. Before it begins it says which difference so many seeds would find.
 """
 
 import argparse
@@ -39,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--data", required=True, help="as in thriftnas econas search, e.g. imagefolder:DIR")
     parser.add_argument("--seeds", type=int, default=12, help="searches per arm (default 12)")
     parser.add_argument(
-        "--arms", default="hierarchical,random", help="METHOD or METHOD:SIGNAL, with commas; the first is compared"
+        "--arms", default="hierarchical,random", help="METHOD[:SIGNAL[:SURROGATE]], with commas; the first is compared"
     )
     parser.add_argument("--spread", type=float, default=SPREAD, help="expected spread of the paired differences")
     parser.add_argument("--options", default=OPTIONS, help="sizes of a search, as on its command line")
@@ -78,10 +79,10 @@ def detectable(seeds: int, spread: float) -> float:
 
 def searched(args: argparse.Namespace, arm: str, seed: int) -> dict[str, Any]:
     """One search, or what it left where it is done: accuracies of its winner, and what was paid."""
-    method, _, signal = arm.partition(":")
+    method, signal, surrogate = (*arm.split(":"), "", "")[:3]
     out = args.runs / f"{arm.replace(':', '-')}-{seed}"
     command = ["econas", "search", "--data", args.data, "--method", method, "--seed", str(seed), "--out", str(out)]
-    command += ["--signal", signal] if signal else []
+    command += [*(["--signal", signal] if signal else []), *(["--surrogate", surrogate] if surrogate else [])]
     print(f"{arm}, seed {seed}", file=sys.stderr)
     with redirect_stdout(StringIO()):
         code = main([*command, *shlex.split(args.options), "--json"])
