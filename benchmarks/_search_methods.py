@@ -65,8 +65,10 @@ class NoModel(Surrogate):
 class FixedShare(Buyer):
     """Full trainings at the end only: as many as the paper's search keeps epochs for."""
 
-    def _worthwhile(self, known: Sequence[Known], belief: Belief, spent: float, gain: float) -> Slot | None:
-        return None
+    def _worthwhile(
+        self, known: Sequence[Known], belief: Belief, spent: float, gain: float, rng: np.random.Generator
+    ) -> list[Slot]:
+        return []
 
 
 def ablation_no_surrogate(table: Table, budget: float, seed: int) -> Strategy:

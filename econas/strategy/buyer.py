@@ -11,7 +11,7 @@ from econas.strategy.known import Known, Slot
 from econas.strategy.parameters import Parameters
 from econas.strategy.proposals import Proposals
 from econas.strategy.worth import improvement, top_slope
-from zoo.purposes import CANDIDATES
+from zoo.purposes import AUDITED, CANDIDATES
 from zoo.spaces.features import Featured
 from zoo.surrogates.model import Array
 from zoo.surrogates.surrogate import Surrogate, normal_scores
@@ -26,6 +26,11 @@ PLAIN = 8
 """One child in so many is any candidate, whatever the model says of it."""
 OPTIMISM = 0.5
 """Standard deviations on top of a candidate's mean: what the model does not know may be good."""
+
+EARLY = 0.1
+"""Share of the budget that the first full trainings may take at once."""
+DOMINANT, TOGETHER = 10.0, 3
+"""Where a full training is worth so many times more than children, so many are bought together."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,10 +105,10 @@ class Buyer:
         if not proposed:
             return Purchase(tuple(self._finals(known, belief, left)), last=True)
         slots: list[Slot] = []
-        best = self._worthwhile(known, belief, spent, gain)
-        if best is not None and left - max(self._full, kept) >= 0:
-            slots.append(best)
-            left, kept = left - self._full, max(0.0, kept - self._full)
+        for slot in self._worthwhile(known, belief, spent, gain, rng):
+            if left >= max(self._full, kept):
+                slots.append(slot)
+                left, kept = left - self._full, max(0.0, kept - self._full)
         taken = {slot.genotype for slot in slots}
         promoted = [slot for slot in self._promotions(known, belief) if slot.genotype not in taken]
         return Purchase((*slots, *self._paid([*proposed, *promoted], known, left - kept)))
@@ -164,25 +169,46 @@ class Buyer:
         wanted = self._parameters.retrained - sum(one.bought for one in known)
         return self._full * max(wanted, 1 if left >= self._full else 0)
 
-    def _worthwhile(self, known: Sequence[Known], belief: Belief, spent: float, gain: float) -> Slot | None:
-        """The network whose full training is worth more than children, if there is one.
+    def _worthwhile(
+        self, known: Sequence[Known], belief: Belief, spent: float, gain: float, rng: np.random.Generator
+    ) -> list[Slot]:
+        """The networks whose full trainings are worth more than children: none, one, or several where far more.
 
-        While too few were trained fully to say what cheap trainings say about full ones, half of the share that
-        the paper gives to retraining goes to finding out.
+        The first is the one hoped for most; the others are best in a draw from what is believed (Thompson sampling), so
+        that they differ.
         """
         numbers = self._parameters
-        if self._single or numbers.budget is None or len(known) < 2 * numbers.start:
-            return None
         waiting = [i for i, one in enumerate(known) if not one.bought]
-        if not waiting:
-            return None
+        if self._single or numbers.budget is None or not waiting or len(known) < 2 * numbers.start:
+            return []
         if not belief.linked:
-            had = sum(one.bought for one in known)
-            due = had * self._full < numbers.final_share / 2 * spent
-            return Slot(RETRAIN, known[max(waiting, key=lambda i: belief.mean[i])].genotype) if due else None
-        hoped = self._hoped(known, belief, waiting)
-        best = int(np.argmax(hoped))
-        return Slot(RETRAIN, known[waiting[best]].genotype) if hoped[best] / self._full > gain else None
+            return self._audits(known, belief, waiting, spent)
+        hoped = self._hoped(known, belief, waiting) / self._full
+        if hoped.max() <= gain:
+            return []
+        chosen = [waiting[int(np.argmax(hoped))]]
+        for _ in range(TOGETHER - 1 if hoped.max() > DOMINANT * gain else 0):
+            drawn = rng.normal(belief.mean, belief.deviation)
+            rest = [i for i in waiting if i not in chosen]
+            chosen += [max(rest, key=lambda i: drawn[i])] if rest else []
+        return [Slot(RETRAIN, known[i].genotype) for i in chosen]
+
+    def _audits(self, known: Sequence[Known], belief: Belief, waiting: Sequence[int], spent: float) -> list[Slot]:
+        """The first full trainings, which find out what cheap trainings say about full ones.
+
+        They begin early, as far as a tenth of the budget or half of the share that the paper gives to retraining pays
+        them. The first is of the best; the others are drawn from all, since the best alone say nothing about the rest,
+        unless the budget pays fewer finalists than are wanted.
+        """
+        numbers, had = self._parameters, sum(one.bought for one in known)
+        assert numbers.budget is not None
+        early = (had + 1) * self._full <= EARLY * numbers.budget
+        if not early and had * self._full >= numbers.final_share / 2 * spent:
+            return []
+        chosen = max(waiting, key=lambda i: belief.mean[i])
+        if had and numbers.retrained == numbers.finalists:
+            chosen = waiting[int(np.random.default_rng((self._seed, had, AUDITED)).integers(len(waiting)))]
+        return [Slot(RETRAIN, known[chosen].genotype)]
 
     def _finals(self, known: Sequence[Known], belief: Belief, left: float) -> list[Slot]:
         """The full trainings that end the search: all that the budget pays, of the most promising."""
