@@ -127,8 +127,8 @@ def search(
 ) -> None:
     """Search cells with cheap trainings, retrain the best fully, and end with a trained network and a report.
 
-    Every cycle mutates 16 parents; children train a third of a short schedule on small images and thin networks, the
-    best go on. The defaults are the paper's. Validation images choose; test images are read once, for the winner.
+    Children train a third of a short schedule on small images and thin networks, the best go on. A surrogate proposes
+    them; --surrogate none mutates, as the paper. Validation images choose; test images are read once, for the winner.
     With --table nothing is trained: accuracies are looked up. Killed or stopped, the same command continues.
     """
     from econas.experiment import EcoNASExperiment

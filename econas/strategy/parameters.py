@@ -16,6 +16,8 @@ SEARCH, ORIGINAL = ProxySetting(4, 4, 0, 60), ProxySetting(0, 0, 0, 600)
 CHOSEN = ("signal", "metric")
 """Fields that came later: what is chosen by."""
 NO_SURROGATE = "none"
+LEAST = 8
+"""Networks without which a surrogate is no use."""
 SURROGATES = (NO_SURROGATE, *KINDS)
 
 
@@ -44,7 +46,7 @@ class Parameters:
         metric: accuracy or balanced_accuracy: what judges the retrained, and the dear trainings of audits.
 
     Raises:
-        ValueError: for numbers that do not fit together, or a budget too small for one cycle.
+        ValueError: for numbers that do not fit together, or a budget too small for one cycle or for a surrogate.
     """
 
     start: int = 16
@@ -101,6 +103,11 @@ class Parameters:
             raise ValueError(f"metric must be {' or '.join(METRICS)}, got {self.metric!r}")
         if self.surrogate not in SURROGATES:
             raise ValueError(f"the surrogate is one of {', '.join(SURROGATES)}, got {self.surrogate!r}")
+        if self.surrogate != NO_SURROGATE and self.search_budget < LEAST * self.stages[0]:
+            raise ValueError(
+                f"a surrogate learns from {LEAST} networks at least, {self.search_budget:g} epochs pay "
+                f"{int(self.search_budget / self.stages[0])}; expected a larger budget or --surrogate none"
+            )
 
     def _check_audits(self) -> None:
         if self.audit is None:

@@ -124,8 +124,15 @@ class SurrogateSearch:
                 self._known[genotype].bought = True
             self._spent += len(fulls) * self._parameters.final.e * self._parameters.final_price
         self._queue = [slot for slot in slots if slot.role != RETRAIN]
-        self._ended = not self._queue
+        self._ended = not self._queue and not self._pays_another
         return True
+
+    @property
+    def _pays_another(self) -> bool:
+        """Whether the budget pays another full training."""
+        numbers = self._parameters
+        full = numbers.final.e * numbers.final_price
+        return numbers.budget is not None and self._spent + full <= numbers.budget + 1e-9
 
     # -------------------------------------------------------------- trials
 
