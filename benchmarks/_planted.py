@@ -11,6 +11,7 @@ import numpy.typing as npt
 from scipy.stats import norm
 
 from zoo.population.table import Table
+from zoo.purposes import PLANTED_TABLE
 from zoo.spaces.chain_space import NAS_BENCH_201
 from zoo.spaces.genotype import ChainGenotype
 from zoo.surrogates.surrogate import columns, matrix
@@ -31,7 +32,7 @@ def planted(kind: str, seed: int) -> Table:
     """
     if kind not in KINDS:
         raise ValueError(f"expected a planted table of {', '.join(KINDS)}, got {kind!r}")
-    rng = np.random.default_rng((seed, KINDS.index(kind)))
+    rng = np.random.default_rng((seed, KINDS.index(kind), PLANTED_TABLE))
     cells = list(itertools.product(*(range(count) for count in NAS_BENCH_201.options)))
     genotypes = [ChainGenotype(NAS_BENCH_201.name, cell) for cell in cells]
     features = [NAS_BENCH_201.features(one) for one in genotypes]

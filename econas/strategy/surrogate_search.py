@@ -80,11 +80,12 @@ class SurrogateSearch:
                 self._tell_cheap(slot, record)
 
     def recall(self, trials: Sequence[Trial]) -> None:
-        """The rounds of a journal: what they trained."""
-        for trial in trials:
+        """The rounds of a journal: what they trained; nothing of one without tags, which tells no rounds."""
+        numbers = [number for trial in trials if isinstance(number := trial.tags.get(CYCLE), int)]
+        if len(numbers) < len(trials):
+            return
+        for trial, number in zip(trials, numbers, strict=True):
             if trial.role != RETRAIN or trial.start == 0:
-                number = trial.tags[CYCLE]
-                assert isinstance(number, int)
                 self._recalled.setdefault(number, []).append(Slot(trial.role, trial.genotype, trial.parent))
 
     def resumable(self) -> set[int]:

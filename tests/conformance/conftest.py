@@ -119,7 +119,7 @@ STRATEGIES = [
     StrategyCase("econas", lambda: HierarchicalSearch(ECONAS_SEARCH, SMALL, seed=0), ECONAS_SEARCH),
     StrategyCase(
         "econas, guided to a budget",
-        lambda: SurrogateSearch(ECONAS_SEARCH, replace(GUIDED, cycles=100, budget=60.0), seed=0),
+        lambda: SurrogateSearch(ECONAS_SEARCH, replace(GUIDED, cycles=100, budget=36.0), seed=0),
         ECONAS_SEARCH,
     ),
     StrategyCase(
