@@ -64,8 +64,8 @@ class Sizes:
     reference: Annotated[
         str | None, _final("The setting the best are retrained at: c0r0s0e600; of a table its longest.")
     ] = None
-    finalists: Annotated[int, _final("Networks retrained, at most.")] = 5
-    final_share: Annotated[float, _final("Share of the budget that retraining may take, at most.")] = 1 / 3
+    finalists: Annotated[int, _final("Networks retrained: at most; with a surrogate at least.")] = 5
+    final_share: Annotated[float, _final("Share of the budget kept for them, at most.")] = 1 / 3
     metric: Annotated[str, _final("Judges the retrained: accuracy or balanced_accuracy.")] = "accuracy"
 
     def numbers(self) -> dict[str, Any]:

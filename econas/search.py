@@ -130,7 +130,7 @@ class Search(Experiment):
         """How many there are at most."""
         numbers = self.parameters
         each = numbers.final_every or numbers.final.e
-        return numbers.search_total / numbers.stages[0] + numbers.retrained * -(-numbers.final.e // each)
+        return numbers.search_total / numbers.stages[0] + numbers.most_retrained * -(-numbers.final.e // each)
 
     def report(self, run: "Run") -> Report:
         """What the search found, how it got there and what it cost.
@@ -161,14 +161,19 @@ def winner_of(run: "Run", terms: Terms) -> tuple[Trial, Record]:
 
 
 def estimate_of(search: Search, more: Mapping[str, float]) -> Estimate:
-    """Trials and epochs at most, and what else is known: hours, megabytes."""
+    """Trials and epochs at most, and what else is known: hours, megabytes.
+
+    With a surrogate and a budget the epochs are a plan: it decides on the way how many of them are retraining.
+    """
     numbers = {
         "trials": round(search.trials),
         "search_epochs": search.parameters.search_total,
         "retraining_epochs": search.parameters.retrained * search.parameters.final.e,
         **more,
     }
+    planned = "planned" if search.parameters.most_retrained > search.parameters.retrained else "at most"
+    words = {"trials": "at most", "search_epochs": planned, "retraining_epochs": planned}
     lines = tuple(
-        (name, f"{value:,.2f}" if name in more else f"{value:,.0f} at most") for name, value in numbers.items()
+        (name, f"{value:,.2f}" if name in more else f"{value:,.0f} {words[name]}") for name, value in numbers.items()
     )
     return Estimate(numbers=numbers, lines=lines)

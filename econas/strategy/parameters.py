@@ -34,8 +34,8 @@ class Parameters:
         cycles: at most.
         setting: reductions of the search; its epochs are the last stage's.
         final: setting the best are retrained at.
-        finalists: networks retrained at most.
-        final_share: share of the whole budget that retraining may take at most.
+        finalists: networks retrained at most; with a surrogate and a budget at least, as far as the share pays them.
+        final_share: share of the whole budget that is kept for retraining at most; with a surrogate more may be spent.
         final_price: price of an epoch at ``final`` in epochs of ``setting``.
         final_every: epochs of retraining a trial; None: all of them.
         budget: epochs of ``setting`` in all, retraining and audits included; None: no limit but ``cycles``.
@@ -148,6 +148,14 @@ class Parameters:
         if self.budget is None:
             return self.finalists
         return min(self.finalists, int(self.final_share * self.budget / (self.final.e * self.final_price)))
+
+    @property
+    def most_retrained(self) -> int:
+        """How many networks may be retrained: with a surrogate all that the budget pays beside the first networks."""
+        if self.budget is None or self.surrogate == NO_SURROGATE or not self.retrained:
+            return self.retrained
+        left = self.budget - self.start * self.stages[0]
+        return max(self.retrained, int(left / (self.final.e * self.final_price)))
 
     @property
     def search_budget(self) -> float:

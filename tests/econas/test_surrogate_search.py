@@ -279,6 +279,13 @@ def test_a_space_without_features_is_refused():
     assert replace(STAGED, **few, surrogate="none").budget == 11
 
 
+def test_a_search_with_a_surrogate_may_retrain_more_than_its_finalists():
+    guided = replace(STAGED, budget=60.0, final_price=2.0)
+    assert (guided.retrained, guided.most_retrained) == (2, 6)  # of 8 epochs each, beside 8 first networks
+    assert replace(guided, surrogate="none").most_retrained == 2
+    assert STAGED.most_retrained == STAGED.finalists
+
+
 def test_parameters_without_a_surrogate_are_what_they_were():
     data = replace(STAGED, surrogate="none").to_dict()
     assert "surrogate" not in data
