@@ -19,6 +19,7 @@ from benchmarks._front_peers import Measure, installed, optuna_nsga2, pymoo_nsga
 from scarlet.strategy.goal import Goal
 from scarlet.strategy.nsga import WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
+from scarlet.strategy.surrogate_front import SurrogateFront
 from zoo.population.costs import Choices, TableCosts
 from zoo.population.executor import SerialExecutor
 from zoo.population.front import Losses, front, hypervolume, losses_of, objectives
@@ -28,6 +29,7 @@ from zoo.population.selection import check_weights
 from zoo.population.table import Table, read_table
 from zoo.reliability.interval import resample
 from zoo.spaces.genotype import ChainGenotype
+from zoo.surrogates.option import NO_SURROGATE
 
 WEIGHTS = {2: (0.7, 0.3), 3: (0.4, 0.4, 0.2)}
 """Of the weighted rows: with two objectives unequal ones, with three the defaults of the search."""
@@ -128,7 +130,8 @@ def merged(table: Table) -> Table:
 def search(field: Field, weights: Sequence[float], parameters: SearchParameters, seed: int) -> WeightedSearch:
     """Ours, with a generation more than any budget needs."""
     goal = Goal(objectives=field.wanted, weights=tuple(weights))
-    return WeightedSearch(field.table.space, field.table.costs, goal, parameters, seed)
+    kind = WeightedSearch if parameters.surrogate == NO_SURROGATE else SurrogateFront
+    return kind(field.table.space, field.table.costs, goal, parameters, seed)
 
 
 def finished(field: Field, strategy: WeightedSearch) -> Choices:
@@ -139,9 +142,9 @@ def finished(field: Field, strategy: WeightedSearch) -> Choices:
     return np.array([one.choices for one in genotypes if isinstance(one, ChainGenotype)], dtype=np.int64)
 
 
-def ours(weights: Sequence[float], field: Field, count: int, seed: int) -> Choices:
+def ours(weights: Sequence[float], surrogate: str, field: Field, count: int, seed: int) -> Choices:
     """The first ``count`` networks of the search with its defaults; a budget only ends it."""
-    parameters = SearchParameters(evaluations=count, generations=count)
+    parameters = SearchParameters(evaluations=count, generations=count, surrogate=surrogate)
     return finished(field, search(field, weights, parameters, seed))
 
 
@@ -155,8 +158,10 @@ def peer(
 def methods(count: int) -> dict[str, Callable[[Field, int, int], Choices]]:
     """Every method for ``count`` objectives."""
     return {
-        "scarlet": partial(ours, (1 / count,) * count),
-        "scarlet_weighted": partial(ours, WEIGHTS[count]),
+        "scarlet": partial(ours, (1 / count,) * count, "auto"),
+        "scarlet_weighted": partial(ours, WEIGHTS[count], "auto"),
+        "scarlet_paper": partial(ours, (1 / count,) * count, "none"),
+        "scarlet_paper_weighted": partial(ours, WEIGHTS[count], "none"),
         "pymoo_nsga2": partial(peer, pymoo_nsga2),
         "optuna_nsga2": partial(peer, optuna_nsga2),
         "random": partial(peer, random_chains),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, ClassVar
 from econas.history.terms import HIERARCHICAL, Terms
 from econas.strategy.baselines import evolution_sizes, evolution_then_retrain, random_then_retrain
 from econas.strategy.hierarchical import VERSION, HierarchicalSearch
-from econas.strategy.parameters import NO_SURROGATE, Parameters
+from econas.strategy.parameters import Parameters
 from econas.strategy.surrogate_search import SurrogateSearch
 from zoo.experiments.estimate import Estimate
 from zoo.experiments.experiment import Experiment
@@ -17,6 +17,7 @@ from zoo.population.journal import Journal
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Record, Trial
 from zoo.spaces.space import Space
+from zoo.surrogates.option import NO_SURROGATE
 
 if TYPE_CHECKING:
     from zoo.experiments.run import Run

@@ -68,6 +68,7 @@ class FrontOptions(WorkerOptions, DeviceOptions, total=False):
     single: float
     several: int
     rounds: int
+    surrogate: str
     group: int
 
 

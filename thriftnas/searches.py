@@ -26,6 +26,7 @@ FRONT_NUMBERS = {
     "budget": "evaluations",
     **dict.fromkeys(("population", "generations", "mutation", "random", "reinforced", "prior", "single", "several")),
     "rounds": None,
+    "surrogate": None,
 }
 METHOD = {
     **dict.fromkeys(("update", "lam", "sampler", "bilevel_until")), "arch_lr": "lr", "arch_decay": "weight_decay",
@@ -188,9 +189,12 @@ def front(
             **given.named({"threads": None, "recalibrate": "recalibration"}),
         )
     experiment = FrontExperiment(
-        goal=goal, parameters=SearchParameters(**given.named(FRONT_NUMBERS)), seed=seed, setup=setup,
+        goal=goal,
+        parameters=SearchParameters(**{"surrogate": "auto"} | given.named(FRONT_NUMBERS)),
+        seed=seed,
+        setup=setup,
         **given.named({"group": None}),
-    )  # fmt: skip
+    )
     return given.run(experiment, source or _supernet_source(given, supernet, images, latency), folder)
 
 

@@ -51,6 +51,8 @@ RECALIBRATION = 703
 FIRST_GENERATION = 711
 SURVIVAL = 712
 BREEDING = 713
+IMAGINED = 714
+"""The networks that a model thinks no other beats."""
 
 # Differentiable search: of the images of w, α and β.
 IMAGE_DIVISION = 721

@@ -21,10 +21,11 @@ from econas.history.trajectory import (
     Retrained,
     Training,
 )
-from econas.strategy.parameters import NO_SURROGATE, Parameters
+from econas.strategy.parameters import Parameters
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
+from zoo.surrogates.option import NO_SURROGATE
 
 
 @dataclass(frozen=True, slots=True)

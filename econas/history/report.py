@@ -22,7 +22,6 @@ from econas.history.survival import Passage, audited, cycles, passages
 from econas.history.tables import audits_frame, finalists_frame, signal_of
 from econas.history.terms import Terms
 from econas.history.trajectory import RETRAIN, Training
-from econas.strategy.parameters import NO_SURROGATE
 from zoo.experiments.kinds.trained import say_model
 from zoo.experiments.report import Report
 from zoo.experiments.run import Run
@@ -31,6 +30,7 @@ from zoo.files import write_text
 from zoo.reliability.report import facts, interval, number, percent, render_page
 from zoo.reliability.signal import ACCURACY
 from zoo.spaces.genotype import CellGenotype, ChainGenotype, Genotype
+from zoo.surrogates.option import NO_SURROGATE
 
 PAGE = "report.html"
 LISTED = 100

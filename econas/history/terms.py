@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from econas.strategy.parameters import NO_SURROGATE, Parameters
+from econas.strategy.parameters import Parameters
 from econas.strategy.ranking import Metric
 from zoo.reliability.signal import ACCURACY, Signal, find_signal
+from zoo.surrogates.option import NO_SURROGATE
 
 HIERARCHICAL = "hierarchical"
 

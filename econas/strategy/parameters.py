@@ -9,16 +9,12 @@ from econas.strategy.ranking import METRICS, Metric
 from zoo.population.proxy import ProxySetting
 from zoo.reliability.interval import FEWEST
 from zoo.reliability.signal import ACCURACY, find_signal
-from zoo.surrogates.surrogate import KINDS
+from zoo.surrogates.option import NO_SURROGATE, check_surrogate
 
 SEARCH, ORIGINAL = ProxySetting(4, 4, 0, 60), ProxySetting(0, 0, 0, 600)
 """The paper's settings: of the search, and of the final training."""
 CHOSEN = ("signal", "metric")
 """Fields that came later: what is chosen by."""
-NO_SURROGATE = "none"
-LEAST = 8
-"""Networks without which a surrogate is no use."""
-SURROGATES = (NO_SURROGATE, *KINDS)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,13 +97,7 @@ class Parameters:
         find_signal(self.signal)
         if self.metric not in METRICS:
             raise ValueError(f"metric must be {' or '.join(METRICS)}, got {self.metric!r}")
-        if self.surrogate not in SURROGATES:
-            raise ValueError(f"the surrogate is one of {', '.join(SURROGATES)}, got {self.surrogate!r}")
-        if self.surrogate != NO_SURROGATE and self.search_budget < LEAST * self.stages[0]:
-            raise ValueError(
-                f"a surrogate learns from {LEAST} networks at least, {self.search_budget:g} epochs pay "
-                f"{int(self.search_budget / self.stages[0])}; expected a larger budget or --surrogate none"
-            )
+        check_surrogate(self.surrogate, self.search_budget / self.stages[0], f"{self.search_budget:g} epochs")
 
     def _check_audits(self) -> None:
         if self.audit is None:

@@ -11,6 +11,7 @@ from econas.strategy.finalist import Finalist
 from econas.strategy.known import Known, Slot
 from econas.strategy.parameters import Parameters
 from econas.strategy.ranking import UNKNOWN, scorer
+from zoo.population.rounds import completed
 from zoo.population.trial import Record, Trial
 from zoo.spaces.features import Featured
 from zoo.spaces.genotype import Genotype
@@ -112,7 +113,7 @@ class SurrogateSearch:
             purchase = self._buyer.decide(known, number, self._spent, self._told)
             if waiting and purchase.last:
                 return False
-            slots = _completed(slots, purchase.slots)
+            slots = completed(slots, purchase.slots, key=lambda slot: slot.genotype)
         if not slots:
             return False
         self._number = number
@@ -190,13 +191,3 @@ class SurrogateSearch:
         if one is not None and record.ok and trial.stop == self._parameters.final.e:
             one.retrained = trial.index
             one.scores[-1] = record.metrics.get(self._parameters.metric, np.nan)
-
-
-def _completed(begun: Sequence[Slot], decided: Sequence[Slot]) -> list[Slot]:
-    """A round that a journal has the beginning of: what was begun, then what was decided beside it.
-
-    Where nothing else is decided than before, that is the decision.
-    """
-    taken = {slot.genotype for slot in begun}
-    rest = [slot for slot in decided if slot.genotype not in taken]
-    return [*begun, *rest[: max(0, len(decided) - len(begun))]]

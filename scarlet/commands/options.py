@@ -51,6 +51,7 @@ class Parameters:
     prior: Annotated[float, _search("Share of mutations by what the front has.")] = DEFAULTS.prior
     single: Annotated[float, _search("Share of mutations that change one layer.")] = DEFAULTS.single
     several: Annotated[int, _search("Layers the other mutations change.")] = DEFAULTS.several
+    surrogate: Annotated[str, _search("Proposes networks: auto, forest, gp; none is the paper's search.")] = "auto"
     rounds: Annotated[int, _search("Rounds of replacing networks that miss a limit.")] = DEFAULTS.rounds
 
     def numbers(self) -> SearchParameters:

@@ -29,9 +29,7 @@ def search(
     ] = None,
     maximize: opt.Maximize = None,
     minimize: opt.Minimize = None,
-    weights: Annotated[
-        str | None, typer.Option(help="Like accuracy=0.4,macs=0.4,params=0.2; equal by default.")
-    ] = None,
+    weights: Annotated[str | None, typer.Option(help="Like accuracy=0.7,macs=0.3; equal by default.")] = None,
     limit: opt.Limits = None,
     parameters: Parameters = Parameters(),
     seed: Annotated[int, opt.option("Of everything random in the search.", "Search")] = 0,
@@ -42,8 +40,9 @@ def search(
 ) -> None:
     """Search for networks that no other beats: by default accurate, cheap, and large for what they cost.
 
-    The weighted, constrained NSGA-II of SCARLET. Limits on what is known beforehand (MACs, parameters, latency)
-    cost no evaluation. Killed or stopped, the same command continues, and ends with the same front.
+    The weighted, constrained NSGA-II of SCARLET, and a surrogate that proposes as long as it finds more of the front;
+    --surrogate none is the paper's search. Limits on what is known beforehand (MACs, parameters, latency) cost no
+    evaluation. Killed or stopped, the same command continues, and ends with the same front.
     """
     from scarlet.evaluation.setup import SubnetSetup
     from scarlet.experiments.front import FrontExperiment

@@ -14,6 +14,7 @@ from scarlet.experiments.sources import front_source
 from scarlet.strategy.goal import Goal
 from scarlet.strategy.nsga import VERSION, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
+from scarlet.strategy.surrogate_front import SurrogateFront
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment, Say
 from zoo.experiments.fronts import MODELS, front_report
@@ -24,6 +25,7 @@ from zoo.population.objectives import AddedCosts, with_added
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Job, Record, Trial
 from zoo.spaces.chain_space import CHAIN_SPACES
+from zoo.surrogates.option import NO_SURROGATE
 
 if TYPE_CHECKING:
     from zoo.experiments.run import Run
@@ -126,7 +128,8 @@ class FrontExperiment(Experiment):
         space = CHAIN_SPACES.get(self.space)
         if space is None or self.costs is None:
             raise ValueError("this search does not know yet what it measures with; fitted() says it")
-        return WeightedSearch(space, self.costs, self.goal, self.parameters, self.seed, self.measured)
+        kind = WeightedSearch if self.parameters.surrogate == NO_SURROGATE else SurrogateFront
+        return kind(space, self.costs, self.goal, self.parameters, self.seed, self.measured)
 
     def evaluator(self, material: Measurement) -> Evaluator:
         """Looks networks up, or measures them on the supernet's weights."""
@@ -141,7 +144,7 @@ class FrontExperiment(Experiment):
         """Evaluations at most: refills are included where something can be refused afterwards."""
         parameters, known = self.parameters, () if self.costs is None else self.costs.names
         count = parameters.population * (2 + parameters.generations)
-        if any(limit.metric not in known for limit in self.goal.limits):
+        if parameters.surrogate == NO_SURROGATE and any(limit.metric not in known for limit in self.goal.limits):
             count *= parameters.rounds
         return min(count, parameters.evaluations or count)
 

@@ -157,14 +157,23 @@ class WeightedSearch:
     def _advance(self) -> None:
         """The next round of this generation, or the first of the next one."""
         while not self._finished and not self._queue:
-            target = self._parameters.population * (1 if self._generation else 2)  # P_0 and Q_0 each hold n
-            missing = self._affordable(target - len(self._children))
-            if missing > 0 and self._round < self._parameters.rounds:
+            missing = self._affordable(self._target - len(self._children))
+            if missing > 0 and self._round < self._rounds:
                 self._queue = self._propose(missing)
                 self._round += 1
             if not self._queue:
                 self._next_generation()
         self._asked += len(self._queue)
+
+    @property
+    def _target(self) -> int:
+        """Children of this generation; P_0 and Q_0 each hold n."""
+        return self._parameters.population * (1 if self._generation else 2)
+
+    @property
+    def _rounds(self) -> int:
+        """How often this generation's children are asked for, until enough of them keep the limits."""
+        return self._parameters.rounds
 
     def _affordable(self, count: int) -> int:
         budget = self._parameters.evaluations
@@ -179,13 +188,23 @@ class WeightedSearch:
         rng = np.random.default_rng((self._seed, self._generation + 1, SURVIVAL))
         survivors = survive(losses, self._goal.weights, self._parameters.population, rng)
         self._history.append([everyone[i] for i in survivors.numbers])
-        exhausted = not self._children or self._affordable(1) < 1
-        if exhausted or self._generation >= self._parameters.generations:
+        exhausted = self._barren or self._affordable(1) < 1
+        if exhausted or self._over:
             self._finished = True
             return
         self._generation, self._round = self._generation + 1, 0
         self._survivors, self._parents, self._children = survivors, self._history[-1], []
         self._learn(everyone, losses)
+
+    @property
+    def _barren(self) -> bool:
+        """Whether this generation got no child."""
+        return not self._children
+
+    @property
+    def _over(self) -> bool:
+        """Whether this generation is the last."""
+        return self._generation >= self._parameters.generations
 
     def _learn(self, everyone: Sequence[Member], losses: Losses) -> None:
         """REINFORCE on everyone's rank, before those who do not survive are forgotten."""

@@ -4,6 +4,8 @@ import math
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from zoo.surrogates.option import NO_SURROGATE, check_surrogate
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SearchParameters:
@@ -22,9 +24,11 @@ class SearchParameters:
         learning_rate: of the policy's logits; ours.
         rounds: times a generation's missing networks are drawn again after the accuracy check; ours.
         attempts: draws of a child that is new and keeps the limits, before it is given up; ours.
+        surrogate: none: the paper's search; auto, forest or gp: a model proposes children, as long as that pays; ours.
 
     Raises:
-        ValueError: for numbers out of range, or shares of mutations that do not sum to 1.
+        ValueError: for numbers out of range, shares of mutations that do not sum to 1, an unknown surrogate, or too
+            few evaluations for one.
     """
 
     population: int = 70
@@ -39,6 +43,7 @@ class SearchParameters:
     learning_rate: float = 1.0
     rounds: int = 20
     attempts: int = 200
+    surrogate: str = NO_SURROGATE
 
     def __post_init__(self) -> None:
         for name, least in (("population", 2), ("generations", 0), ("several", 1), ("rounds", 1), ("attempts", 1)):
@@ -46,6 +51,8 @@ class SearchParameters:
                 raise ValueError(f"{name} must be at least {least}, got {getattr(self, name)}")
         if self.evaluations is not None and self.evaluations < 1:
             raise ValueError(f"evaluations must be at least 1, got {self.evaluations}")
+        most = self.population * (2 + self.generations) if self.evaluations is None else self.evaluations
+        check_surrogate(self.surrogate, most, f"{most} evaluations")
         for name in ("mutation", "random", "reinforced", "prior", "single"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"{name} must lie between 0 and 1, got {getattr(self, name):g}")
@@ -56,5 +63,6 @@ class SearchParameters:
             raise ValueError(f"the learning rate must be a number from 0 up, got {self.learning_rate:g}")
 
     def to_dict(self) -> dict[str, Any]:
-        """The numbers as JSON-ready data, for a run's identity."""
-        return asdict(self)
+        """The numbers as JSON-ready data, for a run's identity; runs from before there were surrogates are the same."""
+        data = asdict(self)
+        return {name: value for name, value in data.items() if (name, value) != ("surrogate", NO_SURROGATE)}

@@ -1,6 +1,8 @@
 """A Gaussian process as a surrogate: scikit-learn's, on at most 200 networks, for its cost grows with their cube."""
 
 import warnings
+from functools import lru_cache
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +17,6 @@ def fit_gaussian_process(features: Array, quality: Array, seed: int) -> Predict:
     from sklearn.exceptions import ConvergenceWarning  # here: as for the forest
     from sklearn.gaussian_process import GaussianProcessRegressor
     from sklearn.gaussian_process.kernels import ConstantKernel, Matern, WhiteKernel
-    from threadpoolctl import threadpool_limits
 
     features, quality = _thinned(features, quality, seed)
     center, spread = features.mean(axis=0), features.std(axis=0)
@@ -27,16 +28,29 @@ def fit_gaussian_process(features: Array, quality: Array, seed: int) -> Predict:
         0.1, (1e-4, 1e1)
     )
     process = GaussianProcessRegressor(kernel, normalize_y=True, random_state=seed)
-    with threadpool_limits(1), warnings.catch_warnings():
+    with _one_thread(), warnings.catch_warnings():
         warnings.simplefilter("ignore", ConvergenceWarning)  # a length at its bound is an answer
         process.fit((features[:, used] - center[used]) / spread[used], quality)
 
     def predict(wanted: Array) -> tuple[Array, Array]:
-        with threadpool_limits(1):
+        with _one_thread():
             mean, deviation = process.predict((wanted[:, used] - center[used]) / spread[used], return_std=True)
         return mean, deviation
 
     return predict
+
+
+def _one_thread() -> Any:
+    """Within it linear algebra has one thread, so that equal arguments give equal bits."""
+    return _libraries().limit(limits=1)
+
+
+@lru_cache(maxsize=1)
+def _libraries() -> Any:
+    """Those that have threads: to look for them takes milliseconds, as long as a prediction."""
+    from threadpoolctl import ThreadpoolController
+
+    return ThreadpoolController()
 
 
 def _thinned(features: Array, quality: Array, seed: int) -> tuple[Array, Array]:

@@ -1,6 +1,6 @@
 """The surrogate of a search: which model, when it is fitted again, and what it predicts of networks not yet trained."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Literal, get_args
 
 import numpy as np
@@ -21,26 +21,28 @@ FOLDS = 5
 
 
 class Surrogate:
-    """Predicts the quality of networks, in normal scores of their ranks, from those trained so far.
+    """Predicts the quality of networks, on a scale of its own, from those trained so far.
 
-    Ranks, since the worst networks would otherwise decide where a model splits. It is fitted when something is to
+    The scale is by default that of normal scores of their ranks, since the worst networks would otherwise decide where
+    a model splits. It is fitted when something is to
     be predicted and the trainings have grown by an eighth since the last fit; ``auto`` chooses its model anew when
     they have doubled, by the rank correlation of five-fold cross-validation.
 
     Args:
         kind: forest, gp (a Gaussian process), or auto, which chooses between them.
         seed: of the models.
+        scale: from (N,) qualities to what models learn; None: normal scores.
 
     Raises:
         ValueError: for an unknown kind or a negative seed.
     """
 
-    def __init__(self, kind: Kind, seed: int) -> None:
+    def __init__(self, kind: Kind, seed: int, scale: Callable[[Array], Array] | None = None) -> None:
         if kind not in KINDS:
             raise ValueError(f"a surrogate is one of {', '.join(KINDS)}, got {kind!r}")
         if seed < 0:
             raise ValueError(f"the seed must not be negative, got {seed}")
-        self._kind, self._seed = kind, seed
+        self._kind, self._seed, self._scale = kind, seed, scale or normal_scores
         self._held: tuple[int, Sequence[Features], Array] | None = None
         self._compared: tuple[int, Sequence[Features], Array] | None = None  # what the model is chosen by
         self._chosen: str | None = None
@@ -69,7 +71,7 @@ class Surrogate:
             self._compared, self._chosen = data, None
 
     def predict(self, networks: Sequence[Features]) -> tuple[Array, Array]:
-        """Means and standard deviations (N,) of networks' normal scores.
+        """Means and standard deviations (N,) of networks' quality, on the scale.
 
         Raises:
             ValueError: if nothing was learned yet.
@@ -80,7 +82,7 @@ class Surrogate:
             trainings, known, quality = self._held
             fit = MODELS[self.model]
             self._columns = columns(known)
-            self._predict = fit(matrix(known, self._columns), normal_scores(quality), self._state(trainings))
+            self._predict = fit(matrix(known, self._columns), self._scale(quality), self._state(trainings))
             self.fits += 1
         return self._predict(matrix(networks, self._columns))
 
@@ -94,7 +96,7 @@ class Surrogate:
             trainings, known, quality = self._compared
             table = matrix(known, columns(known))
             agreement = {
-                name: cross_validated(fit, table, normal_scores(quality), self._state(trainings))
+                name: cross_validated(fit, table, self._scale(quality), self._state(trainings))
                 for name, fit in MODELS.items()
             }
             self.fits += FOLDS * len(MODELS)
