@@ -241,7 +241,11 @@ def numbers(text: str) -> list[int]:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     every = [*STRATEGIES, *PEERS]
-    parser.add_argument("--table", required=True, help="CSV of NAS-Bench-201 or NAS-Bench-Macro, or planted:KIND:SEED")
+    parser.add_argument(
+        "--table",
+        required=True,
+        help="CSV of NAS-Bench-201, NAS-Bench-Macro or NATS-Bench's sizes, or planted:KIND:SEED",
+    )
     parser.add_argument("--columns", help="of its accuracies: cheap=NAME@12,full=NAME@200")
     parser.add_argument("--seeds", type=int, default=200, help="at most; 60 above 3,000 epochs, 20 above 12,000")
     parser.add_argument("--budgets", type=numbers, default=[1500, 3000], help="in epochs, separated by commas")

@@ -110,7 +110,7 @@ def search(
     sizes: Sizes,
     audits: Audits,
     table: Annotated[
-        Path | None, opt.option("Published table instead: a CSV of NAS-Bench-201 or NAS-Bench-Macro.", "Data")
+        Path | None, opt.option("Published table instead: a CSV of NAS-Bench or NATS-Bench.", "Data")
     ] = None,
     final_batch: Annotated[int, _final("Images per step; all else as in zoo train.")] = papers.FINAL_RECIPE.batch,
     auxiliary: Annotated[bool, _final("Retrain with an auxiliary head.", "--auxiliary")] = False,

@@ -47,7 +47,7 @@ def econas(
     Args:
         data: images.
         folder: of the run; calling it again continues.
-        table: a published table instead of images: a CSV of NAS-Bench-201 or NAS-Bench-Macro. Nothing is trained.
+        table: a published table instead of images: a CSV of NAS-Bench-201, NAS-Bench-Macro or NATS-Bench's sizes.
         options: as of ``thriftnas econas search``: setting, reference, budget, signal, finalists, metric, ...
 
     Raises:
@@ -158,7 +158,7 @@ def front(
         supernet: run or file of a supernet, whose weights networks inherit.
         folder: of the run; calling it again continues.
         images: those the supernet was trained on; None: those of its run.
-        table: a published table instead of a supernet: a CSV of NAS-Bench-Macro or NAS-Bench-201.
+        table: a published table instead of a supernet: a CSV of NAS-Bench-Macro, NAS-Bench-201 or NATS-Bench's sizes.
         options: as of ``thriftnas scarlet search``: maximize, minimize, limit, population, generations, ...
 
     Raises:

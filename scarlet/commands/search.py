@@ -21,9 +21,7 @@ def search(
     recalibrate: Annotated[
         int, opt.option("Training images for each network's own batch-norm statistics; 0: inherited.", "Data")
     ] = 0,
-    table: Annotated[
-        Path | None, opt.option("Published table: a CSV of NAS-Bench-Macro or NAS-Bench-201.", "Data")
-    ] = None,
+    table: Annotated[Path | None, opt.option("Published table: a CSV of NAS-Bench or NATS-Bench.", "Data")] = None,
     latency: Annotated[
         Path | None, opt.option("Measured latencies: CSV with columns layer, choice, latency.", "Data")
     ] = None,

@@ -14,7 +14,7 @@ from zoo.population.costs import TableCosts
 from zoo.population.csv_file import read_csv
 from zoo.population.trial import TRAINING, Job, Outcome, Record
 from zoo.purposes import TABLE_SEED
-from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO, ChainSpace
+from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO, NATS_BENCH_SIZE, ChainSpace
 from zoo.spaces.genotype import ChainGenotype, Genotype
 
 if TYPE_CHECKING:
@@ -26,28 +26,63 @@ class Layout:
     """What a benchmark's table looks like.
 
     Attributes:
+        title: what it is known as.
         space: of its architectures.
         architecture: column that names them.
         accuracy: for every number of epochs the column with that training's accuracy in percent.
         costs: by name a column, and the unit it counts in.
+        cheap: likewise accuracies of shorter trainings, read where they are listed.
     """
 
+    title: str
     space: ChainSpace
     architecture: str
     accuracy: Mapping[int, str]
     costs: Mapping[str, tuple[str, float]]
+    cheap: Mapping[int, str] = field(default_factory=dict)
+
+    def listed(self, frame: "pd.DataFrame") -> dict[int, tuple[str, ...]]:
+        """The columns of accuracies by epochs, as :func:`~zoo.population.columns.parse_columns` has them."""
+        cheap = {epochs: name for epochs, name in self.cheap.items() if name in frame}
+        return {epochs: (name,) for epochs, name in {**cheap, **self.accuracy}.items()}
+
+    def knows(self, frame: "pd.DataFrame") -> bool:
+        """Whether a table's column of architectures is this one's; a column that several share is told by a name."""
+        if self.architecture not in frame or not len(frame):
+            return False
+        try:
+            self.space.read(frame[self.architecture].fillna("").iloc[0])
+        except ValueError:
+            return False
+        return True
 
 
 LAYOUTS = (
     # 12 epochs: validation; 200 epochs: test, the only accuracy published for the full training.
     Layout(
+        "NAS-Bench-201",
         NAS_BENCH_201,
         "arch_str",
         {12: "cifar10_ep12_valid_acc", 200: "cifar10_ep200_test_acc"},
         {"macs": ("flops_M", 1e6), "params": ("params_M", 1e6)},
     ),
     # one training of 50 epochs, three seeds; test accuracy is all there is
-    Layout(NAS_BENCH_MACRO, "arch", {50: "mean_acc"}, {"macs": ("flops", 1.0), "params": ("params", 1.0)}),
+    Layout(
+        "NAS-Bench-Macro",
+        NAS_BENCH_MACRO,
+        "arch",
+        {50: "mean_acc"},
+        {"macs": ("flops", 1.0), "params": ("params", 1.0)},
+    ),
+    # 90 epochs: test accuracy
+    Layout(
+        "NATS-Bench's sizes",
+        NATS_BENCH_SIZE,
+        "arch_str",
+        {90: "cifar10_ep90_test_acc"},
+        {"macs": ("flops_M", 1e6), "params": ("params_M", 1e6)},
+        {12: "cifar10_ep12_valid_acc"},
+    ),
 )
 
 
@@ -125,12 +160,12 @@ class Table:
 
 
 def read_table(path: Path, columns: str | None = None) -> Table:
-    """Read a CSV (may be compressed) of NAS-Bench-201 or NAS-Bench-Macro; its columns say which.
+    """Read a CSV (may be compressed) of NAS-Bench-201, NAS-Bench-Macro or NATS-Bench's sizes; it says itself which.
 
     Args:
         path: of the file.
-        columns: with the accuracies, as :func:`~zoo.population.columns.parse_columns` reads them; None: those of
-            NAS-Bench-201 on CIFAR-10, or the mean of NAS-Bench-Macro.
+        columns: with the accuracies, as :func:`~zoo.population.columns.parse_columns` reads them; None: those on
+            CIFAR-10, the mean of NAS-Bench-Macro's.
 
     Raises:
         ValueError: if a column is missing, an architecture or accuracy cannot be read, accuracies are shares instead
@@ -141,11 +176,8 @@ def read_table(path: Path, columns: str | None = None) -> Table:
 
     wanted = None if columns is None else parse_columns(columns)
     frame = read_csv(path, {layout.architecture: str for layout in LAYOUTS})
-    layout = next((one for one in LAYOUTS if one.architecture in frame), None)
-    if layout is None:
-        names = " or ".join(one.architecture for one in LAYOUTS)
-        raise ValueError(f"{path} has no column {names}: it is no table of NAS-Bench-201 or NAS-Bench-Macro")
-    accuracy = {epochs: (name,) for epochs, name in layout.accuracy.items()} if wanted is None else wanted
+    layout = _layout(frame, path)
+    accuracy = layout.listed(frame) if wanted is None else wanted
     listed = [name for names in accuracy.values() for name in names]
     missing = [column for column in listed if column not in frame]
     if missing:
@@ -179,6 +211,20 @@ def read_table(path: Path, columns: str | None = None) -> Table:
         if several
         else {},
     )
+
+
+def _layout(frame: "pd.DataFrame", path: Path) -> Layout:
+    """Whose table it is.
+
+    Raises:
+        ValueError: if it has no column of architectures, or one that nobody can read.
+    """
+    near = [layout for layout in LAYOUTS if layout.architecture in frame]
+    if not near:
+        names = " or ".join(dict.fromkeys(layout.architecture for layout in LAYOUTS))
+        titles = ", ".join(layout.title for layout in LAYOUTS)
+        raise ValueError(f"{path} has no column {names}: it is no table of {titles}")
+    return next((layout for layout in near if layout.knows(frame)), near[0])
 
 
 def _rows(

@@ -25,7 +25,8 @@ class ChainSpace:
         function: choices to text, equal only where two chains compute the same family of functions.
         write: choices to the text that published tables name an architecture by.
         read: the same backwards; raises ValueError for text of another form.
-        paths: choices to counts of their functional paths, where the chain is written for a graph.
+        further: choices to features beside them: counts of functional paths where the chain is written for a graph,
+            widths where choices are widths.
     """
 
     name: str
@@ -33,7 +34,7 @@ class ChainSpace:
     function: Callable[[tuple[int, ...]], str]
     write: Callable[[Sequence[int]], str]
     read: Callable[[str], tuple[int, ...]]
-    paths: Callable[[tuple[int, ...]], Features] | None = None
+    further: Callable[[tuple[int, ...]], Features] | None = None
 
     def sample(self, rng: Draw) -> ChainGenotype:
         """Draw every choice uniformly and independently."""
@@ -88,8 +89,8 @@ class ChainSpace:
             ValueError: if the genotype is not of this space.
         """
         self._require(genotype)
-        paths = {} if self.paths is None else self.paths(genotype.choices)
-        return {**choice_features(genotype.choices), **paths}
+        further = {} if self.further is None else self.further(genotype.choices)
+        return {**choice_features(genotype.choices), **further}
 
     def _chain(self, choices: Sequence[int] | npt.NDArray[np.int64]) -> ChainGenotype:
         return ChainGenotype(self.name, tuple(int(choice) for choice in choices))
@@ -185,6 +186,34 @@ NAS_BENCH_MACRO = ChainSpace(_MACRO.name, (3,) * 8, _MACRO.function, _macro_writ
 """The chains of NAS-Bench-Macro: eight blocks; identity, or an inverted bottleneck of two sizes."""
 
 
+# ---------------------------------------------------------------- NATS-Bench's sizes (Dong et al. 2021)
+
+_WIDTHS = tuple(range(8, 65, 8))
+_STAGES = 5
+
+
+def _size_widths(choices: tuple[int, ...]) -> Features:
+    """The width of every stage, for that widths have an order is the most that is to be known of them."""
+    return {f"width {stage}": float(_WIDTHS[choice]) for stage, choice in enumerate(choices)}
+
+
+def _size_write(choices: Sequence[int]) -> str:
+    return ":".join(str(_WIDTHS[choice]) for choice in choices)
+
+
+def _size_read(text: str) -> tuple[int, ...]:
+    parts = text.split(":")
+    if len(parts) != _STAGES or not set(parts) <= {str(width) for width in _WIDTHS}:
+        raise ValueError(f"{text!r} is not a NATS-Bench size like 8:16:64:8:32, five widths from 8 to 64 by 8")
+    return tuple(_WIDTHS.index(int(part)) for part in parts)
+
+
+NATS_BENCH_SIZE = ChainSpace(
+    "nats-bench-size", (len(_WIDTHS),) * _STAGES, _size_write, _size_write, _size_read, _size_widths
+)
+"""The sizes of NATS-Bench: the widths of five stages of one network, eight to choose from."""
+
+
 # ---------------------------------------------------------------- SCARLET (Chu et al. 2019)
 
 
@@ -199,7 +228,15 @@ SCARLET_S1, SCARLET_S2, SCARLET_S1_CIFAR, SCARLET_S2_CIFAR = (
 
 CHAIN_SPACES: dict[str, ChainSpace] = {
     space.name: space
-    for space in (NAS_BENCH_201, NAS_BENCH_MACRO, SCARLET_S1, SCARLET_S2, SCARLET_S1_CIFAR, SCARLET_S2_CIFAR)
+    for space in (
+        NAS_BENCH_201,
+        NAS_BENCH_MACRO,
+        NATS_BENCH_SIZE,
+        SCARLET_S1,
+        SCARLET_S2,
+        SCARLET_S1_CIFAR,
+        SCARLET_S2_CIFAR,
+    )
 }
 
 
