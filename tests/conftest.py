@@ -33,6 +33,16 @@ def digest() -> Callable[[Path], str]:
     return read
 
 
+@pytest.fixture
+def without_drawing() -> Iterator[None]:
+    """Pictures, which have tests of their own, are not drawn: they would take most of the time of a report."""
+    from matplotlib.figure import Figure  # only where a test asks for it
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Figure, "savefig", lambda _, stream, **__: stream.write(b"<svg/>"))
+        yield
+
+
 @pytest.fixture(scope="module")
 def local_ray() -> Iterator[None]:
     """An instance of a module's own; its four processors are four places, whatever the machine has and runs."""

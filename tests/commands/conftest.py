@@ -15,7 +15,7 @@ from PIL import Image
 import zoo.training.evaluator
 from zoo.cli import main
 
-SMALL = ["--channels", "4", "--cells", "3", "--train", "60", "--val", "40", "--batch", "20"]
+SMALL = ["--channels", "4", "--cells", "3", "--resolution", "8", "--train", "40", "--val", "20", "--batch", "20"]
 STUDY = ["zoo", "study", "--models", "3", "--setting", "c{0,4}r{0,4}s0e1", "--reference", "c0r0s0e1", *SMALL]
 STUDY += ["--scores", "none"]
 BUILD = ["zoo", "build", "--models", "2", "--setting", "c0r0s0e1", *SMALL]

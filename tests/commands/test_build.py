@@ -14,6 +14,8 @@ from zoo.data.image_set import ImageSet, Split
 from zoo.export import load_model
 from zoo.population.journal import Journal
 
+pytestmark = pytest.mark.usefixtures("without_drawing")
+
 
 def best(folder: Path) -> dict[str, object]:
     return json.loads((folder / "best.json").read_text())
@@ -36,7 +38,7 @@ def test_a_zoo_writes_a_model_and_its_tables(built):
 
 def test_the_test_accuracy_is_the_models_own(built):
     model = load_model(built / "model.pt")
-    images = load("digits", train=60, validation=40)
+    images = load("digits", train=40, validation=20, resolution=8)
     hits = model.predict(torch.tensor(images.test.images)).argmax(dim=1).numpy() == images.test.labels
     assert best(built)["test_accuracy"] == pytest.approx(hits.mean(), abs=1e-12)
     assert model.notes["test_accuracy"] == best(built)["test_accuracy"]
@@ -74,8 +76,8 @@ def test_a_finished_zoo_trains_nothing_again(thriftnas, build, built, digest, no
 
 
 def test_more_models_extend_a_zoo(thriftnas, build, built, tmp_path, digest):
-    assert thriftnas(*build, "--models", 4, "--out", built).code == 0
-    assert thriftnas(*build, "--models", 4, "--out", tmp_path / "fresh").code == 0
+    assert thriftnas(*build, "--models", 3, "--out", built).code == 0
+    assert thriftnas(*build, "--models", 3, "--out", tmp_path / "fresh").code == 0
     assert digest(built) == digest(tmp_path / "fresh")
     assert best(built)["accuracy"] == best(tmp_path / "fresh")["accuracy"]
 

@@ -15,10 +15,13 @@ from zoo.data.image_set import ImageSet, Split
 from zoo.export import load_model
 from zoo.population.journal import Journal
 
+pytestmark = pytest.mark.usefixtures("without_drawing")
+
 SEARCH = [
-    *("econas", "search", "--data", "digits", "--channels", "4", "--cells", "3", "--train", "60", "--val", "40"),
-    *("--batch", "20", "--setting", "c1r0s0e2", "--stages", "2", "--start", "4", "--parents", "2,1"),
-    *("--promotions", "1", "--generations", "2", "--reference", "c0r0s0e2", "--finalists", "2", "--final-batch", "20"),
+    *("econas", "search", "--data", "digits", "--channels", "4", "--cells", "3", "--resolution", "8"),
+    *("--train", "40", "--val", "20", "--batch", "20", "--setting", "c1r0s0e2", "--stages", "2", "--start", "4"),
+    *("--parents", "2,1", "--promotions", "1", "--generations", "2", "--reference", "c0r0s0e2"),
+    *("--finalists", "2", "--final-batch", "20"),
 ]
 
 
@@ -117,6 +120,7 @@ def test_a_finished_search_trains_nothing_again(thriftnas, folder, monkeypatch, 
     assert digest(folder) == before
 
 
+@pytest.mark.slow  # on a table it is quick
 def test_stopped_by_its_time_a_search_says_so_and_goes_on(thriftnas, searched, tmp_path, digest):
     answer = thriftnas(*SEARCH, "--out", tmp_path / "run", "--time", "0.1s")
     assert answer.code == 0
@@ -155,11 +159,11 @@ def test_another_search_in_the_same_folder_is_refused(thriftnas, folder):
 
 @pytest.mark.parametrize("method", [pytest.param("random", marks=pytest.mark.slow), "evolution"])
 def test_what_it_is_compared_with_runs_on_the_same_budget(thriftnas, tmp_path, method):
-    answer = thriftnas(*SEARCH, "--method", method, "--budget", "60", "--out", tmp_path / "run")
+    answer = thriftnas(*SEARCH, "--method", method, "--budget", "32", "--out", tmp_path / "run")
     assert answer.code == 0, answer.err
     asked, _ = trials(tmp_path / "run")
     assert {trial.role for trial in asked} == {"child", "retrain"}
-    assert sum(trial.stop - trial.start for trial in asked if trial.role == "child") <= 60
+    assert sum(trial.stop - trial.start for trial in asked if trial.role == "child") <= 32
     assert (tmp_path / "run" / "model.pt").exists()
 
 

@@ -16,7 +16,8 @@ from zoo.export import load_model
 @pytest.fixture
 def pictures(tmp_path: Path) -> list[Path]:
     """One digit as grey, RGB, palette, with transparency, of other sizes, as JPEG, with markup in its name."""
-    digit = Image.fromarray(load("digits").test.images[0, 0])
+    size = 8  # that of the model: these pictures are not resized
+    digit = Image.fromarray(load("digits", resolution=size).test.images[0, 0])
     files = {
         "grey.png": digit,
         "rgb.png": digit.convert("RGB"),

@@ -8,6 +8,10 @@ import pytest
 
 from zoo.population.journal import Journal
 
+pytestmark = pytest.mark.usefixtures("without_drawing")
+
+FEW = ["--setting", "c4r4s0e1", "--repeats", "1"]  # two trainings of a network
+
 
 def test_status_has_exactly_its_fields(thriftnas, finished):
     answer = thriftnas("run", "status", finished, "--json")
@@ -86,9 +90,9 @@ def test_resuming_often_does_not_make_the_command_grow(thriftnas, study, finishe
 
 
 def test_resume_takes_another_time_limit(thriftnas, study, tmp_path):
-    assert thriftnas(*study, "--time", "0.01s", "--out", tmp_path / "run").code == 0
+    assert thriftnas(*study, *FEW, "--time", "0.01s", "--out", tmp_path / "run").code == 0
     assert thriftnas("run", "resume", tmp_path / "run", "--time", "1h").code == 0
-    assert len(Journal.open(tmp_path / "run", readonly=True).records()) == 18
+    assert len(Journal.open(tmp_path / "run", readonly=True).records()) == 6
 
 
 def test_resume_finds_a_run_that_was_moved(thriftnas, finished, tmp_path, digest, no_training):
@@ -131,8 +135,8 @@ def test_a_partial_study_is_reported_as_far_as_it_is(thriftnas, study, tmp_path,
 
 
 def test_four_of_five_networks_are_reported(thriftnas, study, tmp_path, interrupted_after):
-    with interrupted_after(27):
-        thriftnas(*study, "--models", 5, "--out", tmp_path / "run")
+    with interrupted_after(9):
+        thriftnas(*study, *FEW, "--models", 5, "--out", tmp_path / "run")
     found = json.loads(thriftnas("run", "report", tmp_path / "run", "--json").out)
     assert found["networks"] == 4
 

@@ -24,6 +24,8 @@ from zoo.export import load_model
 from zoo.population.journal import Journal
 from zoo.spaces.literature import PUBLISHED
 
+pytestmark = pytest.mark.usefixtures("without_drawing")
+
 SIZES = {"--channels": 2, "--cells": 3, "--batch": 20}
 
 
@@ -31,7 +33,8 @@ def words(options: dict[str, object]) -> list[str]:
     return [str(word) for pair in options.items() for word in pair]
 
 
-TRAIN = ["zoo", "train", "PC_DARTS", *words({"--data": "digits", **SIZES, "--epochs": 3, "--train": 60, "--val": 40})]
+TRAIN = ["zoo", "train", "PC_DARTS", *words({"--data": "digits", "--resolution": 8, **SIZES})]
+TRAIN += words({"--epochs": 3, "--train": 40, "--val": 20})
 STREAM = ["--stream", *words({"--loaders": 0, "--resolution": 8, "--epochs": 2, "--train": 40, "--val": 16})]
 
 
@@ -109,7 +112,7 @@ def test_the_model_is_the_last_epoch_whatever_the_best_was(trained):
 
 
 def test_the_accuracies_are_the_models_own(trained):
-    model, images = load_model(trained / "model.pt"), load("digits", train=60, validation=40)
+    model, images = load_model(trained / "model.pt"), load("digits", train=40, validation=20, resolution=8)
     best = json.loads((trained / "best.json").read_text())
     for name, split in (("accuracy", images.validation), ("test_accuracy", images.test)):
         hits = model.predict(torch.tensor(split.images)).argmax(dim=1).numpy() == split.labels
@@ -134,7 +137,7 @@ def test_the_test_images_change_nothing_but_the_final_number(trained, thriftnas,
 # ---------------------------------------------------------------- continuing
 
 
-@pytest.mark.parametrize("count", [0, 2])
+@pytest.mark.parametrize("count", [pytest.param(0, marks=pytest.mark.slow), 2])
 def test_an_interrupted_training_continues_to_the_same_model(
     trained, thriftnas, tmp_path, digest, interrupted_after, monkeypatch, count
 ):
@@ -268,7 +271,7 @@ def test_a_dry_run_says_the_price_and_writes_nothing(thriftnas, photos, tmp_path
     ("change", "expected"),
     [
         (["--recipe", "svhn"], "expected cifar or imagenet"),
-        (["--recipe", "imagenet"], "expected imagefolder:DIR"),
+        (["--recipe", "imagenet", "--resolution", "32"], "expected imagefolder:DIR"),
         (["--stream"], "expected imagefolder:DIR"),
         (["--epochs", "0"], "at least 1"),
         (["--warmup", "3"], "shorter than the 3 epochs"),

@@ -18,6 +18,7 @@ from milenas.supernet.config import SupernetConfig
 from scarlet.strategy.goal import Goal
 from scarlet.strategy.nsga import WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
+from scarlet.strategy.surrogate_front import SurrogateFront
 from zoo.population import Executor, FixedList, ProxySetting, RandomSearch, SerialExecutor, Strategy, Trial
 from zoo.population.costs import ClosedFormCosts
 from zoo.population.front import Limit, objectives
@@ -76,7 +77,7 @@ def stages(count: int) -> FixedList:
     return FixedList(trials)
 
 
-def weighted_search() -> WeightedSearch:
+def weighted_search(kind: type[WeightedSearch] = WeightedSearch, **changes: Any) -> WeightedSearch:
     """A few generations with a limit on what is known before evaluation, and one on what is not."""
     goal = Goal(
         objectives=objectives(["accuracy"], ["macs"]),
@@ -84,8 +85,8 @@ def weighted_search() -> WeightedSearch:
         limits=(Limit.parse("macs<=60e6"), Limit.parse("accuracy>=0.3")),
     )
     costs = ClosedFormCosts(ChainCosts(CHAINS["nas-bench-macro"], 32, 10))
-    numbers = SearchParameters(population=5, generations=4, rounds=3)
-    return WeightedSearch(NAS_BENCH_MACRO, costs, goal, numbers, seed=1)
+    numbers = SearchParameters(population=5, generations=4, rounds=3, **changes)
+    return kind(NAS_BENCH_MACRO, costs, goal, numbers, seed=1)
 
 
 def _fields(trial: Trial) -> dict[str, Any]:
@@ -142,6 +143,11 @@ STRATEGIES = [
     ),
     StrategyCase("supernet search", lambda: SupernetSearch(SupernetConfig(), 3, per_epoch=4), OneSupernet()),
     StrategyCase("scarlet", weighted_search, NAS_BENCH_MACRO),
+    StrategyCase(
+        "scarlet with a surrogate",
+        lambda: weighted_search(SurrogateFront, evaluations=18, surrogate="gp"),
+        NAS_BENCH_MACRO,
+    ),
     StrategyCase("grown study", lambda: Study(DARTS, GRID, FULL, repeats=1, growth=[2, 5], batch=3, seed=1), DARTS),
     StrategyCase(
         "econas, asynchronous",

@@ -225,7 +225,7 @@ def test_killed_at_any_event_the_prefix_is_restored_and_nothing_is_lost_or_paid_
     manage(whole, shelf(), 0)
     roles = {trial.role for trial in whole.trials()}
     assert roles == ({CHILD, PROMOTION, RETRAIN} | ({AUDIT, RENEWAL} if audits else set()))
-    for lives in range(0, len(whole.events()) - 10, 3):
+    for lives in range(0, len(whole.events()) - 10, 7):
         journal, weights = Journal.memory({}), shelf()
         with pytest.raises(killed):
             manage(torn(journal, lives, after), weights, lives)

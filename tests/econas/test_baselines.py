@@ -111,7 +111,7 @@ def test_killed_at_any_event_nothing_is_lost_or_paid_twice(make, after, workers,
     whole = Journal.memory({})
     assert manage(whole, tmp_path / "whole", SerialExecutor(trained))
     assert whole.counts()["failed"] == 0
-    for lives in range(0, len(whole.events()), 1 + len(whole.events()) // 15):
+    for lives in range(0, len(whole.events()), 1 + len(whole.events()) // 7):
         for count in (1, 3):
             journal, folder = Journal.memory({}), tmp_path / f"{lives} {count}"
             with pytest.raises(killed):

@@ -302,6 +302,7 @@ def test_a_folder_without_measurements_is_one_line(tmp_path):
     assert [path.name for path in (tmp_path / "run").iterdir() if path.suffix in (".csv", ".html", ".json")] == []
 
 
+@pytest.mark.slow  # 2,812 trainings
 def test_the_papers_search_stays_a_page(journaled, tmp_path):
     """2,812 trainings of the search and 5 retrained networks."""
     numbers = Parameters()

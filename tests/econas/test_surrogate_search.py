@@ -178,7 +178,7 @@ def interrupted(strategy: Strategy, evaluator, batch, calls):
     return journal
 
 
-@pytest.mark.parametrize("calls", [3, 35])
+@pytest.mark.parametrize("calls", [pytest.param(3, marks=pytest.mark.slow), 35])
 def test_a_search_that_was_killed_ends_as_if_it_had_not_been(table, calls):
     numbers = table_parameters(table, budget=1800, surrogate="gp")
 
@@ -190,7 +190,7 @@ def test_a_search_that_was_killed_ends_as_if_it_had_not_been(table, calls):
     assert searched(fresh(), table, 3, journal).trials == whole.trials
 
 
-@pytest.mark.parametrize("calls", [20, 41])
+@pytest.mark.parametrize("calls", [20, pytest.param(41, marks=pytest.mark.slow)])
 def test_what_was_decided_is_never_decided_again(table, monkeypatch, calls):
     numbers = table_parameters(table, budget=2000, surrogate="gp")
     journal = interrupted(SurrogateSearch(table.space, numbers, 1), table, 3, calls)

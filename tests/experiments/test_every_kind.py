@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from matplotlib.figure import Figure
 
+from scarlet.strategy import imagination
 from tests.commands.conftest import Answer, call
 from zoo.experiments import Bar, Listener, Progress, Run, execute, resume
 
-IMAGES = ("--data", "digits", "--train", "20", "--val", "10", "--batch", "20")
+IMAGES = ("--data", "digits", "--resolution", "8", "--train", "20", "--val", "10", "--batch", "20")
 CELLS = (*IMAGES, "--channels", "2", "--cells", "3")
 DARTS = (
     *("darts", "search", *CELLS, "--nodes", "4", "--operations", "skip_connect,conv_1x1", "--epochs", "2"),
@@ -75,7 +76,16 @@ KINDS = {
     ),
 }
 
-each = pytest.mark.parametrize("kind", KINDS.values(), ids=KINDS)
+
+def each_but(*slow: str) -> pytest.MarkDecorator:
+    """Every kind; those named in the slow tests only."""
+    marks = {name: pytest.mark.slow if name in slow else () for name in KINDS}
+    return pytest.mark.parametrize(
+        "kind", [pytest.param(kind, id=name, marks=marks[name]) for name, kind in KINDS.items()]
+    )
+
+
+each = each_but()
 
 
 class Broken(Listener):
@@ -106,9 +116,10 @@ def _elsewhere(tmp_path: Path) -> Iterator[None]:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _without_drawing() -> Iterator[None]:
-    """Pictures, which have tests of their own, are not drawn: they would take most of the time here."""
+def _quick() -> Iterator[None]:
+    """Pictures are not drawn and a front's model imagines little: they have tests of their own, and take long."""
     with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(imagination, "GENERATIONS", 4)
         patch.setattr(Figure, "savefig", lambda _, stream, **__: stream.write(b"<svg/>"))
         yield
 
@@ -211,7 +222,8 @@ def test_networks_of_a_run_are_exported_or_it_says_that_there_are_none(
     assert sorted(path.name for path in (run / "export").glob("model-*.json")) == names
 
 
-@each
+# The two ways to continue share their code: what takes long is continued in one of them only.
+@each_but("study", "econas on a table", "front on a table")
 def test_a_run_made_in_python_is_continued_by_the_command(kind: Kind, made: Made, digest) -> None:
     whole, run = made(kind)[0], Path("mine")
     like = Run.open(whole)
@@ -227,7 +239,7 @@ def test_a_run_made_in_python_is_continued_by_the_command(kind: Kind, made: Made
     assert (run / kind.page).exists()
 
 
-@each
+@each_but("zoo", "econas", "supernet", "front")
 def test_a_run_made_by_a_command_is_continued_in_python(
     kind: Kind, made: Made, digest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -22,7 +22,7 @@ BLOCKS = blocks()
 
 
 @pytest.fixture
-def tiny(monkeypatch, tmp_path, data):
+def tiny(monkeypatch, tmp_path, data, without_drawing):
     """The jobs with few and small images, one epoch, and one worker; the folder holds what the README reads."""
     monkeypatch.chdir(tmp_path)
     np.save("images.npy", data[0])

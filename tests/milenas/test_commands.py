@@ -88,6 +88,7 @@ def _study_refused(thriftnas, folder):
     return answer.err
 
 
+@pytest.mark.slow  # darts is interrupted in the tests of every kind of run too
 def test_a_search_that_is_interrupted_continues_and_a_finished_one_does_not_train(
     finished, thriftnas, tmp_path, monkeypatch, digest
 ):

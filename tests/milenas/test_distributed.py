@@ -1,9 +1,8 @@
 """Two processes search as one: the same architecture to the bit, and gradients that one process would have.
 
-This file is also the program those processes run: FOLDER, with torchrun's variables in the environment.
+``program`` is what those processes run, with torchrun's variables in the environment.
 """
 
-import sys
 from pathlib import Path
 
 import pytest
@@ -124,7 +123,3 @@ def test_gradients_that_differ_between_processes_are_caught(together):
 
 def test_alone_nothing_is_compared():
     check_equal([torch.tensor([1.0])], ALONE)
-
-
-if __name__ == "__main__":
-    program(Path(sys.argv[1]))

@@ -39,7 +39,7 @@ COMMANDS = {
     "full": "--topology stretchable --every 1 --finalists 2 --final-epochs 2 --eigenvalue --update milenas2 "
     "--lambda 0.5 --bilevel-until 1 --params 3000",
 }
-OLD_WORDS = "darts search --layers 3 --data digits --resolution 8 --train 120 --val=60 --retrain 1 --retrain-epochs 1"
+OLD_WORDS = "darts search --layers 3 --data digits --resolution 8 --train 60 --val=30 --retrain 1 --retrain-epochs 1"
 
 
 class Broken(Listener):
@@ -110,7 +110,7 @@ def test_the_package_offers_its_nouns_and_imports_no_torch():
 
 
 def test_a_search_is_continued_from_its_journal_alone(thriftnas, tmp_path, digest):
-    words = [*WORDS.split(), "--topology", "stretchable"]
+    words = [*WORDS.split(), "--topology", "stretchable", "--train", "60", "--val", "30"]
     assert thriftnas(*words, "--out", "whole").code == 0
     like = Run.open("whole")
     with pytest.raises(KeyboardInterrupt):
@@ -120,7 +120,7 @@ def test_a_search_is_continued_from_its_journal_alone(thriftnas, tmp_path, diges
         db.execute("DELETE FROM run WHERE name IN ('source', 'options', 'resources', 'finished', 'data')")
         old = (json.dumps(OLD_WORDS.split()),)
         db.execute("UPDATE run SET value = ? WHERE name = 'command'", old)
-    asked = ImageSource(name="digits", train=120, validation=60, resolution=8)
+    asked = ImageSource(name="digits", train=60, validation=30, resolution=8)
     assert Run.open("run").source == asked
     done = resume(tmp_path / "run")
     assert done.finished

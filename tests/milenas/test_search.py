@@ -23,13 +23,19 @@ from zoo.spaces import DARTS, Skeleton
 from zoo.training import Precision, Recipe
 from zoo.training.retraining import Retraining
 
+
+def slow(**options):
+    """The parts of such a rule are in those of others."""
+    return pytest.param(options, marks=pytest.mark.slow)
+
+
 RULES = [
-    {"update": "single"},
+    slow(update="single"),
     {"update": "darts1", "sampler": "gumbel"},
-    {"update": "darts2"},
+    slow(update="darts2"),
     {"update": "milenas1", "topology": "stretchable", "split": 3, "bilevel_until": 1},
     {"update": "milenas2", "topology": "outputs"},
-    {"update": "milenas1", "topology": "inputs", "sampler": "gumbel"},
+    slow(update="milenas1", topology="inputs", sampler="gumbel"),
 ]
 
 

@@ -302,7 +302,7 @@ def test_a_study_until_decided_ends_alike_whoever_is_told_first(workers, undistu
 
 @pytest.mark.parametrize("after", [False, True])
 def test_a_study_until_decided_is_killed_at_any_event_and_ends_as_if_undisturbed(after, undisturbed, killed, shuffled):
-    for lives in range(0, len(undisturbed.events()), 5):
+    for lives in range(0, len(undisturbed.events()), 9):
         held = Journal.memory({})
         with pytest.raises(killed):
             Manager(decided(36), Torn(held, killed, lives, after), batch=4).run(shuffled(2, lives, training=telling))

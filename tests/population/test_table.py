@@ -11,7 +11,7 @@ import pytest
 from zoo.population import FixedList, Job, Journal, Manager, ProxySetting, SerialExecutor, Trial
 from zoo.population.columns import parse_columns
 from zoo.population.table import LAYOUTS, Layout, Table, read_table
-from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO
+from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO, NATS_BENCH_SIZE
 from zoo.spaces.genotype import ChainGenotype
 
 DATA = Path(__file__).parents[2].parent / "shared" / "data"
@@ -53,6 +53,34 @@ def refused(path):
     message = str(caught.value)
     assert "\n" not in message
     return message
+
+
+# ---------------------------------------------------------------- NATS-Bench's sizes, an invented table
+
+
+def test_widths_are_read_and_a_cheap_training_where_it_is_listed(tmp_path):
+    frame = frame_of(LAYOUTS[2])
+    path = written(frame, tmp_path)
+    table = read_table(path)
+    assert (table.space, table.epochs, len(table.accuracies)) == (NATS_BENCH_SIZE, (90,), 8**5)
+    genotype = ChainGenotype("nats-bench-size", NATS_BENCH_SIZE.read("8:16:64:8:32"))
+    assert genotype.choices == (0, 1, 7, 0, 3)
+    row = frame[frame.arch_str == "8:16:64:8:32"].iloc[0]
+    assert table.accuracies[genotype.choices][90] == pytest.approx(row.cifar10_ep90_test_acc / 100)
+    features = NATS_BENCH_SIZE.features(genotype)
+    assert [features[f"width {stage}"] for stage in range(5)] == [8, 16, 64, 8, 32]
+    frame["cifar10_ep12_valid_acc"], frame["flops_M"] = frame.cifar10_ep90_test_acc / 2, 3.0
+    table = read_table(written(frame, tmp_path))
+    assert table.epochs == (12, 90)
+    assert table.costs(np.array([genotype.choices]))["macs"] == 3e6
+    columns = "cheap=cifar10_ep12_valid_acc@5,full=cifar10_ep90_test_acc@90"
+    assert read_table(path, columns).epochs == (5, 90)
+
+
+@pytest.mark.parametrize("name", ["8:16:64:8", "8:16:64:8:7", "8:16:64:8:72", "8;16;64;8;32", " 8:16:64:8:32"])
+def test_a_size_is_five_widths(name):
+    with pytest.raises(ValueError, match="is not a NATS-Bench size like 8:16:64:8:32"):
+        NATS_BENCH_SIZE.read(name)
 
 
 # ---------------------------------------------------------------- the published ones
@@ -144,7 +172,10 @@ def test_a_missing_column_is_named(column, tmp_path):
 
 def test_a_table_of_another_benchmark_is_refused(tmp_path):
     path = written(pd.DataFrame({"hash": ["abc"], "accuracy": [93.0]}), tmp_path)
-    assert "no column arch_str or arch: it is no table of NAS-Bench-201 or NAS-Bench-Macro" in refused(path)
+    assert (
+        "no column arch_str or arch: it is no table of NAS-Bench-201, NAS-Bench-Macro, NATS-Bench's sizes"
+        in refused(path)
+    )
     path = written(pd.DataFrame({"arch": ["lstm"], "mean_acc": [93.0]}), tmp_path)
     assert "'lstm' is not a NAS-Bench-Macro chain of eight digits 0, 1 or 2" in refused(path)
     path = written(MACRO.rename(columns={"arch": "arch_str", "mean_acc": "cifar10_ep12_valid_acc"}), tmp_path)

@@ -22,6 +22,7 @@ from zoo.reliability.signal import SIGNALS
 from zoo.reliability.written import signed
 from zoo.spaces import ECONAS_ZOO
 
+undrawn = pytest.mark.usefixtures("without_drawing")  # for what a page says in words
 NAN = math.nan
 GRID = parse_grid("c{0,2}r0s0e4")
 
@@ -158,6 +159,7 @@ def with_free(found: Findings, *rhos: Estimate) -> Findings:
     return replace(found, candidates=(*found.trained, *free))
 
 
+@undrawn
 def test_a_free_score_that_ranks_as_well_is_said_plainly(tmp_path: Path) -> None:
     found = good()
     assert not [note for note in notes(found) if "takes no training" in note]
@@ -173,6 +175,7 @@ def test_a_free_score_that_ranks_as_well_is_said_plainly(tmp_path: Path) -> None
     assert not list(notes(with_free(found, undefined("ties"))))
 
 
+@undrawn
 def test_a_free_score_can_be_the_answer(tmp_path: Path) -> None:
     rng = np.random.default_rng(4)
     quality = np.linspace(0, 1, 24)  # the networks get better as their number grows, and so do MACs here
@@ -211,6 +214,7 @@ def test_a_signal_is_recommended_and_compared_with_accuracy(tmp_path: Path) -> N
     assert "minus validation loss at c0r0s0e4" in seen.text
 
 
+@undrawn
 def test_the_placebo_stands_beside_what_candidates_say_beyond_macs(tmp_path: Path) -> None:
     found = good()
     _, seen = page(found, tmp_path)
@@ -273,6 +277,7 @@ def test_pictures_have_words_and_tables_have_headers(tmp_path: Path) -> None:
     assert all(attributes["scope"] in {"col", "row"} for tag, attributes in seen.tags if tag == "th")
 
 
+@undrawn
 def test_the_table_has_every_candidate_with_what_it_is_sorted_by(tmp_path: Path) -> None:
     found = good()
     text, seen = page(found, tmp_path)
@@ -284,6 +289,7 @@ def test_the_table_has_every_candidate_with_what_it_is_sorted_by(tmp_path: Path)
     assert "c2r0s0e4 ★" not in seen.text
 
 
+@undrawn
 def test_best_and_worst_networks_come_first_and_every_network_once(tmp_path: Path) -> None:
     found = good()
     _, seen = page(found, tmp_path)
@@ -295,6 +301,7 @@ def test_best_and_worst_networks_come_first_and_every_network_once(tmp_path: Pat
     assert sorted(map(int, headings)) == list(range(1, 25))
 
 
+@undrawn
 def test_what_was_run_is_there(tmp_path: Path) -> None:
     _, seen = page(good(failures=(("trial 3: proxy at c2r0s0e4", "loss is nan"),)), tmp_path)
     for expected in (
@@ -325,6 +332,7 @@ def test_foreign_text_stays_text(tmp_path: Path) -> None:
     assert seen.text.count("<script>alert(1)</script>") >= 7
 
 
+@undrawn
 def test_an_unfinished_study_says_so(tmp_path: Path) -> None:
     found = good(4)
     _, seen = page(replace(found, about={**found.about, "planned": 24}), tmp_path)
@@ -333,6 +341,7 @@ def test_an_unfinished_study_says_so(tmp_path: Path) -> None:
     assert "Not finished" not in seen.text
 
 
+@undrawn
 def test_many_failures_do_not_bury_the_page(tmp_path: Path) -> None:
     _, seen = page(good(4, failures=tuple((f"trial {i}", "diverged") for i in range(1000))), tmp_path)
     assert "trial 99 diverged" in seen.text

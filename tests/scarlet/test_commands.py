@@ -34,6 +34,7 @@ def test_a_run_has_its_epochs_and_a_supernet(trained):
     assert held.notes["data"] == load("digits", train=60, validation=40, seed=0).fingerprint
 
 
+@pytest.mark.slow  # it is interrupted in the tests of every kind of run too
 def test_an_interrupted_run_ends_with_the_same_supernet(trained, tmp_path, monkeypatch, digest):
     make, left = training.SupernetEvaluator, iter(range(2))
 

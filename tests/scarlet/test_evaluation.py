@@ -1,5 +1,7 @@
 """Sub-networks evaluated as a tree: what one by one gives, with as little work as the paths allow."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -27,9 +29,16 @@ def one_by_one(network, images, labels, paths):
     return logits.argmax(dim=2).numpy(), np.array(losses)
 
 
-@pytest.mark.parametrize("space", SPACES)
-@pytest.mark.parametrize("stabilizers", [True, False])
-@pytest.mark.parametrize("shared_squeeze", [True, False])
+# Every space, and both values of both options; the other combinations are slow tests.
+QUICK = {("scarlet-s1-cifar", True, True), ("scarlet-s1-cifar", False, False), ("scarlet-s2-cifar", True, False)}
+QUICK |= {("nas-bench-macro", True, False), ("nas-bench-macro", False, True)}
+FORMS = [
+    pytest.param(*form, marks=() if form in QUICK else pytest.mark.slow)
+    for form in product(SPACES, [True, False], [True, False])
+]
+
+
+@pytest.mark.parametrize(("space", "stabilizers", "shared_squeeze"), FORMS)
 def test_a_tree_gives_what_one_by_one_gives(supernet, random_paths, space, stabilizers, shared_squeeze):
     network = supernet(space, stabilizers=stabilizers, shared_squeeze=shared_squeeze)
     paths = random_paths(network, 9, skips=0.3)

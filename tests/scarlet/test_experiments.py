@@ -18,6 +18,8 @@ from zoo.population.front import Limit, objectives
 from zoo.spaces import Skeleton
 from zoo.training import TrainingSetup
 
+pytestmark = pytest.mark.usefixtures("without_drawing")
+
 
 def of_today(name, identity):
     """A stored identity with the version of today, which continues that of the stored one."""
@@ -36,6 +38,7 @@ STORED = {
 DIGITS = ImageSource(name="digits", train=60, validation=40)
 FEW = scarlet.SearchParameters(population=6, generations=3)
 SEARCH = ["scarlet", "search", "--population", "6", "--generations", "1", "--group", "4", "--device", "cpu"]
+SEARCH += ["--surrogate", "none"]  # it has tests of its own
 
 
 def training(epochs=1):
@@ -129,7 +132,7 @@ def interrupted(monkeypatch, experiment, source, folder, batches):
             execute(experiment, source, folder)
 
 
-@pytest.mark.parametrize("what", ["table", "supernet"])
+@pytest.mark.parametrize("what", [pytest.param("table", marks=pytest.mark.slow), "supernet"])
 def test_a_search_is_resumed_from_its_journal_wherever_one_stands(what, net, table, tmp_path, monkeypatch):
     monkeypatch.chdir(table.parent if what == "table" else net.parent)
     if what == "table":

@@ -51,7 +51,7 @@ def expected_inexact(network, path):
     seed=st.integers(0, 10_000),
     skips=st.sampled_from([0.1, 0.4, 0.8, 1.0]),
 )
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 def test_folding_is_exact_where_the_theorem_applies(nets, space, stabilizers, seed, skips):
     network = nets[space, stabilizers]
     path = drawn(network, seed, skips)

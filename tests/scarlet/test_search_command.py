@@ -14,12 +14,15 @@ import torch
 import zoo.cli
 from benchmarks import subnet_eval
 from scarlet.experiments.front import FrontExperiment
+from scarlet.strategy import imagination
 from scarlet.supernet.file import TrainedSupernet, load_supernet, save_supernet
 from zoo.data import load
 from zoo.export import load_model
 from zoo.population import Journal
 
-FEW = ("--population", 6, "--generations", 3, "--group", 4)
+pytestmark = pytest.mark.usefixtures("without_drawing")
+
+FEW = ("--population", 6, "--generations", 3, "--group", 4, "--surrogate", "none")
 
 
 @pytest.fixture
@@ -36,8 +39,10 @@ def thriftnas(monkeypatch, tmp_path):
     return call
 
 
-def test_a_search_ends_with_a_front_and_says_how_to_export(thriftnas, table, tmp_path, digest):
-    code, out, err = thriftnas("scarlet", "search", "--table", table, *FEW, "--out", tmp_path / "run")
+def test_a_search_ends_with_a_front_and_says_how_to_export(thriftnas, table, tmp_path, digest, monkeypatch):
+    monkeypatch.setattr(imagination, "GENERATIONS", 4)  # most of the time
+    words = ("scarlet", "search", "--table", table, *FEW, "--surrogate", "auto")
+    code, out, err = thriftnas(*words, "--out", tmp_path / "run")
     assert (code, err) == (0, "")
     assert out.rstrip().splitlines()[-1].startswith("Models: thriftnas run export")
     assert (tmp_path / "run" / "front.html").exists()
@@ -87,6 +92,8 @@ def test_an_interrupted_search_ends_with_the_same_records(thriftnas, table, tmp_
         (("--random", "0.5"), "random, reinforced and prior must sum to 1"),
         (("--population", "1"), "population must be at least 2"),
         (("--group", "0"), "group must be at least 1"),
+        (("--surrogate", "tree"), "the surrogate is one of none, auto, forest, gp, got 'tree'"),
+        (("--budget", "7"), "a surrogate learns from 8 networks at least, 7 evaluations pay 7"),
         (("--seed", "-1"), "the seed at least 0"),
         (("--latency", "missing.csv"), "missing.csv"),
         (("--supernet", "there"), "either --supernet RUN or --table FILE"),

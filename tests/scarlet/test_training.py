@@ -1,10 +1,7 @@
 """Training a supernet: what a step moves, fairness, stages that continue one another, processes that share batches.
 
-This file is also the program those processes run: FOLDER, with torchrun's variables in the environment.
+``program`` is what those processes run, with torchrun's variables in the environment.
 """
-
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -199,6 +196,7 @@ def together(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow  # processes that train a network together are in tests/training
 @pytest.mark.parametrize("sampling", ["uniform", "fair"])
 def test_two_processes_take_the_steps_of_one(together, sampling):
     alone = without_statistics(ALONE, sampling)
@@ -207,7 +205,3 @@ def test_two_processes_take_the_steps_of_one(together, sampling):
     for name, tensor in alone["state"].items():
         assert torch.equal(first["state"][name], second["state"][name]), name
         assert torch.allclose(first["state"][name], tensor, rtol=1e-7, atol=1e-10), name
-
-
-if __name__ == "__main__":
-    program(Path(sys.argv[1]))

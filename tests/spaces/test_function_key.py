@@ -120,10 +120,12 @@ def test_equal_function_keys_compute_the_same(reduction: bool) -> None:
     for seed in range(4000):
         cell = random_cell(np.random.default_rng(seed))
         first = first_with.setdefault(function_key(cell, reduction), cell)
-        if CellGenotype(cell, FILLER).key != CellGenotype(first, FILLER).key and compared < 150:
+        if CellGenotype(cell, FILLER).key != CellGenotype(first, FILLER).key:
             compared += 1
             assert compute_the_same(first, cell, reduction), (first, cell)
-    assert compared == 150
+        if compared == 60:
+            break
+    assert compared == 60
 
 
 def test_the_comparison_of_functions_can_fail() -> None:

@@ -21,14 +21,15 @@ from zoo.training.epoch import Examples, Stage
 from zoo.training.step import train_step
 
 RECIPE = Recipe(batch=8, lr=0.1)
+TINY = 4  # pixels: matrices of convolutions are made number by number, each of them an operator to look at
 asks_no_driver = pytest.mark.skipif(
     TorchVersion(torch.__version__) < (2, 9) and not torch.cuda.is_available(),
     reason="up to torch 2.8 fake tensors of a GPU ask its driver",
 )
 
 
-def networks(count: int = 2, space: CellSpace = ECONAS_SEARCH) -> list[CellNetwork]:
-    skeleton = Skeleton(channels=2, cells=3, resolution=8)
+def networks(count: int = 2, space: CellSpace = ECONAS_SEARCH, resolution: int = 8) -> list[CellNetwork]:
+    skeleton = Skeleton(channels=2, cells=3, resolution=resolution)
     genotypes = [space.sample(np.random.default_rng(seed)) for seed in range(count)]
     return [build_network(g, skeleton, torch.Generator().manual_seed(0)) for g in genotypes]
 
@@ -111,12 +112,12 @@ def test_what_a_graph_cannot_repeat_is_named(option: str, reason: str, monkeypat
 )
 def test_a_step_on_a_gpu_is_launches_only(dtype: str, space: CellSpace) -> None:
     def step(held: list[CellNetwork]) -> torch.Tensor:
-        images = torch.empty(len(held), 8, 3, 8, 8, device="cuda")
+        images = torch.empty(len(held), 8, 3, TINY, TINY, device="cuda")
         labels = torch.empty(len(held), 8, dtype=torch.long, device="cuda")
         rate = torch.empty((), device="cuda")  # as in a graph
         return train_step(make_program(held, Precision(dtype=dtype), RECIPE), images, labels, RECIPE, rate)
 
-    losses = on_gpu(networks(3, space), step)
+    losses = on_gpu(networks(3, space, TINY), step)
     assert (losses.device.type, losses.dtype, losses.shape) == ("cuda", torch.float32, (3,))
 
 
@@ -127,16 +128,16 @@ def test_an_epoch_on_a_gpu_waits_at_its_end_alone(monkeypatch: pytest.MonkeyPatc
 
     def epoch(held: list[CellNetwork]) -> None:
         examples = Examples(
-            images=torch.empty(21, 3, 12, 12, dtype=torch.uint8, device="cuda"),
+            images=torch.empty(21, 3, 6, 6, dtype=torch.uint8, device="cuda"),
             labels=torch.empty(21, dtype=torch.long, device="cuda"),
-            resolution=8, mean=(0.5,) * 3, std=(0.2,) * 3, flip=True,
+            resolution=TINY, mean=(0.5,) * 3, std=(0.2,) * 3, flip=True,
         )  # fmt: skip
         made = make_program(held, Precision(), RECIPE)
         made.buffer.track = lambda images: ended.append(images)  # type: ignore[method-assign]
         train_together([made], examples, RECIPE, Precision(), [[Stage(start=0, stop=1, epochs=1, seed=0, root=0)] * 2])
 
     with pytest.raises(DataDependentOutputException, match="local_scalar"):
-        on_gpu(networks(), epoch)
+        on_gpu(networks(resolution=TINY), epoch)
     assert ended == [8, 8, 5]  # all batches were launched before anybody asked for a number
 
 

@@ -1,10 +1,9 @@
 """Several processes train one network as one process would; alone, nothing changes.
 
-This file is also the program those processes run: FOLDER, with torchrun's variables in the environment.
+``program`` is what those processes run, with torchrun's variables in the environment.
 """
 
 import socket
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -212,7 +211,3 @@ def test_a_circumstance_is_raised_so_that_the_trial_stays_pending():
     executor.submit([Job(trial(0), 0, None)])
     with pytest.raises(ValueError, match="out of memory; the same command tries it again"):
         executor.collect()
-
-
-if __name__ == "__main__":
-    program(Path(sys.argv[1]))

@@ -263,10 +263,16 @@ def test_read_only_arrays_are_copied() -> None:
 # ---------------------------------------------------------------- precisions
 
 
-@pytest.mark.parametrize("channels_last", [True, False])
 @pytest.mark.parametrize(
-    ("dtype", "stored"),
-    [("float32", torch.float32), ("float64", torch.float64), ("bfloat16", torch.float32)],
+    ("dtype", "stored", "channels_last"),
+    [
+        ("float32", torch.float32, True),
+        ("float64", torch.float64, False),
+        ("bfloat16", torch.float32, True),
+        pytest.param("float32", torch.float32, False, marks=pytest.mark.slow),
+        pytest.param("float64", torch.float64, True, marks=pytest.mark.slow),
+        pytest.param("bfloat16", torch.float32, False, marks=pytest.mark.slow),
+    ],
 )
 def test_every_precision_trains(dtype: str, stored: torch.dtype, channels_last: bool) -> None:
     precision = Precision(dtype=dtype, channels_last=channels_last)
