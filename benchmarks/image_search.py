@@ -1,4 +1,4 @@
-"""Accuracy of the network a search on images ends with: EcoNAS against random networks and plain evolution.
+"""Accuracy of the network a search on images ends with: two searches or more, by method, signal and surrogate.
 
 All arms have the same images, the same cheap setting, the same budget in epochs and the same retraining of the best;
 every search is the command `thriftnas econas search`, which may be killed and run again. The winner is chosen by

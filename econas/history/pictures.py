@@ -34,7 +34,7 @@ def progress(history: History) -> str:
         series.append(Series(label="trained fully", points=points, line="best"))
     return series_svg(
         series,
-        xlabel=f"paid, in {history.unit}, audits included",
+        xlabel=f"paid, in {history.unit}{', audits included' if history.terms.audited else ''}",
         ylabel=history.terms.accuracy,
         description=f"{history.terms.accuracy.capitalize()} of every training of the search against the epochs "
         "paid until it ended, by population; lines are the best so far.",
@@ -94,7 +94,12 @@ def flows(history: History, ways: Sequence[Passage]) -> list[str]:
         name = history.label(level)
         count = len({one.network for one in history.trainings if one.level == level and one.state == "ok"})
         way = reached.get(name)
-        stage = Stage(f"P{level.stop}", count, f"trained {level.stop} epochs, {level.factors}", place)
+        stage = Stage(
+            f"P{level.stop}",
+            count,
+            f"trained {level.stop} {'epoch' if level.stop == 1 else 'epochs'}, {level.factors}",
+            place,
+        )
         if way is None or not chains:
             chains.append([stage])
         else:

@@ -38,6 +38,11 @@ class Terms:
         return self.parameters is not None and self.parameters.surrogate != NO_SURROGATE
 
     @property
+    def audited(self) -> bool:
+        """Whether it holds audits."""
+        return self.parameters is not None and self.parameters.audit is not None
+
+    @property
     def accuracy(self) -> str:
         """What the accuracy of its networks is called."""
         return "accuracy in the table" if self.looked_up else "validation accuracy"
