@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint bench wheel-check try try-lowest clean
+.PHONY: demo test test-slow lint bench gpu-bundle wheel-check try try-lowest clean
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -30,6 +30,10 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.installed
 	mkdir -p runs/bench
 	$(BIN)/python -m benchmarks table --json runs/bench/table.json
+
+# Images (DATA=cifar10, DATA=imagefolder:DIR) and wheels for a machine with a GPU: docs/gpu.md. MORE= is for further options.
+gpu-bundle: $(VENV)/.installed
+	$(BIN)/python -m benchmarks._gpu.bundle --data "$(DATA)" $(MORE)
 
 # The wheel in an environment that holds nothing else, away from the checkout. DEMO= runs the whole demo.
 DEMO ?= --time 60s

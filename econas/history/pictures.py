@@ -94,12 +94,8 @@ def flows(history: History, ways: Sequence[Passage]) -> list[str]:
         name = history.label(level)
         count = len({one.network for one in history.trainings if one.level == level and one.state == "ok"})
         way = reached.get(name)
-        stage = Stage(
-            f"P{level.stop}",
-            count,
-            f"trained {level.stop} {'epoch' if level.stop == 1 else 'epochs'}, {level.factors}",
-            place,
-        )
+        length = "1 epoch" if level.stop == 1 else f"{level.stop} epochs"
+        stage = Stage(f"P{level.stop}", count, f"trained {length}, {level.factors}", place)
         if way is None or not chains:
             chains.append([stage])
         else:
