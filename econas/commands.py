@@ -45,7 +45,7 @@ class Sizes:
     """How long and how widely is searched; None: the paper's number, or what suits a table."""
 
     columns: Annotated[str | None, _search("Of --table: cheap=NAME@12,full=NAME@200; A|B are seeds.")] = None
-    method: Annotated[str, _search("hierarchical; to compare, random or evolution.")] = "hierarchical"
+    method: Annotated[str, _search("hierarchical; to compare: random, evolution, optuna:SAMPLER.")] = "hierarchical"
     setting: Annotated[str | None, _search("The cheap setting: c4r4s0e60; of a table its shortest.")] = None
     surrogate: Annotated[str | None, _search("Proposes networks: auto, forest, gp; none is the paper's search.")] = None
     budget: Annotated[float | None, _search("Epochs of the setting in all, retraining included; no limit.")] = None

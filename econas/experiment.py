@@ -90,7 +90,7 @@ class EcoNASExperiment(Search, OnImages):
         if found.audited and found.audits is not None:
             numbers = found.audits.added(numbers, ladder(numbers.setting, found.setup.skeleton, price), say)
         final = replace(found.final, skeleton=fitted_skeleton(found.final.skeleton, material))
-        return replace(found, parameters=numbers, final=final)
+        return replace(found, parameters=numbers, final=final).checked()
 
     def evaluator(self, material: "ImageSet") -> Evaluator:
         """Trains cheaply in the search and fully at its end, each with its own recipe."""

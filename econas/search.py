@@ -3,12 +3,13 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Self
 
 from econas.history.terms import HIERARCHICAL, Terms
 from econas.strategy.baselines import evolution_sizes, evolution_then_retrain, random_then_retrain
 from econas.strategy.hierarchical import VERSION, HierarchicalSearch
 from econas.strategy.parameters import Parameters
+from econas.strategy.sampler_search import PREFIX, sampler_then_retrain
 from econas.strategy.surrogate_search import SurrogateSearch
 from zoo.experiments.estimate import Estimate
 from zoo.experiments.experiment import Experiment
@@ -30,8 +31,8 @@ class Search(Experiment):
     """A search that retrains its best networks.
 
     Attributes:
-        method: hierarchical, or what it is compared with: random networks or evolution at the same proxy, each with
-            the same budget and the same retraining.
+        method: hierarchical, or what it is compared with: random networks, evolution, or a sampler of Optuna
+            (``optuna:TPESampler``) at the same proxy, each with the same budget and the same retraining.
         space: name of the search space.
         parameters: of the search; what its settings cost is filled in by :meth:`fitted`.
 
@@ -52,8 +53,8 @@ class Search(Experiment):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        if self.method not in METHODS:
-            raise ValueError(f"expected --method {'|'.join(METHODS)}, got {self.method!r}")
+        if self.method not in METHODS and not self.method.startswith(PREFIX):
+            raise ValueError(f"expected --method {'|'.join(METHODS)} or {PREFIX}SAMPLER, got {self.method!r}")
         guided = self.parameters.surrogate != NO_SURROGATE
         if guided and self.parameters.audit is not None:
             raise ValueError(
@@ -102,10 +103,21 @@ class Search(Experiment):
             return HierarchicalSearch(space, numbers, self.seed)
         if self.cyclic:
             return SurrogateSearch(space, numbers, self.seed)
+        if self.method.startswith(PREFIX):
+            return sampler_then_retrain(space, numbers, self.seed, self.method.removeprefix(PREFIX))
         if self.method == "random":
             return random_then_retrain(space, numbers, self.seed)
         population, sample = evolution_sizes(int(numbers.search_budget / numbers.setting.e), self.random_part)
         return evolution_then_retrain(space, numbers, self.seed, population=population, sample=sample)
+
+    def checked(self) -> Self:
+        """The search itself, once it is known that it can be had.
+
+        Raises:
+            ValueError: as the strategy: a sampler that there is not, a space without features for a surrogate.
+        """
+        self.strategy()
+        return self
 
     def price(self, trial: Trial) -> float:
         """Epochs of the search's first setting."""

@@ -65,7 +65,7 @@ class TableExperiment(Search):
         check_schedules(material, numbers.setting, numbers.final)
         if len(numbers.stages) > 1 or numbers.final_every not in (None, numbers.final.e):
             raise ValueError(f"the table knows no training in stages, expected --stages 1, got {len(numbers.stages)}")
-        return replace(self, data=material.fingerprint, space=material.space.name)
+        return replace(self, data=material.fingerprint, space=material.space.name).checked()
 
     def describe(self, material: Table) -> Mapping[str, Any]:
         """The space and its schedules."""

@@ -12,7 +12,7 @@ from econas.strategy.parameters import Parameters
 from econas.strategy.proposals import Proposals
 from econas.strategy.ranking import scorer
 from zoo.population.proxy import ProxySetting
-from zoo.population.strategy import Strategy
+from zoo.population.strategy import Recalling, Strategy
 from zoo.population.trial import Record, Trial
 from zoo.purposes import AGEING_TOURNAMENT
 from zoo.reliability.signal import ACCURACY
@@ -221,6 +221,11 @@ class ThenRetrain:
             trial = self._running.pop(record.index)
             if record.ok and (trial.setting, trial.stop) == (self._parameters.setting, self._parameters.setting.e):
                 self._trained.append(Finalist(trial.genotype, self._score(record), record.index))
+
+    def recall(self, trials: Sequence[Trial]) -> None:
+        """Let the search read back what it decided, where it does."""
+        if isinstance(self._strategy, Recalling):
+            self._strategy.recall(trials)
 
     def resumable(self) -> set[int]:
         """What the search needs; at the end the retrained."""

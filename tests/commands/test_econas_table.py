@@ -164,6 +164,7 @@ WRONG = {
     "a table trains nothing: leave out --audit or --table": ["--audit", "warn"],
     "parents needs one number per stage": ["--parents", "6,5,5"],
     "expected --method": ["--method", "magic"],
+    "Optuna has no sampler 'Magic'": ["--method", "optuna:Magic"],
     "pays no training at c0r0s0e200": ["--budget", "300"],
     "the seed must not be negative": ["--seed", "-1"],
 }
