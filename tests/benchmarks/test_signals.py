@@ -19,7 +19,7 @@ def gains(better: str, by: float, count: int = 2) -> list[Gain]:
         draws = rng.normal(0, 0.02, (1001, len(OTHERS)))
         draws[0] = 0
         draws[:, OTHERS.index(better)] += by
-        found.append(Gain(str(number), "space", True, 0.9, 0.7, draws, draws))
+        found.append(Gain(str(number), "space", True, 3, 0.9, 0.7, draws, draws))
     return found
 
 
@@ -71,10 +71,12 @@ def test_studies_are_trained_compared_and_continued(
     monkeypatch.setattr(signals, "SPACES", ("econas-zoo",))
     options = (
         "--data digits,digits --models 5 --repeats 2 --train 160 --val 60 --cells 3 "
-        f'--setting "c{{1,0}}r0s0e2 c0r1s0e2 c0r0s1e4" --reference c0r0s0e3 --runs {tmp_path}'
+        f'--setting "c{{1,0}}r0s0e2 c0r1s0e2 c0r0s1e4" --reference c0r0s0e3 --runs {tmp_path} '
+        "--ceiling 0.999 --most-repeats 3"
     )
     found = benchmark("signals", options)
     assert {one["signal"] for one in found["rows"]} == set(OTHERS)
     assert found["default_signal"] in ("accuracy", *OTHERS)
     assert [one["claim"] for one in found["claims"]] == [SAMPLES, CHANNELS, DROPOUT]
+    assert [one["repeats"] for one in found["studies"]] == [3, 3]  # no reference of three epochs is so reliable
     assert benchmark("signals", options) == found
