@@ -189,7 +189,18 @@ def tabulated() -> Iterator[GoldenRun]:
 
             def front(folder: Path, path: Path = path, options: tuple[str, ...] = options) -> str:
                 sizes = ("--population", 20, "--generations", 5, "--group", 7)
-                commanded("scarlet", "search", "--table", path, *sizes, *options, "--out", folder / "run")
+                commanded(
+                    "scarlet",
+                    "search",
+                    "--table",
+                    path,
+                    "--surrogate",
+                    "none",
+                    *sizes,
+                    *options,
+                    "--out",
+                    folder / "run",
+                )
                 found: str = json.loads(commanded("run", "digest", folder / "run", "--json"))["digest"]
                 return found
 

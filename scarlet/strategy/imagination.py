@@ -1,13 +1,13 @@
 """The networks that a model thinks no other beats: NSGA-II on what it believes, and a choice among what that finds."""
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 
 from scarlet.strategy.front_model import FrontModel, Outlook
 from zoo.population.costs import Choices
 from zoo.population.front import Losses, Numbers, front
+from zoo.population.nsga2 import nsga2
 from zoo.population.selection import weighted_crowding
 
 POPULATION, GENERATIONS = 100, 15
@@ -18,50 +18,15 @@ networks would join the front otherwise."""
 
 
 def imagined(model: FrontModel, options: Sequence[int], parents: Choices, seed: int) -> Choices:
-    """Different networks (n, layers) that NSGA-II comes by on the model, its start the given parents first.
-
-    Pymoo's NSGA-II (Deb et al. 2002) with uniform crossover, and a mutation that draws one layer again.
-    """
-    from pymoo.algorithms.moo.nsga2 import NSGA2  # here: pymoo takes more than a second
-    from pymoo.core.mutation import Mutation
-    from pymoo.core.problem import Problem
-    from pymoo.operators.crossover.ux import UniformCrossover
-
-    count, met = np.asarray(options), list[Choices]()
-
-    class Believed(Problem):  # type: ignore[misc]
-        """The losses as the model has them."""
-
-        def _evaluate(self, x: Any, out: dict[str, Any], *_: object, **__: object) -> None:
-            choices = np.asarray(x, dtype=np.int64)
-            met.append(choices)
-            losses = model.outlook(choices).losses(OPTIMISM[0])
-            out["F"] = np.where(np.isfinite(losses), losses, 1e300)
-
-    class OneLayer(Mutation):  # type: ignore[misc]
-        """Draws the choice of one layer again."""
-
-        def _do(self, problem: Any, x: Any, *_: object, random_state: Any = None, **__: object) -> Any:
-            changed = np.array(x, dtype=np.int64)
-            layer = random_state.integers(len(count), size=len(changed))
-            changed[np.arange(len(changed)), layer] = random_state.integers(count[layer])
-            return changed
-
-    rng = np.random.default_rng(seed)
-    drawn = rng.integers(count, size=(max(0, POPULATION - len(parents)), len(count)))
-    algorithm = NSGA2(
-        pop_size=POPULATION,
-        sampling=np.unique(np.concatenate([parents[:POPULATION], drawn]), axis=0),
-        crossover=UniformCrossover(prob=0.9),
-        mutation=OneLayer(),
-        eliminate_duplicates=True,
+    """Different networks (n, layers) that NSGA-II comes by on the model, its start the given parents first."""
+    return nsga2(
+        options,
+        lambda choices: model.outlook(choices).losses(OPTIMISM[0]),
+        parents,
+        population=POPULATION,
+        generations=GENERATIONS,
+        seed=seed,
     )
-    losses = len(model.goal.objectives)
-    problem = Believed(n_var=len(count), n_obj=losses, xl=np.zeros(len(count)), xu=count - 1, vtype=int)
-    algorithm.setup(problem, termination=("n_gen", GENERATIONS), seed=seed, verbose=False)
-    while algorithm.has_next():
-        algorithm.next()
-    return np.unique(np.concatenate(met), axis=0)
 
 
 def chosen(outlook: Outlook, held: Losses, weights: Sequence[float], count: int) -> list[int]:

@@ -93,7 +93,7 @@ def test_an_interrupted_search_ends_with_the_same_records(thriftnas, table, tmp_
         (("--population", "1"), "population must be at least 2"),
         (("--group", "0"), "group must be at least 1"),
         (("--surrogate", "tree"), "the surrogate is one of none, auto, forest, gp, got 'tree'"),
-        (("--budget", "7"), "a surrogate learns from 8 networks at least, 7 evaluations pay 7"),
+        (("--budget", "7", "--surrogate", "auto"), "a surrogate learns from 8 networks at least, 7 evaluations pay 7"),
         (("--seed", "-1"), "the seed at least 0"),
         (("--latency", "missing.csv"), "missing.csv"),
         (("--supernet", "there"), "either --supernet RUN or --table FILE"),

@@ -1,0 +1,174 @@
+"""Group 6: SCARLET: steps, sub-networks and recalibration in float64 against the CPU, then their speed."""
+
+import copy
+import sys
+from functools import partial
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from benchmarks._gpu.images import pictures
+from benchmarks._gpu.lines import Numbers, judged, main, within
+from benchmarks._gpu.place import Place, tf32
+from scarlet.evaluation.folded import FoldedSupernet, Folding
+from scarlet.evaluation.tree import evaluate_paths, recalibrated
+from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.paths import Sampling, draw_paths
+from scarlet.supernet.supernet import Supernet, build_supernet
+from scarlet.supernet.training import supernet_optimizer, supernet_step
+from zoo.spaces.chain import chain_of
+from zoo.spaces.skeleton import Skeleton
+from zoo.training.recipe import Precision, Recipe, torch_dtype
+
+LIMIT, COUNT, IMAGES = 1e-8, 20, 5000
+RECIPE = Recipe(lr=0.045, lr_min=0.0, weight_decay=4e-5)
+
+
+def supernet_of(place: Place, device: str, dtype: torch.dtype = torch.float32, *, small: bool = False) -> Supernet:
+    """The 19-layer supernet for small images; in a dry run, one of fewer layers."""
+    space = "nas-bench-macro" if place.dry else "scarlet-s1-cifar"
+    chain = chain_of(space)
+    channels = 4 if place.dry else 8 if small else 32
+    skeleton = Skeleton(channels=channels, cells=chain.starts[-1], resolution=_side(place, small), classes=10)
+    return build_supernet(
+        SupernetForm(space=space), skeleton, torch.Generator().manual_seed(0), device=device, dtype=dtype
+    )
+
+
+def _side(place: Place, small: bool) -> int:
+    return 8 if place.dry else 16 if small else 32
+
+
+def paths_of(network: Supernet, sampling: Sampling, steps: int) -> NDArray[np.int64]:
+    """The same paths everywhere."""
+    return draw_paths(sampling, np.random.default_rng(0), network.chain.starts[-1], len(network.chain.choices), steps)
+
+
+def against_cpu(place: Place) -> Numbers:
+    """Two fair steps, then losses of sub-networks on inherited and on recalibrated statistics."""
+    here = supernet_of(place, "cpu", torch.float64, small=True)
+    side, count = here.skeleton.resolution, place.size(6, 4)
+    images = torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(1)).double()
+    labels = torch.arange(count) % 10
+    paths = paths_of(here, "uniform", place.size(6, 3))[:, 0]
+    there = copy.deepcopy(here).to(place.device)
+    with tf32(False):
+        (wanted, theirs), (got, ours) = (
+            _trained(network.to(memory_format=torch.channels_last), device, images, labels, paths)
+            for network, device in ((here, "cpu"), (there, place.device))
+        )
+    gaps = {name: _gap(got[name], wanted[name]) for name in wanted}
+    agree = float((ours == theirs).mean())
+    return judged({**gaps, "equal_predictions": agree}, within(gaps, LIMIT) | {"predictions differ": agree < 1})
+
+
+def _trained(
+    network: Supernet, device: str, images: torch.Tensor, labels: torch.Tensor, paths: NDArray[np.int64]
+) -> tuple[dict[str, torch.Tensor], NDArray[np.int64]]:
+    """Weights and statistics after two steps, losses of sub-networks both ways; their predictions."""
+    optimizer, precision = supernet_optimizer(network, RECIPE), Precision(device=device, dtype="float64")
+    pixels, truth = precision.place(images.to(device)), labels.to(device)
+    network.train()
+    for each in paths_of(network, "fair", 2):
+        supernet_step(network, optimizer, pixels, truth, each, RECIPE, precision)
+    state = [tensor.detach().cpu().double().flatten() for tensor in network.state_dict().values()]
+    found = {"weights": torch.cat(state)}
+    scores = evaluate_paths(network, pixels, truth, paths)
+    found["losses"] = torch.from_numpy(scores.losses)
+    statistics = recalibrated(network, pixels, paths)
+    found["statistics"] = torch.cat(
+        [part.cpu().flatten() for pairs in statistics.values() for pair in pairs for part in pair]
+    )
+    again = evaluate_paths(network, pixels, truth, paths, statistics=statistics)
+    found["losses_recalibrated"] = torch.from_numpy(again.losses)
+    return found, again.predictions
+
+
+def _gap(got: torch.Tensor, wanted: torch.Tensor) -> float:
+    return float((got - wanted).abs().max() / wanted.abs().max())
+
+
+def steps(place: Place, *, sampling: Sampling, channels_last: bool, dtype: str) -> Numbers:
+    """Milliseconds of a step of 64 images."""
+    network = supernet_of(place, place.device).train()
+    network = network.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
+    optimizer = supernet_optimizer(network, RECIPE)
+    precision = Precision(device=place.device, dtype=dtype, channels_last=channels_last)
+    count, side = place.size(64, 4), network.skeleton.resolution
+    pixels = precision.place(
+        torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(1)).to(place.device)
+    )
+    labels = torch.arange(count, device=place.device) % 10
+    drawn = list(paths_of(network, sampling, 16))
+    taken = iter(drawn * 100)
+
+    def once() -> None:
+        supernet_step(network, optimizer, pixels, labels, next(taken), RECIPE, precision)
+
+    for _ in range(place.size(8, 1)):  # every choice is met once, its kernels chosen
+        once()
+    seconds = place.per_call(once, 10 if sampling == "uniform" else 4)
+    return {
+        "ms_per_step": round(1e3 * seconds, 3),
+        "ms_per_path": round(1e3 * seconds / drawn[0].shape[0], 3),
+        "paths": drawn[0].shape[0],
+        "memory": "channels last" if channels_last else "channels first",
+        "dtype": dtype,
+        "peak_gb": place.peak_gb(),
+    }
+
+
+def evaluated(place: Place, *, chunk: int, dtype: str) -> Numbers:
+    """Seconds of 20 random paths on 5,000 images, so many at a time."""
+    network = supernet_of(place, place.device).eval().to(memory_format=torch.channels_last)
+    images, labels = pictures(place, place.size(IMAGES, 8), network.skeleton.resolution)
+    paths = paths_of(network, "uniform", place.size(COUNT, 3))[:, 0]
+    folded = FoldedSupernet(network, Folding.best(place.device, torch_dtype(dtype)))
+    size = place.size(chunk, 4)
+
+    def once() -> NDArray[np.float64]:
+        return evaluate_paths(folded, images, labels, paths, chunk=size).losses
+
+    once()
+    losses, seconds = place.timed(once)
+    found: Numbers = {
+        "seconds": round(seconds, 3),
+        "ms_per_path": round(1e3 * seconds / len(paths), 2),
+        "chunk": size,
+        "dtype": dtype,
+        "peak_gb": place.peak_gb(),
+    }
+    return judged(found, {"a loss is no number": not bool(np.isfinite(losses).all())})
+
+
+def recalibration(place: Place) -> Numbers:
+    """Seconds to take the statistics of 20 random paths from 1,024 images."""
+    network = supernet_of(place, place.device).eval().to(memory_format=torch.channels_last)
+    images, _ = pictures(place, place.size(1024, 8), network.skeleton.resolution)
+    paths = paths_of(network, "uniform", place.size(COUNT, 3))[:, 0]
+    recalibrated(network, images, paths)
+    _, seconds = place.timed(lambda: recalibrated(network, images, paths))
+    return {
+        "seconds": round(seconds, 3),
+        "ms_per_path": round(1e3 * seconds / len(paths), 2),
+        "peak_gb": place.peak_gb(),
+    }
+
+
+CHECKS = (
+    ("float64 against the CPU", against_cpu),
+    ("uniform step, channels last", partial(steps, sampling="uniform", channels_last=True, dtype="float32")),
+    ("uniform step, channels first", partial(steps, sampling="uniform", channels_last=False, dtype="float32")),
+    ("fair step, channels last", partial(steps, sampling="fair", channels_last=True, dtype="float32")),
+    ("fair step, channels first", partial(steps, sampling="fair", channels_last=False, dtype="float32")),
+    ("evaluation, chunks of 512", partial(evaluated, chunk=512, dtype="float32")),
+    ("evaluation, chunks of 2,500", partial(evaluated, chunk=2500, dtype="float32")),
+    ("evaluation, chunks of 5,000", partial(evaluated, chunk=5000, dtype="float32")),
+    ("evaluation, chunks of 2,500, bfloat16", partial(evaluated, chunk=2500, dtype="bfloat16")),
+    ("uniform step, channels last, bfloat16", partial(steps, sampling="uniform", channels_last=True, dtype="bfloat16")),
+    ("recalibration", recalibration),
+)
+
+if __name__ == "__main__":
+    sys.exit(main(CHECKS))
