@@ -42,8 +42,8 @@ class TrainingImages:
 class Parameters:
     """Sizes, shares and patience of the search."""
 
-    population: Annotated[int, _search("Networks of a generation; the start has twice as many.")] = DEFAULTS.population
-    generations: Annotated[int, _search("Generations after the start.")] = DEFAULTS.generations
+    population: Annotated[int, _search("Networks of a generation, with a surrogate at most.")] = DEFAULTS.population
+    generations: Annotated[int, _search("Generations after the start, of that size.")] = DEFAULTS.generations
     budget: Annotated[int | None, _search("Networks evaluated at most; no limit by default.")] = DEFAULTS.evaluations
     mutation: Annotated[float, _search("Share of children by mutation; the others by crossover.")] = DEFAULTS.mutation
     random: Annotated[float, _search("Share of random mutations.")] = DEFAULTS.random

@@ -23,6 +23,7 @@ def imagined(model: FrontModel, options: Sequence[int], parents: Choices, seed: 
         options,
         lambda choices: model.outlook(choices).losses(OPTIMISM[0]),
         parents,
+        objectives=len(model.goal.objectives),
         population=POPULATION,
         generations=GENERATIONS,
         seed=seed,

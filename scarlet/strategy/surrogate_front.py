@@ -1,5 +1,6 @@
 """The search for a front with a surrogate: generations as small as a model learns, of networks that it believes in."""
 
+from collections import deque
 from collections.abc import Sequence
 
 import numpy as np
@@ -66,7 +67,7 @@ class SurrogateFront(WeightedSearch):
         self._seen: dict[int, tuple[ChainGenotype, dict[str, float]]] = {}
         self._found: dict[int, tuple[float, ...]] = {}  # losses of those that keep the limits
         self._imagined: dict[int, bool] = {}  # of every child whether the model proposed it
-        self._paid_off: dict[bool, list[bool]] = {True: [], False: []}
+        self._paid_off = {side: deque[bool](maxlen=RECORD) for side in (True, False)}  # of the model, of the other
         self._told, self._proposed = 0, 0
         self._recalled: dict[int, list[Proposal]] = {}
 
@@ -201,10 +202,7 @@ class SurrogateFront(WeightedSearch):
     @property
     def _leads(self) -> bool:
         """Whether the model proposes most of the next generation; at first it does."""
-        model, other = (
-            (sum(record[-RECORD:]) + 1) / (len(record[-RECORD:]) + 1)
-            for record in (self._paid_off[True], self._paid_off[False])
-        )
+        model, other = ((sum(record) + 1) / (len(record) + 1) for record in self._paid_off.values())
         return model >= other
 
     def _learn(self, everyone: Sequence[Member], losses: Losses) -> None:
@@ -213,4 +211,5 @@ class SurrogateFront(WeightedSearch):
         trials, found = self._losses()
         best = {trials[i] for i in front(found)}
         for trial in sorted(set(self._imagined) & set(self._seen)):
-            self._paid_off[self._imagined.pop(trial)].append(trial in best)
+            self._paid_off[self._imagined[trial]].append(trial in best)
+        self._imagined.clear()  # those that failed count for nobody

@@ -8,7 +8,9 @@ import pytest
 from econas.strategy import sampler_search
 from econas.strategy.sampler_search import SamplerSearch, Suggested, sampler_then_retrain, study_of
 from econas.table_experiment import table_parameters
-from zoo.population import Journal, Manager, ProxySetting, Record, SerialExecutor
+from tests.interrupted import interrupted as ended
+from tests.interrupted import searched as driven
+from zoo.population import ProxySetting, Record
 from zoo.population.table import Table
 from zoo.spaces import DARTS, ECONAS_SEARCH
 from zoo.spaces.chain_space import NAS_BENCH_MACRO
@@ -31,11 +33,8 @@ class Answers:
         return choices[-1]
 
 
-def searched(strategy, evaluator=TABLE, batch=4, journal=None):
-    journal = Journal.memory({}) if journal is None else journal
-    manager = Manager(strategy, journal, batch=batch)
-    manager.run(SerialExecutor(evaluator))
-    return manager
+def searched(strategy, evaluator=TABLE, journal=None):
+    return driven(strategy, evaluator, 4, journal)
 
 
 def test_a_space_draws_from_suggestions():
@@ -105,22 +104,8 @@ def test_a_space_that_is_exhausted_ends_the_search():
     assert len(searched(SamplerSearch(Small(), CHEAP, 40 * 12, 0, "RandomSampler")).trials) == 3
 
 
-class Killed(BaseException):
-    """The end of a process."""
-
-
 def interrupted(calls):
-    """A journal of a search that ended in the middle of a call."""
-    journal, left = Journal.memory({}), iter(range(calls))
-
-    def mortal(jobs):
-        if next(left, None) is None:
-            raise Killed
-        return TABLE(jobs)
-
-    with pytest.raises(Killed):
-        searched(SamplerSearch(NAS_BENCH_MACRO, CHEAP, 30 * 12, 3, "TPESampler"), mortal, journal=journal)
-    return journal
+    return ended(SamplerSearch(NAS_BENCH_MACRO, CHEAP, 30 * 12, 3, "TPESampler"), TABLE, 4, calls)
 
 
 @pytest.mark.parametrize("calls", [1, 5])

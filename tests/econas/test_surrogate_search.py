@@ -15,7 +15,9 @@ from econas.strategy.parameters import Parameters
 from econas.strategy.surrogate_search import SurrogateSearch
 from econas.strategy.worth import improvement, top_slope
 from econas.table_experiment import table_parameters
-from zoo.population import Journal, Manager, ProxySetting, Record, SerialExecutor, Strategy
+from tests.interrupted import interrupted
+from tests.interrupted import searched as driven
+from zoo.population import Journal, ProxySetting, Record
 from zoo.population.table import Table, read_table
 from zoo.spaces import ECONAS_SEARCH
 from zoo.spaces.chain_space import NAS_BENCH_MACRO
@@ -45,10 +47,7 @@ def planted(noise, seed=0):
 
 
 def searched(strategy, evaluator, batch=8, journal=None):
-    journal = Journal.memory({}) if journal is None else journal
-    manager = Manager(strategy, journal, batch=batch)
-    manager.run(SerialExecutor(evaluator))
-    return manager
+    return driven(strategy, evaluator, batch, journal)
 
 
 @pytest.fixture(scope="module")
@@ -158,24 +157,6 @@ def answers_otherwise(monkeypatch):
         return -mean, deviation
 
     monkeypatch.setattr(Surrogate, "predict", negated)
-
-
-class Killed(BaseException):
-    """The end of a process."""
-
-
-def interrupted(strategy: Strategy, evaluator, batch, calls):
-    """A journal of a search that ended in the middle of a call."""
-    journal, left = Journal.memory({}), iter(range(calls))
-
-    def mortal(jobs):
-        if next(left, None) is None:
-            raise Killed
-        return evaluator(jobs)
-
-    with pytest.raises(Killed):
-        searched(strategy, mortal, batch, journal)
-    return journal
 
 
 @pytest.mark.parametrize("calls", [pytest.param(3, marks=pytest.mark.slow), 35])

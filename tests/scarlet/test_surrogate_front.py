@@ -12,7 +12,9 @@ from scarlet.strategy.imagination import chosen, imagined
 from scarlet.strategy.nsga import WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from scarlet.strategy.surrogate_front import SurrogateFront
-from zoo.population import Journal, Manager, Record, SerialExecutor
+from tests.interrupted import interrupted as ended
+from tests.interrupted import searched as driven
+from zoo.population import Record
 from zoo.population.costs import ClosedFormCosts
 from zoo.population.front import Limit, front, hypervolume, objectives
 from zoo.population.rounds import completed
@@ -44,10 +46,7 @@ def make(kind=SurrogateFront, limits=(), wanted=TWO, seed=0, measured=("accuracy
 
 
 def searched(strategy, evaluator=evaluator, batch=4, journal=None):
-    journal = Journal.memory({}) if journal is None else journal
-    manager = Manager(strategy, journal, batch=batch)
-    manager.run(SerialExecutor(evaluator))
-    return manager
+    return driven(strategy, evaluator, batch, journal)
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -172,22 +171,8 @@ def test_a_model_that_pays_keeps_the_lead(whole):
 # ---------------------------------------------------------------- decisions are read back
 
 
-class Killed(BaseException):
-    """The end of a process."""
-
-
 def interrupted(calls, **numbers):
-    """A journal of a search that ended in the middle of a call."""
-    journal, left = Journal.memory({}), iter(range(calls))
-
-    def mortal(jobs):
-        if next(left, None) is None:
-            raise Killed
-        return evaluator(jobs)
-
-    with pytest.raises(Killed):
-        searched(make(**numbers), mortal, journal=journal)
-    return journal
+    return ended(make(**numbers), evaluator, 4, calls)
 
 
 @pytest.mark.parametrize("calls", [7, 13])

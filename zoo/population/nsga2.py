@@ -17,6 +17,7 @@ def nsga2(
     losses: Callable[[Choices], Losses],
     parents: Choices,
     *,
+    objectives: int,
     population: int,
     generations: int,
     seed: int,
@@ -27,6 +28,7 @@ def nsga2(
         options: how many choices every layer has.
         losses: of (n, layers) choices the (n, objectives) losses; infinite where a limit is missed.
         parents: (n, layers) to begin with, as far as they fit; random networks fill the first generation up.
+        objectives: how many losses there are.
         population: of every generation.
         generations: the first included.
         seed: of everything random.
@@ -64,7 +66,6 @@ def nsga2(
         mutation=OneLayer(),
         eliminate_duplicates=True,
     )
-    objectives = losses(parents[:1]).shape[1]
     problem = Believed(n_var=len(count), n_obj=objectives, xl=np.zeros(len(count)), xu=count - 1, vtype=int)
     algorithm.setup(problem, termination=("n_gen", generations), seed=seed, verbose=False)
     while algorithm.has_next():

@@ -1,0 +1,33 @@
+"""A strategy run in memory, to its end or to the middle of a call."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pytest
+
+from zoo.population import Evaluator, Job, Journal, Manager, SerialExecutor, Strategy
+
+
+class Killed(BaseException):
+    """The end of a process."""
+
+
+def searched(strategy: Strategy, evaluator: Evaluator, batch: int, journal: Journal | None = None) -> Manager:
+    """The manager of a search that went to its end."""
+    manager = Manager(strategy, Journal.memory({}) if journal is None else journal, batch=batch)
+    manager.run(SerialExecutor(evaluator))
+    return manager
+
+
+def interrupted(strategy: Strategy, evaluator: Evaluator, batch: int, calls: int) -> Journal:
+    """The journal of a search that ended in the middle of a call, after so many."""
+    journal, left = Journal.memory({}), iter(range(calls))
+
+    def mortal(jobs: Sequence[Job]) -> Any:
+        if next(left, None) is None:
+            raise Killed
+        return evaluator(jobs)
+
+    with pytest.raises(Killed):
+        searched(strategy, mortal, batch, journal)
+    return journal
