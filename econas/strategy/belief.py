@@ -8,7 +8,8 @@ import numpy as np
 
 from zoo.spaces.features import Features
 from zoo.surrogates.model import Array
-from zoo.surrogates.surrogate import columns, matrix, normal_scores
+from zoo.surrogates.scale import normal_scores
+from zoo.surrogates.surrogate import columns, matrix
 
 PAIRS = 3
 """Networks trained both ways, from which on the one says something of the other."""

@@ -14,7 +14,8 @@ from econas.strategy.worth import improvement, top_slope
 from zoo.purposes import AUDITED, CANDIDATES
 from zoo.spaces.features import Featured
 from zoo.surrogates.model import Array
-from zoo.surrogates.surrogate import Surrogate, normal_scores
+from zoo.surrogates.scale import log_gaps
+from zoo.surrogates.surrogate import Surrogate
 
 POOL = 200
 """Candidates a round, of which the model proposes the best."""
@@ -132,7 +133,7 @@ class Buyer:
         chosen = [int(i) for i in ranked[: numbers.round_children - plain]]
         others = [i for i in range(len(pool)) if i not in set(chosen)]
         chosen += [int(i) for i in rng.permutation(others)[:plain]]
-        scores = normal_scores(belief.mean)
+        scores = log_gaps(belief.mean)
         hoped = improvement(mean[chosen], deviation[chosen], float(scores.max()))
         gain = top_slope(scores, belief.mean) * float(hoped.sum()) / (len(chosen) * numbers.stages[0])
         return [Slot(CHILD, pool[i][0], None if (parent := pool[i][1]) is None else parent.key) for i in chosen], gain

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Self
 
 import numpy as np
 import numpy.typing as npt
@@ -13,38 +12,10 @@ from zoo.population.front import Losses
 from zoo.spaces.chain_space import ChainSpace
 from zoo.spaces.features import Features
 from zoo.spaces.genotype import ChainGenotype
+from zoo.surrogates.scale import LogGap
 from zoo.surrogates.surrogate import Kind, Surrogate
 
 Values = npt.NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class LogGap:
-    """A scale on which a step towards the best counts the more, the nearer it is: minus the logarithm of the gap.
-
-    The gap is counted from a little above the best value. On a scale of ranks or of the values themselves, the many
-    middling networks decide how a model fits, and what is left near the front is below its noise.
-
-    Attributes:
-        top: where the gap would be 0.
-    """
-
-    top: float
-
-    @classmethod
-    def of(cls, quality: Values) -> Self:
-        """The scale of (n,) values, more being better: as far above the best as half of what the median lacks."""
-        best = float(quality.max())
-        room = (best - float(np.median(quality))) / 2 or float(quality.std()) or 1.0
-        return cls(best + room)
-
-    def to(self, quality: Values) -> Values:
-        """Values on this scale; all must lie below the top."""
-        return np.asarray(-np.log(self.top - quality), dtype=np.float64)
-
-    def back(self, scaled: Values) -> Values:
-        """Values from this scale."""
-        return np.asarray(self.top - np.exp(-scaled), dtype=np.float64)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from scarlet.strategy import imagination, surrogate_front
-from scarlet.strategy.front_model import FrontModel, LogGap
+from scarlet.strategy.front_model import FrontModel
 from scarlet.strategy.goal import Goal
 from scarlet.strategy.imagination import chosen, imagined
 from scarlet.strategy.nsga import WeightedSearch
@@ -212,18 +212,6 @@ def test_a_round_begun_is_completed_by_what_is_decided_beside_it():
 
 
 # ---------------------------------------------------------------- the model
-
-
-def test_a_log_gap_grows_towards_the_best_and_is_undone():
-    quality = np.array([0.1, 0.2, 0.5, 0.8, 0.9])
-    scale = LogGap.of(quality)
-    assert scale.top == pytest.approx(0.9 + (0.9 - 0.5) / 2)
-    scaled = scale.to(quality)
-    assert scaled[4] - scaled[3] > scaled[1] - scaled[0] > 0
-    assert scale.back(scaled) == pytest.approx(quality)
-    assert (scale.back(np.array([50.0])) <= scale.top).all()
-    for flat in ([0.3, 0.3, 0.3], [0.1, 0.3, 0.3]):
-        assert np.isfinite(LogGap.of(np.array(flat)).to(np.array(flat))).all()
 
 
 def model_of(rows, wanted=TWO, limits=()):
