@@ -47,7 +47,7 @@ class Sizes:
     columns: Annotated[str | None, _search("Of --table: cheap=NAME@12,full=NAME@200; A|B are seeds.")] = None
     method: Annotated[str, _search("hierarchical; to compare: random, evolution, optuna:SAMPLER.")] = "hierarchical"
     setting: Annotated[str | None, _search("The cheap setting: c4r4s0e60; of a table its shortest.")] = None
-    surrogate: Annotated[str | None, _search("Proposes networks: auto, forest, gp; none is the paper's search.")] = None
+    surrogate: Annotated[str | None, _search("Proposes networks: auto, forest, gp; none mutates, as the paper.")] = None
     budget: Annotated[float | None, _search("Epochs of the setting in all, retraining included; no limit.")] = None
     generations: Annotated[int | None, _search("Cycles at most: 100; no limit on a table with a budget.")] = None
     start: Annotated[int, _search("Random networks to begin with.")] = 16
@@ -56,8 +56,9 @@ class Sizes:
     promotions: Annotated[str | None, _search("Promoted a cycle from each population but the last: 8,4.")] = None
     ageing: Annotated[int, _search("Cycles without training after which a network leaves.")] = 10
     signal: Annotated[
-        str, _search("Ranks networks: accuracy, balanced_accuracy, loss, train_loss, train_loss_sum, train_loss_late.")
-    ] = "accuracy"
+        str | None,
+        _search("Ranks networks: accuracy, loss, ...; train_loss_late; on a table accuracy."),
+    ] = None
     asynchronous: Annotated[
         bool, _search("Never wait for a cycle's end; the result then depends on who is done first.", "--async")
     ] = False
@@ -72,7 +73,7 @@ class Sizes:
         """Fields of the search's parameters that mean the same on images and on a table."""
         from econas.strategy.parameters import usual_surrogate
 
-        names = ("start", "ageing", "finalists", "final_share", "budget", "asynchronous", "signal", "metric")
+        names = ("start", "ageing", "finalists", "final_share", "budget", "asynchronous", "metric")
         lists = {n: _whole(text, n) for n in ("parents", "promotions") if (text := getattr(self, n)) is not None}
         cycles = {} if self.generations is None else {"cycles": self.generations}
         more = {"surrogate": usual_surrogate(self.method, self.surrogate)}
@@ -132,7 +133,7 @@ def search(
     With --table nothing is trained: accuracies are looked up. Killed or stopped, the same command continues.
     """
     from econas.experiment import EcoNASExperiment
-    from econas.strategy.parameters import paper_parameters
+    from econas.strategy.parameters import paper_parameters, usual_signal
     from zoo.commands.setups import cell_setup
     from zoo.training.recipe import Recipe
 
@@ -145,7 +146,9 @@ def search(
     recipe = Recipe(batch=batch, lr=lr, lr_min=lr_min, cutout=0.5 if cutout else 0.0)
     setup = cell_setup(network, compute, engine, cluster, seed, recipe)
     last = replace(papers.FINAL_RECIPE, batch=final_batch, auxiliary=AUXILIARY if auxiliary else 0.0)
-    parameters = paper_parameters(sizes.setting, sizes.reference, sizes.stages, **sizes.numbers())
+    parameters = paper_parameters(
+        sizes.setting, sizes.reference, sizes.stages, signal=usual_signal(sizes.signal), **sizes.numbers()
+    )
     experiment = EcoNASExperiment(
         method=sizes.method, space=network.space, parameters=parameters, setup=setup, group=engine.group,
         final=replace(setup, recipe=last), audits=audits.request(),
@@ -169,7 +172,7 @@ def _on_table(
     known = read_table(table, sizes.columns)
     cheap = None if sizes.setting is None else ProxySetting.parse(sizes.setting)
     full = None if sizes.reference is None else ProxySetting.parse(sizes.reference)
-    parameters = table_parameters(known, cheap, full, **sizes.numbers())
+    parameters = table_parameters(known, cheap, full, signal=sizes.signal or "accuracy", **sizes.numbers())
     experiment = TableExperiment(method=sizes.method, parameters=parameters, seed=seed, group=group)
     source = HeldSource(material=known, origin=TableSource(table=table, columns=sizes.columns))
     cli.perform(ctx, experiment, source, running, cluster)

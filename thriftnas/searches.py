@@ -56,7 +56,7 @@ def econas(
     from econas import recipe as papers
     from econas.audit_request import AuditRequest
     from econas.experiment import EcoNASExperiment
-    from econas.strategy.parameters import paper_parameters
+    from econas.strategy.parameters import paper_parameters, usual_signal
     from zoo.training.originals import AUXILIARY
 
     given, method = Given("econas", options, EcoNASOptions), options.get("method") or "hierarchical"
@@ -69,7 +69,10 @@ def econas(
     setup = given.setup(papers.SEARCH_RECIPE, channels=papers.CHANNELS, cells=papers.CELLS)
     experiment = EcoNASExperiment(
         parameters=paper_parameters(
-            given.take("setting"), given.take("reference"), given.take("stages"), **_econas_numbers(given, method)
+            given.take("setting"),
+            given.take("reference"),
+            given.take("stages"),
+            **{"signal": usual_signal(), **_econas_numbers(given, method)},
         ),
         setup=setup,
         final=dataclasses.replace(

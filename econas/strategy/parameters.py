@@ -233,6 +233,14 @@ def usual_surrogate(method: str, named: str | None = None) -> str:
     return named or ("auto" if method == "hierarchical" else NO_SURROGATE)
 
 
+def usual_signal(named: str | None = None) -> str:
+    """The signal of a search on images: the one that was named, else the one that ranked best in `benchmarks signals`.
+
+    Accuracies that are looked up in a table come with no other signal, so there accuracy stays.
+    """
+    return named or "train_loss_late"
+
+
 def paper_parameters(
     setting: str | None = None, final: str | None = None, stages: int | None = None, **changes: Any
 ) -> Parameters:

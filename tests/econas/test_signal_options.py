@@ -13,6 +13,8 @@ from tests.commands.test_econas import SEARCH
 from tests.commands.test_econas_table import SEARCH as ON_TABLE
 from tests.commands.test_econas_table import invented
 from tests.econas.test_experiment import STORED, journaled, planned
+from thriftnas.options import Given
+from zoo.commands import running
 from zoo.experiments import Run
 from zoo.population.table import LAYOUTS
 
@@ -87,6 +89,26 @@ def test_a_table_has_nothing_but_accuracy(tmp_path, table, name, value):
     with pytest.raises(ValueError, match=message):
         TableExperiment(parameters=replace(Parameters(), **{name: value}))
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize(("named", "signal"), [({}, "train_loss_late"), ({"signal": "accuracy"}, "accuracy")])
+def test_images_are_ranked_by_training_losses_unless_a_signal_is_named(monkeypatch, tmp_path, named, signal):
+    asked = []
+    monkeypatch.setattr(running, "perform", lambda context, experiment, *others: asked.append(experiment))
+    monkeypatch.setattr(Given, "run", lambda self, experiment, *others: asked.append(experiment))
+    options = [word for name, value in named.items() for word in (f"--{name}", value)]
+    assert call(*SEARCH, *options, "--out", tmp_path / "run").code == 0
+    face.econas("digits", tmp_path / "run", setting="c0r0s0e3", budget=4000.0, **named)
+    assert [one.parameters.signal for one in asked] == [signal] * 2
+
+
+def test_a_table_is_ranked_by_accuracy(monkeypatch, tmp_path, table):
+    asked = []
+    monkeypatch.setattr(running, "perform", lambda context, experiment, *others: asked.append(experiment))
+    monkeypatch.setattr(Given, "run", lambda self, experiment, *others: asked.append(experiment))
+    assert call(*ON_TABLE, "--table", table, "--out", tmp_path / "run").code == 0
+    face.econas(table=table, folder=tmp_path / "run")
+    assert [one.parameters.signal for one in asked] == ["accuracy"] * 2
 
 
 def test_a_search_goes_by_a_signal_from_end_to_end(tmp_path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import spearmanr
 
-from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO
+from zoo.spaces.chain_space import NAS_BENCH_MACRO
 from zoo.surrogates import Surrogate
 from zoo.surrogates import surrogate as module
 from zoo.surrogates.gaussian_process import MOST, fit_gaussian_process

@@ -1,4 +1,4 @@
-"""The surrogate of a search: its models, when they are fitted again, and what they predict of networks not yet trained."""
+"""The surrogate of a search: its models, when they are fitted again, what they predict of networks not yet trained."""
 
 from collections.abc import Callable, Sequence
 from typing import Literal, get_args
