@@ -83,6 +83,12 @@ def ablation_fixed_share(table: Table, budget: float, seed: int) -> Strategy:
     return SurrogateSearch(table.space, numbers, seed, FixedShare(table.space, numbers, seed))
 
 
+def ablation_neither(table: Table, budget: float, seed: int) -> Strategy:
+    """Mutants of the best, and full trainings at the end only."""
+    numbers = table_parameters(table, budget=budget, surrogate="auto")
+    return SurrogateSearch(table.space, numbers, seed, FixedShare(table.space, numbers, seed, NoModel("forest", seed)))
+
+
 def random(table: Table, budget: float, seed: int) -> Strategy:
     """Random networks, trained fully, no function twice."""
     return RandomBaseline(table.space, full(table), budget, seed)
@@ -130,11 +136,18 @@ def bananas_cheap(table: Table, budget: float, seed: int) -> Strategy:
 STRATEGIES: dict[str, Method] = {
     one.__name__: one
     for one in (
-        econas, today, ablation_no_surrogate, ablation_fixed_share, random, regularized_evolution, asha,
-        single_fidelity_evolution, local_search, local_search_cheap, bananas, bananas_cheap,
+        econas, today, ablation_no_surrogate, ablation_fixed_share, ablation_neither, random, regularized_evolution,
+        asha, single_fidelity_evolution, local_search, local_search_cheap, bananas, bananas_cheap,
     )
 }  # fmt: skip
-ABLATIONS = ("ablation_no_surrogate", "ablation_fixed_share")
-NEED_CHEAP = ("ablation_fixed_share", "asha", "single_fidelity_evolution", "local_search_cheap", "bananas_cheap")
+ABLATIONS = ("ablation_no_surrogate", "ablation_fixed_share", "ablation_neither")
+NEED_CHEAP = (
+    "ablation_fixed_share",
+    "ablation_neither",
+    "asha",
+    "single_fidelity_evolution",
+    "local_search_cheap",
+    "bananas_cheap",
+)
 BATCH = dict.fromkeys(("econas", *ABLATIONS), 8) | {"today": 16}
 """Children of a round or a cycle; the asynchronous methods run as published, one after another."""
