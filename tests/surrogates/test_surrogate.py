@@ -10,7 +10,7 @@ from zoo.spaces.chain_space import NAS_BENCH_MACRO
 from zoo.surrogates import Surrogate
 from zoo.surrogates import surrogate as module
 from zoo.surrogates.gaussian_process import MOST, fit_gaussian_process
-from zoo.surrogates.surrogate import columns, matrix
+from zoo.surrogates.surrogate import FOLDS, columns, matrix
 
 
 def networks(space, count, seed=0):
@@ -55,22 +55,35 @@ def test_it_is_fitted_again_when_trainings_have_grown_by_an_eighth(monkeypatch):
     for count in range(16, 501, 4):
         auto.learn(count, known[:count], np.arange(count))
         auto.predict(known[:2])
-    assert auto.fits == 2 * 25
+    assert auto.fits == 2 * 25 + 5 * 2 * FOLDS  # compared at 16, 32, 64, 128 and 256
 
 
-def test_auto_is_the_mixture_of_both_models(monkeypatch):
-    def steady(features, values, seed):
-        return lambda wanted: (np.zeros(len(wanted)), np.full(len(wanted), 3.0))
+def erring(error, deviation):
+    """What fits models that are wrong by so much, up and down in turn."""
 
-    def other(features, values, seed):
-        return lambda wanted: (wanted[:, 0], np.full(len(wanted), 4.0))
+    def fit(features, values, seed):
+        def predict(wanted):
+            signs = np.where(wanted[:, 0].astype(int) % 2, 1.0, -1.0)
+            return wanted[:, 0] + error * signs, np.full(len(wanted), deviation)
 
-    monkeypatch.setattr(module, "MODELS", {"forest": steady, "gp": other})
-    model = Surrogate("auto", seed=0)
-    model.learn(2, [{"a": 0.0}, {"a": 1.0}], np.arange(2.0))
-    mean, deviation = model.predict([{"a": 0.0}, {"a": 10.0}])
-    assert mean.tolist() == [0.0, 5.0]
-    assert deviation == pytest.approx(np.sqrt([12.5, 12.5 + 25]))  # wide where they disagree
+        return predict
+
+    return fit
+
+
+def test_auto_is_a_mixture_in_which_the_better_model_has_more_weight(monkeypatch):
+    monkeypatch.setattr(module, "MODELS", {"forest": erring(2.0, 3.0), "gp": erring(1.0, 4.0)})
+    known = [{"a": float(i)} for i in range(20)]
+    model = Surrogate("auto", seed=0, scale=lambda values: values)
+    model.learn(20, known, np.arange(20.0))
+    assert model.weights == pytest.approx([1 / 17, 16 / 17])  # of mean squared errors 4 and 1
+    mean, deviation = model.predict([{"a": 10.0}])
+    assert mean == pytest.approx([10 - (2 + 16) / 17])
+    assert deviation == pytest.approx(np.sqrt([(9 + 16 * 16) / 17 + 16 / 17**2]))  # wider than that of the better alone
+    few = Surrogate("auto", seed=0, scale=lambda values: values)
+    few.learn(9, known[:9], np.arange(9.0))
+    assert few.weights.tolist() == [0.5, 0.5]  # too few to tell
+    assert few.fits == 0
 
 
 def test_a_gaussian_process_learns_from_so_many_at_most(monkeypatch):
