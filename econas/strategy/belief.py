@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from zoo.spaces.features import Features
+from zoo.surrogates.forest import votes
 from zoo.surrogates.model import Array
 from zoo.surrogates.scale import normal_scores
 from zoo.surrogates.surrogate import columns, matrix
@@ -113,5 +114,4 @@ def _corrections(
     error = float(np.mean((rest - unseen)[judged] ** 2))
     if error >= float(np.mean(rest[judged] ** 2)):
         return None
-    each = np.stack([tree.predict(table.astype(np.float32), check_input=False) for tree in forest.estimators_])
-    return each.mean(axis=0), np.full(len(cheap), np.sqrt(error))
+    return votes(forest, table).mean(axis=0), np.full(len(cheap), np.sqrt(error))
