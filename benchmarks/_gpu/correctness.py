@@ -16,11 +16,11 @@ from benchmarks._gpu.cells import (
     Operators,
     batches,
     build,
+    fallbacks,
     furthest,
     genotypes,
     placed,
     state_of,
-    watched,
 )
 from benchmarks._gpu.lines import Numbers, judged, main, needs_cuda, within
 from benchmarks._gpu.place import Place, tf32
@@ -168,7 +168,7 @@ def captured_steps(place: Place, *, streams: int) -> Numbers:
     found = _against_modules(place, way, streams) | {"operators_of_a_replay": max(dispatched)}
     if not place.cuda:
         return found | {"note": f"eager, as it must be here: {made[0].eager}"}
-    reasons = {f"a step was eager: {step.eager}": True for step in made if step.eager}
+    reasons = fallbacks(place, made)
     reasons[f"a replay dispatched {max(dispatched)} operators"] = max(dispatched) > REPLAYED
     if found.get("wrong"):
         reasons[str(found["wrong"])] = True
@@ -204,17 +204,17 @@ def whole_stages(place: Place, *, streams: int) -> Numbers:
     precision, parts = Precision(device=place.device, dtype="float64"), side_by_side(len(networks), streams)
     programs = [make_program(networks[part], precision, recipe) for part in parts]
     examples, prepared = shown(place, place.device)
-    with watched() as watch, tf32(False):
+    with tf32(False):
         stages = stages_of(place)
         trained = train_together(programs, examples, recipe, precision, [stages[part] for part in parts])
     got = []
     for program, each in zip(programs, trained, strict=True):
         measured = evaluate_together(program, prepared, examples.labels, program.networks[0].skeleton.classes)
-        got += [_losses(*pair) for pair in zip(each, measured, strict=True)]
+        got += [_losses(*pair) for pair in zip(each.losses, measured, strict=True)]
         program.close()
     ours, theirs = (torch.tensor(losses, dtype=torch.float64) for losses in (got, wanted))
     gap = float(((ours - theirs).abs() / theirs.abs()).max())
-    return judged({"losses": gap}, within({"losses": gap}, AUGMENTED_LIMIT) | watch.fallbacks(place))
+    return judged({"losses": gap}, within({"losses": gap}, AUGMENTED_LIMIT) | fallbacks(place, trained))
 
 
 @lru_cache(maxsize=1)

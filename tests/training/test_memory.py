@@ -35,3 +35,22 @@ def test_other_errors_are_not_lack_of_memory() -> None:
     with pytest.raises(RuntimeError, match="shape"):
         largest_fitting(broken, 1000, 64)
     assert out_of_memory(MemoryError()) and not out_of_memory(RuntimeError("shape"))  # noqa: PT018
+
+
+@pytest.mark.parametrize(
+    "text", ["HIP out of memory", "DefaultCPUAllocator: can't allocate memory", "CUBLAS_STATUS_ALLOC_FAILED"]
+)
+def test_lack_of_memory_is_known_by_its_words_and_below_another_error(text: str) -> None:
+    def covered(explicit: bool) -> Exception:
+        try:
+            try:
+                raise RuntimeError(text)
+            except RuntimeError as below:
+                if explicit:
+                    raise RuntimeError("Invalid capture") from below
+                raise RuntimeError("Invalid capture")  # noqa: B904
+        except RuntimeError as error:
+            return error
+
+    assert out_of_memory(RuntimeError(text))
+    assert all(out_of_memory(covered(explicit)) for explicit in (True, False))

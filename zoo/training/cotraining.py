@@ -6,6 +6,7 @@ batch of trials never mixes settings or stages.
 
 import math
 from collections.abc import Generator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 import torch
@@ -55,13 +56,28 @@ def store_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer])
         optimizers[owner].state[parameter]["momentum_buffer"] = momentum.clone()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """What became of a program.
+
+    Attributes:
+        losses: network by network the mean training loss of every epoch, or how it diverged.
+        graphs: shapes of batches whose step was captured, and replayed from then on.
+        fallback: why steps were not captured on a device that has graphs; empty where they were, and elsewhere.
+    """
+
+    losses: Sequence[list[float] | Diverged]
+    graphs: int
+    fallback: str
+
+
 def train_together(
     programs: Sequence[Program],
     examples: Examples,
     recipe: Recipe,
     precision: Precision,
     stages: Sequence[Sequence[Stage]],
-) -> list[list[list[float] | Diverged]]:
+) -> list[Trained]:
     """Train all networks of all programs for the epochs of their stages, which differ in their seeds only.
 
     Several programs take their steps in turn, on a GPU each on a stream of its own.
@@ -74,8 +90,7 @@ def train_together(
         stages: of every network of every program.
 
     Returns:
-        Program by program and network by network, the mean training loss of every epoch, or how it diverged; the others
-        are not touched.
+        What became of every program. A network that diverges does not touch the others.
 
     Raises:
         ValueError: for stages with other epochs, or fewer than two images.
@@ -91,7 +106,7 @@ def train_together(
 
 def _training(
     program: Program, examples: Examples, recipe: Recipe, precision: Precision, stages: Sequence[Stage]
-) -> Generator[None, None, list[list[float] | Diverged]]:
+) -> Generator[None, None, Trained]:
     """One program's stage, step by step."""
     results: list[list[float] | Diverged] = [[] for _ in stages]
     step = CapturedStep(program, recipe)
@@ -106,7 +121,7 @@ def _training(
                 results[number] = Diverged.in_training(loss, epoch)
         if all(isinstance(result, Diverged) for result in results):
             break
-    return results
+    return Trained(results, step.graphs, step.fallback)
 
 
 def _epoch(

@@ -8,14 +8,22 @@ import torch
 Result = TypeVar("Result")
 
 
+WORDS = ("out of memory", "can't allocate memory", "status_alloc_failed")
+"""How torch says it where it has no error of its own for that: of the driver, of the CPU, of cuBLAS and cuDNN."""
+
+
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that a device had no memory left; torch has several ways to say so."""
-    text = str(error).lower()
-    return (
-        isinstance(error, torch.OutOfMemoryError | MemoryError)
-        or "out of memory" in text
-        or "can't allocate memory" in text
-    )
+    """Whether an error, or one that it covers, says that a device had no memory left.
+
+    A capture that runs out of memory ends with another error: that the graph is invalid.
+    """
+    covered: BaseException | None = error
+    while covered is not None:
+        text = str(covered).lower()
+        if isinstance(covered, torch.OutOfMemoryError | MemoryError) or any(words in text for words in WORDS):
+            return True
+        covered = covered.__cause__ or covered.__context__
+    return False
 
 
 def free_memory() -> None:
