@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ class Resources:
         # Ray takes seconds to import; serial runs do without.
         from zoo.population.ray_executor import RayExecutor
 
+        if 0 < self.gpus < 1:
+            make = partial(_with_share, make, self.gpus)
         return RayExecutor(make, payload, workers=self.workers, cpus=threads, gpus=self.gpus, address=self.address)
 
     def fitting(self, threads: int) -> "Resources":
@@ -78,6 +81,14 @@ class Resources:
     def from_dict(cls, data: Mapping[str, Any]) -> "Resources":
         """Read :meth:`to_dict`'s form."""
         return cls(**data)
+
+
+def _with_share(make: Callable[[Any], Evaluator], gpus: float, payload: Any) -> Evaluator:
+    """The evaluator of a worker that has a part of a GPU, and no more than that part of its memory."""
+    from zoo.training.memory import claim
+
+    claim(gpus)
+    return make(payload)
 
 
 def usable_cores() -> int:

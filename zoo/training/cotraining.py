@@ -7,7 +7,6 @@ batch of trials never mixes settings or stages.
 import math
 from collections.abc import Generator, Sequence
 from dataclasses import dataclass
-from functools import partial
 
 import torch
 from torch import Tensor
@@ -19,7 +18,7 @@ from zoo.training.captured import CapturedStep
 from zoo.training.cuda_streams import in_turns
 from zoo.training.distributed import ALONE
 from zoo.training.epoch import EpochBatches, Examples, Stage
-from zoo.training.memory import largest_fitting
+from zoo.training.memory import available, fitting
 from zoo.training.recipe import Precision, Recipe, torch_dtype
 from zoo.training.trainer import (
     EVALUATION_BATCH,
@@ -148,20 +147,22 @@ def _epoch(
     return means
 
 
+def evaluation_batch(program: Program, count: int, device: torch.device) -> int:
+    """How many of ``count`` images are validated at a time: on a GPU as many as fit in its memory.
+
+    On a CPU larger batches would only leave the cache, and change the last bits.
+    """
+    if device.type == "cpu":
+        return EVALUATION_BATCH
+    return fitting(count, EVALUATION_BATCH, program.bytes_per_image, available(device))
+
+
 def evaluate_together(
     program: Program, images: Tensor, labels: Tensor, classes: int
 ) -> list[dict[str, float] | Diverged]:
     """As :func:`zoo.training.trainer.evaluate`, for all networks of a program on the same images (N, C, H, W)."""
-    # On a CPU larger batches would only leave the cache, and change the last bits.
-    most = EVALUATION_BATCH if images.device.type == "cpu" else len(labels)
-    return largest_fitting(partial(_evaluated, program, images, labels, classes), most, EVALUATION_BATCH)
-
-
-def _evaluated(
-    program: Program, images: Tensor, labels: Tensor, classes: int, size: int
-) -> list[dict[str, float] | Diverged]:
-    """In batches of ``size`` images."""
     networks, count = len(program.networks), len(labels)
+    size = evaluation_batch(program, count, images.device)
     loss = torch.zeros(networks, device=images.device, dtype=program.buffer.storage)
     hits = []
     for first in range(0, count, size):
