@@ -169,16 +169,16 @@ class Cluster:
     gpus: Annotated[float, _workers("GPUs per worker, may be a fraction.")] = 0.0
     address: Annotated[str | None, _workers("Join a running Ray cluster: auto, host:port or ray://host:port.")] = None
 
-    def resources(self) -> "Resources":
-        """The workers, once it is known that they can be had.
+    def resources(self, device: str | None = None) -> "Resources":
+        """The workers, once it is known that they can be had, and ``device`` on them.
 
         Raises:
-            ValueError: for counts out of range, GPUs this machine does not have, or a cluster that does not answer.
+            ValueError: as :meth:`Resources.check`.
         """
         from zoo.experiments import Resources
 
         found = Resources(workers=self.workers, gpus=self.gpus, address=self.address)
-        found.check()
+        found.check(device)
         return found
 
 
