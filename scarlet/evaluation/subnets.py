@@ -24,6 +24,7 @@ from zoo.purposes import RECALIBRATION
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.chain_space import CHAIN_SPACES
 from zoo.spaces.genotype import ChainGenotype
+from zoo.training.device import prepare_process
 from zoo.training.memory import free_memory, out_of_memory
 from zoo.training.recipe import torch_dtype
 
@@ -94,7 +95,7 @@ class SubnetEvaluator:
     """
 
     def __init__(self, inheritance: Inheritance, images: ImageSet) -> None:
-        torch.set_num_threads(inheritance.threads)
+        prepare_process(inheritance.threads)
         held = read_supernet(inheritance.weights, device=inheritance.device)
         require_fitting(images, held.classes, held.network.skeleton)
         self._network, self._labels = held.network, images.validation.labels

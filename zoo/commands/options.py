@@ -88,7 +88,7 @@ class Device:
 
     threads: Annotated[int, _workers("CPU threads per worker; changes the last bits, so it is part of the run.")] = 1
     device: Annotated[str, _workers("auto, cpu, cuda, cuda:N or mps.")] = "auto"
-    dtype: Annotated[str, _workers("float32, float64, or bfloat16 (autocast).")] = "float32"
+    dtype: Annotated[str, _workers("float32 (never TF32), float64, or bfloat16 (autocast).")] = "float32"
 
     def precision(self, cluster: "Cluster | None" = None) -> "Precision":
         """The precision asked for: of workers on a cluster, or of this process, which torchrun may have started.

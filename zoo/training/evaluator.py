@@ -35,6 +35,7 @@ from zoo.training.cotraining import (
     store_momenta,
     train_together,
 )
+from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.epoch import Examples, Stage
 from zoo.training.memory import free_memory, out_of_memory
@@ -235,7 +236,7 @@ class TrainingEvaluator:
     """
 
     def __init__(self, setup: TrainingSetup, images: ImageSet, ranks: ProcessGroup = ALONE) -> None:
-        torch.set_num_threads(setup.threads)
+        prepare_process(setup.threads)
         self._setup, self._set, self._ranks = setup, images, ranks
         device = setup.precision.device
         self._train = torch.tensor(images.train.images, device=device)  # copies: shared arrays are read-only

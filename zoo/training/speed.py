@@ -12,6 +12,7 @@ from zoo.networks.network import build_any
 from zoo.population.proxy import ProxySetting
 from zoo.spaces.genotype import Genotype
 from zoo.training.cotraining import evaluate_together, make_program, prefers_program, train_together
+from zoo.training.device import prepare_process
 from zoo.training.epoch import Examples, Stage
 from zoo.training.setup import TrainingSetup
 from zoo.training.trainer import evaluate, make_optimizer, train_stage
@@ -38,7 +39,7 @@ def seconds_per_image(setup: TrainingSetup, images: ImageSet, setting: ProxySett
 
 @lru_cache(maxsize=256)
 def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genotype: Genotype) -> Speed:
-    torch.set_num_threads(setup.threads)
+    prepare_process(setup.threads)
     device, skeleton = setup.precision.device, setting.skeleton(setup.skeleton)
     recipe = replace(setup.recipe, lr=0.0, lr_min=0.0, warmup=0)
     network = build_any(
