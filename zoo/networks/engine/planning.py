@@ -332,12 +332,13 @@ class Plan:
         if is_depthwise(first) and window.pixels <= DEPTHWISE_LIMIT:
             members = zip(windows, convs, owners, strict=True)
             runs = [(kind, list(run)) for kind, run in groupby(members, key=lambda member: member[0])]
-            return Depthwise([(self._slot([c for _, c, _ in run], [o for *_, o in run]), kind) for kind, run in runs])
+            slots = [(self._slot([c for _, c, _ in run], [o for *_, o in run]), kind) for kind, run in runs]
+            return Depthwise(slots, self._buffer.compute, self._buffer.device)
         slot = self._slot(convs, owners)
         if first.kernel_size == (1, 1) and first.groups == 1:  # torch's strided kernel may be wrong: see convolution.py
             return Pointwise(slot) if window.size == window.out else Strided([(slot, 0)], window.size, window.stride[0])
         if window.pixels * window.out_pixels <= MATRIX_LIMIT[self._buffer.compute] and first.groups == 1:
-            return Matrix(slot, window)
+            return Matrix(slot, window, self._buffer.compute, self._buffer.device)
         return Ordinary(slot, window, first.groups)
 
     def _halves(self, found: Sequence[Piece], owners: Sequence[int]) -> Stage:
