@@ -98,15 +98,15 @@ def train_together(
     if len(spans) != 1:
         raise ValueError("networks that train together must be at the same stage of the same schedule")
     works = [
-        _training(program, examples, recipe, precision, group) for program, group in zip(programs, stages, strict=True)
+        training(program, examples, recipe, precision, group) for program, group in zip(programs, stages, strict=True)
     ]
     return in_turns(works, examples.images.device)
 
 
-def _training(
+def training(
     program: Program, examples: Examples, recipe: Recipe, precision: Precision, stages: Sequence[Stage]
 ) -> Generator[None, None, Trained]:
-    """One program's stage, step by step."""
+    """One program's stage as :func:`train_together` runs it, which stops after every step."""
     results: list[list[float] | Diverged] = [[] for _ in stages]
     step = CapturedStep(program, recipe)
     for epoch in range(stages[0].start, stages[0].stop):
