@@ -123,7 +123,7 @@ def _setup(place: Place, update: Update, topology: Kind, sampler: Sampler, dtype
     cells = 3 if place.dry else 12 if topology == "stretchable" else 8
     return SearchSetup(
         shape=shape_of(place, topology),
-        skeleton=Skeleton(channels=place.size(16, 2), cells=cells, resolution=32),
+        skeleton=Skeleton(channels=place.size(16, 2), cells=cells, resolution=place.size(32, 8)),
         recipe=recipe,
         method=Method(update=update, sampler=sampler),
         epochs=1,

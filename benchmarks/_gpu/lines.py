@@ -106,11 +106,12 @@ def _finite(value: Any) -> Any:
 
 
 def _tidy() -> None:
-    """Memory of a check is not the next one's."""
+    """Memory of a GPU that a check has taken is not the next one's."""
+    if not torch.cuda.is_available():
+        return
     gc.collect()
     try:
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     except RuntimeError as error:  # the device is lost: the next check says so
         print(f"memory was not given back: {error}", file=sys.stderr, flush=True)

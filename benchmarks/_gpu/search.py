@@ -8,7 +8,7 @@ from functools import lru_cache, partial
 
 import torch
 
-from benchmarks._gpu.cells import genotypes
+from benchmarks._gpu.cells import TINY, genotypes
 from benchmarks._gpu.images import image_set
 from benchmarks._gpu.lines import Numbers, judged, main, needs_cuda
 from benchmarks._gpu.place import Place
@@ -26,7 +26,7 @@ JOBS, TRAIN, VALIDATION = 8, 40_000, 10_000
 def setup_of(place: Place, dtype: str, streams: int = 1) -> tuple[TrainingSetup, ProxySetting]:
     """EcoNAS's search at c4r4, two epochs; in a dry run a small network."""
     setup = TrainingSetup(
-        skeleton=Skeleton(channels=2, cells=3, resolution=4) if place.dry else Skeleton(),
+        skeleton=TINY if place.dry else Skeleton(),
         recipe=Recipe(batch=place.size(384, 12), lr=0.1, lr_min=0.0),
         precision=Precision(device=place.device, dtype=dtype),
         engine="auto",
