@@ -103,7 +103,7 @@ def timed_steps(
         train_steps(learners, batches, setup, stage, 0, steps, progress, ALONE)
         return progress.loss / max(1, progress.images)
 
-    warm, count = place.size(WARM, 1), place.size(STEPS, 1)
+    warm, count = place.size(WARM, 0), place.size(STEPS, 1)
     some(range(warm))
     loss, seconds = place.timed(lambda: some(range(warm, warm + count)))
     waits, where = _waits(place, lambda: some(range(warm, warm + 1)))
