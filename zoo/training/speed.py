@@ -1,6 +1,7 @@
 """Speed: seconds per image of a setting on this machine, from timing a few steps."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
@@ -80,6 +81,7 @@ def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genoty
     count = TIMED_IMAGES if torch.device(device).type == "cpu" else max(TIMED_IMAGES, len(images.validation))
     batch = torch.zeros(count, skeleton.in_channels, skeleton.resolution, skeleton.resolution, device=device)
     labels = torch.zeros(count, dtype=torch.long, device=device)
+    validate: Callable[[], object]
     if program is not None:
         trained = _by_program(program, shown(STEPS), recipe, setup.precision)
         validate = partial(evaluate_together, program, batch, labels, skeleton.classes)
@@ -114,4 +116,5 @@ def _by_program(program: Program, examples: Examples, recipe: Recipe, precision:
 
     began, ended = take(warm), take(timed)
     steps.close()
-    return (ended - began) / sum(sizes[step % len(sizes)] for step in range(warm, warm + timed))
+    images = sum(sizes[step % len(sizes)] for step in range(warm, warm + timed))
+    return float((ended - began) / images)
