@@ -1,8 +1,8 @@
 """Everything that runs on a GPU, checked and timed in one go, the most valuable first; ``--dry`` tries it on a CPU.
 
 Every group of checks is a process of its own with a limit of its own: an error that sticks to CUDA, a crash or a hang
-costs that group only. Each check appends one JSON line to a file as it ends, so that nothing measured is lost by a
-kill. No torch is imported here.
+costs that group only. Dry, where nothing sticks, one process runs them all. Each check appends one JSON line to a file
+as it ends, so that nothing measured is lost by a kill. No torch is imported here.
 """
 
 import argparse
@@ -13,7 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,7 +24,7 @@ from zoo.files import write_json
 ROOT = Path(__file__).parents[1]
 POLL, LAST_WORDS = 0.1, 2000  # seconds between looks at a group; characters kept of what a dead group said
 STARTING = 15.0  # seconds a process may take to import torch and to find the device
-DRY_LIMIT = 150.0  # seconds of a group on a CPU
+DRY_LIMIT = 150.0  # seconds of a group on a CPU, on average
 CELL = 110  # characters of a check's numbers in the table
 
 Row = dict[str, Any]
@@ -102,8 +102,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     lines.unlink(missing_ok=True)  # of a run before this one
     known = {group.number: group for group in GROUPS}
     runner = Runner(lines=lines, budget=args.budget, dry=args.dry, data=args.data)
-    for number in dict.fromkeys(args.groups):
-        runner.run(known[number])
+    groups = [known[number] for number in dict.fromkeys(args.groups)]
+    for some in [groups] if args.dry else [[group] for group in groups]:
+        runner.run(*some)
         if out is not None:  # what was measured is there, whatever happens to the process
             write_json(out, runner.result())
     return runner.result()
@@ -127,6 +128,7 @@ class Runner:
     data: Path | None = None
     rows: list[Row] = field(default_factory=list)
     _began: float = field(default_factory=time.monotonic)
+    _read: int = 0  # bytes of the lines
 
     def result(self) -> dict[str, Any]:
         """The result so far, as benchmarks give it."""
@@ -145,48 +147,60 @@ class Runner:
             "failed": not all(row["ok"] for row in ran),
         }
 
-    def run(self, group: Group) -> None:
-        """Run a group, or note that too little is left of the budget for it."""
-        left = self.budget - self._spent()
+    def run(self, *groups: Group) -> None:
+        """Run groups in one process, or note that too little is left of the budget for them."""
+        left, seconds = self.budget - self._spent(), sum(group.seconds for group in groups)
         # Half a group is worth more than none: the checks that ended are kept.
-        needed = 0.0 if self.dry else group.seconds / 2
+        needed = 0.0 if self.dry else seconds / 2
         if left <= needed:
-            note = f"{max(0.0, left):.0f} s are left of the budget, it takes {group.seconds:.0f} s: {group.what}"
-            self._add({"step": "skipped", "ok": None, "seconds": 0.0, "numbers": {"note": note}}, group, True)
+            for group in groups:
+                note = f"{max(0.0, left):.0f} s are left of the budget, it takes {group.seconds:.0f} s: {group.what}"
+                self._add({"step": "skipped", "ok": None, "seconds": 0.0, "numbers": {"note": note}}, group, True)
             return
-        limit = min(left, DRY_LIMIT if self.dry else STARTING + 2 * group.seconds)
-        self._say(f"group {group.number}, at most {limit:.0f} s: {group.what}")
-        began, seen = time.monotonic(), 0
+        limit = min(left, DRY_LIMIT * len(groups) if self.dry else STARTING + 2 * seconds)
+        names = ", ".join(f"{group.number} ({group.what})" for group in groups)
+        self._say(f"group {names}: at most {limit:.0f} s")
+        began, seen = time.monotonic(), dict.fromkeys(groups, 0)
         with tempfile.TemporaryFile() as words:
             ending = "was interrupted"
-            process = self._start(group, limit, words)
+            process = self._start(groups, limit, words)
             try:
                 for code in _watched(process, began + limit):
-                    seen += self._take(group, seen)
+                    self._take(seen)
                     ending = f"did not end within {limit:.0f} s" if code is None else f"ended with code {code}"
             finally:
                 left_over = not _killed(process)
-                seen += self._take(group, seen)
+                self._take(seen)
                 if left_over:
                     ending += ", could not be killed"
-                if ending not in ("ended with code 0", "ended with code 1") or not seen:
+                # groups are in order: the first without a check is the one that died, or else the last of all
+                silent = next((group for group in groups if not seen[group]), None)
+                if ending not in ("ended with code 0", "ended with code 1") or silent:
                     row = {"step": "process", "ok": False, "seconds": round(time.monotonic() - began, 2)}
-                    self._add(row | {"numbers": {"wrong": f"the group {ending}", "said": _tail(words)}}, group, True)
+                    numbers = {"wrong": f"the group {ending}", "said": _tail(words)}
+                    self._add(row | {"numbers": numbers}, silent or groups[-1], True)
 
-    def _start(self, group: Group, limit: float, words: Any) -> subprocess.Popen[bytes]:
-        command = [sys.executable, "-m", group.module, "--lines", str(self.lines), "--group", str(group.number)]
-        command += ["--limit", f"{limit:.1f}", *(["--dry"] if self.dry else [])]
+    def _start(self, groups: Sequence[Group], limit: float, words: Any) -> subprocess.Popen[bytes]:
+        numbers = [str(group.number) for group in groups]
+        which = ["benchmarks._gpu.dry", "--groups"] if len(groups) > 1 else [groups[0].module, "--group"]
+        command = [sys.executable, "-m", *which, *numbers, "--lines", str(self.lines), "--limit", f"{limit:.1f}"]
+        command += ["--dry"] if self.dry else []
         command += ["--data", str(self.data.absolute())] if self.data else []
         # a session of its own: a kill reaches whatever it has started
         return subprocess.Popen(command, stdout=words, stderr=words, cwd=ROOT, start_new_session=True)
 
-    def _take(self, group: Group, seen: int) -> int:
-        """Note the lines of a group that are new, after the first ``seen``; how many."""
-        found = [line for line in read_lines(self.lines) if line["group"] == group.number][seen:]
-        for line in found:
-            numbers = line["numbers"] if "numbers" in line else {"traceback": line.get("traceback", "")}
-            self._add({name: line[name] for name in ("step", "ok", "seconds")} | {"numbers": numbers}, group)
-        return len(found)
+    def _take(self, seen: dict[Group, int]) -> None:
+        """Note the new lines of groups, of which so many have been noted."""
+        size = self.lines.stat().st_size if self.lines.exists() else 0
+        if size == self._read:  # as at most looks
+            return
+        self._read, lines = size, read_lines(self.lines)
+        for group, count in seen.items():
+            found = [line for line in lines if line["group"] == group.number][count:]
+            for line in found:
+                numbers = line["numbers"] if "numbers" in line else {"traceback": line.get("traceback", "")}
+                self._add({name: line[name] for name in ("step", "ok", "seconds")} | {"numbers": numbers}, group)
+            seen[group] += len(found)
 
     def _add(self, row: Row, group: Group, append: bool = False) -> None:
         if append:  # what a group cannot say of itself is in its file, too

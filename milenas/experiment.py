@@ -72,6 +72,11 @@ class DifferentiableExperiment(Experiment):
         """CPU threads of a process."""
         return self.setup.threads
 
+    @property
+    def device(self) -> str:
+        """Of a worker."""
+        return self.setup.precision.device
+
     def fitted(self, material: "ImageSet", say: Say) -> Self:
         """The search with skeletons for these images.
 

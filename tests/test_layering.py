@@ -43,6 +43,8 @@ NOT_INSTALLED = ("benchmarks", "tests")  # only in the checkout: what is install
 FREE = ("purposes", "files", "lazy")  # what every part may import
 WITHOUT_TORCH = ("purposes", "files", "spaces", "population", "reliability", "figures", "surrogates")
 FILES_IMPORTING = {"ray": 1, "pymoo": 3, "matplotlib": 1}  # at most so many
+IN_USE_ONLY = ("ray", "pymoo", "zoo.population.ray_executor", "torch.utils.flop_counter")
+"""Imported where they are used: missing on machines with torch alone, or slow (the last one imports Triton)."""
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}
 FILE_LINES, FUNCTION_LINES = 400, 60  # fewer than these
 PARAMETERS, COMMAND_LINES = 8, 1870  # at most so many: of a function outside commands, of all command modules
@@ -64,18 +66,44 @@ def module_of(path: Path, root: Path) -> str:
     return ".".join(path.relative_to(root).with_suffix("").parts).removesuffix(".__init__")
 
 
-def imports(path: Path, root: Path) -> Iterator[str]:
-    """Every module a file imports, anywhere in it; `from a import b` yields a.b, which may be a module."""
+def imports(path: Path, root: Path, *, at_once: bool = False) -> Iterator[str]:
+    """Every module a file imports, anywhere in it or ``at_once``: when it is itself imported.
+
+    `from a import b` yields a.b, which may be a module.
+    """
     package = module_of(path, root).split(".")
     if path.name != "__init__.py":
         package = package[:-1]
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    for node in run_when_imported(tree) if at_once else ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             near = package[: len(package) - node.level + 1] if node.level else []
             origin = ".".join([*near, *([node.module] if node.module else [])])
             yield from (f"{origin}.{alias.name}" for alias in node.names)
+
+
+def run_when_imported(node: ast.AST) -> Iterator[ast.AST]:
+    """The nodes below one that run on import: not those of functions, nor those for type checkers."""
+    for child in ast.iter_child_nodes(node):
+        typing = isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING"
+        if not typing and not isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda):
+            yield child
+            yield from run_when_imported(child)
+
+
+def imported_too_early(root: Path) -> list[str]:
+    problems = []
+    for path in sources(root):
+        if path.name != "ray_executor.py":
+            names = sorted(set(imports(path, root, at_once=True)))
+            problems += [
+                f"{path.relative_to(root)} imports {name} at once"
+                for name in names
+                if any(f"{name}.".startswith(f"{late}.") for late in IN_USE_ONLY)
+            ]
+    return problems
 
 
 def broken_edges(root: Path) -> list[str]:
@@ -168,6 +196,10 @@ def test_every_import_is_an_edge_of_the_table() -> None:
 
 def test_ray_pymoo_and_matplotlib_each_have_one_place() -> None:
     assert spread(ROOT) == []
+
+
+def test_what_a_machine_with_torch_alone_lacks_is_imported_where_it_is_used() -> None:
+    assert imported_too_early(ROOT) == []
 
 
 def test_files_and_functions_are_short_and_named_for_what_they_do() -> None:
@@ -270,6 +302,21 @@ def test_a_second_file_that_imports_ray_is_found(tmp_path: Path) -> None:
     assert spread(tmp_path) == []
     plant(tmp_path, {"zoo/experiments/run.py": "def f():\n    from ray.util import queue"})
     assert len(spread(tmp_path)) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "found"),
+    [
+        ("from pymoo.core.problem import Problem", 1),
+        ("class A:\n    from zoo.population.ray_executor import RayExecutor", 1),
+        ("from torch.utils import flop_counter", 1),
+        ("def f():\n    import pymoo", 0),
+        ("if TYPE_CHECKING:\n    import ray", 0),
+        ("import rayon", 0),
+    ],
+)
+def test_an_import_that_is_too_early_is_found(tmp_path: Path, line: str, found: int) -> None:
+    assert len(imported_too_early(plant(tmp_path, {"zoo/spaces/cost.py": line}))) == found
 
 
 def test_a_function_with_too_many_parameters_is_found(tmp_path: Path) -> None:

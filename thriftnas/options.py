@@ -141,7 +141,7 @@ class Given:
         deadline, progress = self.take("deadline"), self.take("progress", True)
         if self._rest:
             raise ValueError(f"{self._job} has no use here for {', '.join(sorted(self._rest))}, expected it left out")
-        resources.check()
+        resources.check(experiment.device)
         fitting = resources.fitting(experiment.threads)
         with listener(progress) as listen:
             run = execute(experiment, source, Path(folder).expanduser(), fitting, deadline=deadline, listen=listen)

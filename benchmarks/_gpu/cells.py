@@ -2,9 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -19,11 +17,13 @@ from zoo.spaces.cell_space import cell_space
 from zoo.spaces.genotype import CellGenotype
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.captured import CapturedStep
+from zoo.training.cotraining import Trained
 
 PAPER = Skeleton(channels=9, cells=20, resolution=8)
 """c4r4: what EcoNAS's search trains."""
 
-TINY = Skeleton(channels=2, cells=3, resolution=4)
+TINY = Skeleton(channels=2, cells=2, resolution=4)
+"""What a dry run times; what it compares has a third cell, which does not reduce."""
 
 Batch = tuple[Tensor, Tensor]
 """Images (K, b, 3, r, r) and labels (K, b) of K networks."""
@@ -102,50 +102,13 @@ def furthest(got: Sequence[Mapping[str, Tensor]], wanted: Sequence[Mapping[str, 
     return found
 
 
-@dataclass(slots=True)
-class Watched:
-    """What captured steps have done; the steps themselves, and the memory of their graphs, are not held.
-
-    Attributes:
-        made: how many there were.
-        reasons: why steps were eager.
-    """
-
-    made: int = 0
-    reasons: set[str] = field(default_factory=set)
-
-    @classmethod
-    def of(cls, *steps: CapturedStep) -> "Watched":
-        """Of steps that one has made oneself."""
-        return cls(len(steps), {step.eager for step in steps})
-
-    def fallbacks(self, place: Place) -> dict[str, bool]:
-        """What speaks against them: a step that was not captured on a GPU, or none that could be watched."""
-        if not place.cuda:
-            return {}
-        found = {f"steps were eager: {reason}": True for reason in sorted(self.reasons) if reason}
-        return found | {"no captured step was made": not self.made}
-
-
-@contextmanager
-def watched() -> Iterator[Watched]:
-    """Watch the captured steps that `train_together` makes, which keeps to itself why one fell back."""
-    seen, make, call = Watched(), CapturedStep.__init__, CapturedStep.__call__
-
-    def noted(step: CapturedStep, *args: Any, **options: Any) -> None:
-        make(step, *args, **options)
-        seen.made += 1
-
-    def called(step: CapturedStep, *args: Any, **options: Any) -> Tensor:
-        losses = call(step, *args, **options)
-        seen.reasons.add(step.eager)
-        return losses
-
-    CapturedStep.__init__, CapturedStep.__call__ = noted, called  # type: ignore[method-assign,assignment]
-    try:
-        yield seen
-    finally:
-        CapturedStep.__init__, CapturedStep.__call__ = make, call  # type: ignore[method-assign]
+def fallbacks(place: Place, trained: Iterable[CapturedStep | Trained]) -> dict[str, bool]:
+    """What speaks against trainings on a GPU: steps that were launched kernel by kernel, or none that was captured."""
+    found = list(trained)
+    if not place.cuda:
+        return {}
+    reasons = {f"steps were eager: {reason}": True for reason in sorted({each.fallback for each in found}) if reason}
+    return reasons | {"no step was captured": not any(each.graphs for each in found)}
 
 
 class Operators(TorchDispatchMode):  # type: ignore[no-untyped-call]

@@ -103,7 +103,7 @@ def timed_steps(
         train_steps(learners, batches, setup, stage, 0, steps, progress, ALONE)
         return progress.loss / max(1, progress.images)
 
-    warm, count = place.size(WARM, 1), place.size(STEPS, 1)
+    warm, count = place.size(WARM, 0), place.size(STEPS, 1)
     some(range(warm))
     loss, seconds = place.timed(lambda: some(range(warm, warm + count)))
     waits, where = _waits(place, lambda: some(range(warm, warm + 1)))
@@ -123,7 +123,7 @@ def _setup(place: Place, update: Update, topology: Kind, sampler: Sampler, dtype
     cells = 3 if place.dry else 12 if topology == "stretchable" else 8
     return SearchSetup(
         shape=shape_of(place, topology),
-        skeleton=Skeleton(channels=place.size(16, 2), cells=cells, resolution=32),
+        skeleton=Skeleton(channels=place.size(16, 2), cells=cells, resolution=place.size(32, 8)),
         recipe=recipe,
         method=Method(update=update, sampler=sampler),
         epochs=1,

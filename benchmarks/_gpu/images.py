@@ -13,14 +13,16 @@ from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet, Split, channel_statistics
 from zoo.training.epoch import Examples
 
-INVENTED, SIDE, CLASSES = 4000, 32, 10
+INVENTED, DRY, SIDE, CLASSES = 4000, 80, 32, 10
+
+Statistics = tuple[tuple[float, ...], tuple[float, ...]]
+"""Mean and standard deviation of every channel."""
 
 
 def image_set(place: Place, train: int, validation: int) -> ImageSet:
     """So many training and validation images, and a few of the latter as test images: nothing is selected here."""
-    first, second, classes = _held(place.data)
+    first, second, classes, (mean, std) = _held(place.data, place.size(INVENTED, DRY))
     parts = [_repeated(split, count) for split, count in ((first, train), (second, validation))]
-    mean, std = _statistics(first)
     return ImageSet(
         name="images", classes=classes, train=parts[0], validation=parts[1], test=_repeated(second, 10),
         mean=mean, std=std, flip=True,
@@ -30,8 +32,8 @@ def image_set(place: Place, train: int, validation: int) -> ImageSet:
 @lru_cache(maxsize=4)
 def examples_of(place: Place, count: int, resolution: int) -> Examples:
     """Training images on the device, where the next check finds them again."""
-    split = _held(place.data)[0]
-    chosen, (mean, std) = _repeated(split, count), _statistics(split)
+    split, _, _, (mean, std) = _held(place.data, place.size(INVENTED, DRY))
+    chosen = _repeated(split, count)
     return Examples(
         images=torch.tensor(chosen.images, device=place.device),
         labels=torch.tensor(chosen.labels, device=place.device),
@@ -44,25 +46,22 @@ def examples_of(place: Place, count: int, resolution: int) -> Examples:
 
 def pictures(place: Place, count: int, resolution: int) -> tuple[Tensor, Tensor]:
     """Prepared validation images (N, 3, r, r) and labels (N,) on the device."""
-    first, second, _ = _held(place.data)
-    chosen, (mean, std) = _repeated(second, count), _statistics(first)
+    _, second, _, (mean, std) = _held(place.data, place.size(INVENTED, DRY))
+    chosen = _repeated(second, count)
     images = torch.tensor(chosen.images, device=place.device)
     return prepare(images, resolution, mean, std), torch.tensor(chosen.labels, device=place.device)
 
 
-def _statistics(split: Split) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    return channel_statistics(split.images[:5000])
-
-
 @lru_cache(maxsize=1)
-def _held(path: Path | None) -> tuple[Split, Split, tuple[str, ...]]:
-    """Training and validation images as they are, and the names of the classes.
+def _held(path: Path | None, invented: int) -> tuple[Split, Split, tuple[str, ...], Statistics]:
+    """Training and validation images as they are, the names of the classes, means and deviations of the channels.
 
     Raises:
         ValueError: for a file that `make gpu-bundle` has not written.
     """
     if path is None:
-        return _invented(INVENTED, 0), _invented(INVENTED // 4, 1), tuple(map(str, range(CLASSES)))
+        split = _invented(invented, 0)
+        return split, _invented(invented // 4, 1), tuple(map(str, range(CLASSES))), channel_statistics(split.images)
     file = path / FILE if path.is_dir() else path
     with np.load(file, allow_pickle=False) as held:
         wanted = ("train_images", "train_labels", "validation_images", "validation_labels", "classes")
@@ -73,7 +72,8 @@ def _held(path: Path | None) -> tuple[Split, Split, tuple[str, ...]]:
             Split(images=held[f"{name}_images"], labels=held[f"{name}_labels"].astype(np.int64))
             for name in ("train", "validation")
         )
-        return first, second, tuple(str(name) for name in held["classes"])
+        names = tuple(str(name) for name in held["classes"])
+        return first, second, names, channel_statistics(first.images[:5000])
 
 
 def _invented(count: int, seed: int) -> Split:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 
 from benchmarks._gpu.place import Place
+from zoo.training.device import prepare_process
 
 Numbers = dict[str, Any]
 """What a check found, as JSON has it. ``wrong`` says why the check is not ok, ``note`` what was not tried."""
@@ -56,7 +57,7 @@ def main(checks: Sequence[Check], arguments: Sequence[str] | None = None) -> int
     faulthandler.enable()
     faulthandler.dump_traceback_later(max(1.0, args.limit - BEFORE_THE_KILL))
     place = Place(device="cpu" if args.dry else "cuda", dry=args.dry, data=args.data)
-    torch.set_num_threads(1)  # references on the CPU are small: threads would wait for one another
+    prepare_process(1)  # references on the CPU are small: threads would wait for one another
     if not place.dry and not torch.cuda.is_available():
         checks, place = [("device", _no_device)], replace(place, device="cpu")
     good = [_checked(name, work, place, args.lines, args.group) for name, work in checks]
@@ -105,11 +106,12 @@ def _finite(value: Any) -> Any:
 
 
 def _tidy() -> None:
-    """Memory of a check is not the next one's."""
+    """Memory of a GPU that a check has taken is not the next one's."""
+    if not torch.cuda.is_available():
+        return
     gc.collect()
     try:
-        if torch.cuda.is_available():
-            torch.cuda.empty_cache()
-            torch.cuda.reset_peak_memory_stats()
+        torch.cuda.empty_cache()
+        torch.cuda.reset_peak_memory_stats()
     except RuntimeError as error:  # the device is lost: the next check says so
         print(f"memory was not given back: {error}", file=sys.stderr, flush=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch.profiler import ProfilerActivity, profile
 
-from benchmarks._gpu.cells import PAPER, TINY, Watched, batches, built, placed
+from benchmarks._gpu.cells import PAPER, TINY, batches, built, fallbacks, placed
 from benchmarks._gpu.lines import Numbers, judged, main
 from benchmarks._gpu.place import Place
 from zoo.training.captured import CapturedStep
@@ -37,7 +37,7 @@ def profiled(place: Place, *, count: int, dtype: str) -> Numbers:
     spans = kernels(place, once)
     program.close()
     found = {"networks": count, "dtype": dtype, "ms_unprofiled": round(1e3 * usual, 3), **summed(spans, MOST)}
-    reasons = Watched.of(step).fallbacks(place) | {"the profiler saw no kernel": not spans}
+    reasons = fallbacks(place, [step]) | {"the profiler saw no kernel": not spans}
     return judged(found, reasons)
 
 

@@ -8,13 +8,13 @@ from functools import lru_cache, partial
 
 import torch
 
-from benchmarks._gpu.cells import genotypes, watched
+from benchmarks._gpu.cells import TINY, genotypes
 from benchmarks._gpu.images import image_set
 from benchmarks._gpu.lines import Numbers, judged, main, needs_cuda
 from benchmarks._gpu.place import Place
 from zoo.data.image_set import ImageSet
 from zoo.population.proxy import ProxySetting
-from zoo.population.trial import Job, Outcome, Trial
+from zoo.population.trial import FALLBACK, Job, Outcome, Trial
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.evaluator import TrainingEvaluator
 from zoo.training.recipe import Precision, Recipe
@@ -26,7 +26,7 @@ JOBS, TRAIN, VALIDATION = 8, 40_000, 10_000
 def setup_of(place: Place, dtype: str, streams: int = 1) -> tuple[TrainingSetup, ProxySetting]:
     """EcoNAS's search at c4r4, two epochs; in a dry run a small network."""
     setup = TrainingSetup(
-        skeleton=Skeleton(channels=2, cells=3, resolution=4) if place.dry else Skeleton(),
+        skeleton=TINY if place.dry else Skeleton(),
         recipe=Recipe(batch=place.size(384, 12), lr=0.1, lr_min=0.0),
         precision=Precision(device=place.device, dtype=dtype),
         engine="auto",
@@ -41,8 +41,8 @@ def images_of(place: Place) -> ImageSet:
     return image_set(place, place.size(TRAIN, 20), place.size(VALIDATION, 10))
 
 
-def stages(place: Place, dtype: str, streams: int = 1) -> Numbers:
-    """All jobs for an epoch, then all of them resumed for the second."""
+def stages(place: Place, dtype: str, streams: int = 1, limited: bool = False) -> Numbers:
+    """All jobs for an epoch, then all of them resumed for the second; ``limited`` where memory is."""
     setup, setting = setup_of(place, dtype, streams)
     networks, errors = genotypes(place.size(JOBS, 2)), place.out_of_memory_errors()
     evaluator, making = place.timed(lambda: TrainingEvaluator(setup, images_of(place)))
@@ -50,13 +50,12 @@ def stages(place: Place, dtype: str, streams: int = 1) -> Numbers:
         Job(Trial(index=i, genotype=genotype, setting=setting, start=0, stop=1, keep=True), i, None)
         for i, genotype in enumerate(networks)
     ]
-    with watched() as watch:
-        began = _outcomes(place, evaluator, first)
-        resumed = [
-            Job(Trial(index=len(first) + i, genotype=genotype, setting=setting, start=1, stop=2, resumes=i), i, weights)
-            for i, (genotype, (_, weights)) in enumerate(zip(networks, began[0], strict=True))
-        ]
-        ended = _outcomes(place, evaluator, resumed)
+    began = _outcomes(place, evaluator, first)
+    resumed = [
+        Job(Trial(index=len(first) + i, genotype=genotype, setting=setting, start=1, stop=2, resumes=i), i, weights)
+        for i, (genotype, (_, weights)) in enumerate(zip(networks, began[0], strict=True))
+    ]
+    ended = _outcomes(place, evaluator, resumed)
     records = [record for record, _ in (*began[0], *ended[0])]
     failed = sorted({record.reason or "" for record in records if not record.ok})
     scores = [record.metrics.get("accuracy", 0.0) for record, _ in ended[0]]
@@ -75,7 +74,11 @@ def stages(place: Place, dtype: str, streams: int = 1) -> Numbers:
         "streams": streams,
         "dtype": dtype,
     }
-    reasons = {f"records failed: {'; '.join(failed)}": bool(failed)} | watch.fallbacks(place)
+    slower = sorted({str(record.notes[FALLBACK]) for record in records if FALLBACK in record.notes})
+    found |= {"fallbacks": slower}
+    reasons = {f"records failed: {'; '.join(failed)}": bool(failed)}
+    # with little memory, networks one by one are what is wanted
+    reasons |= {f"a fallback: {each}": not (limited and "memory" in each) for each in slower}
     reasons["weights were not kept"] = not all(weights for _, weights in began[0])
     return judged(found, reasons)
 
@@ -93,7 +96,7 @@ def with_little_memory(place: Place, *, share: float) -> Numbers:
     if not place.cuda:
         return needs_cuda()
     with _limited(place, share):
-        return stages(place, "bfloat16") | {"share_of_memory": share}
+        return stages(place, "bfloat16", limited=True) | {"share_of_memory": share}
 
 
 def with_less_than_it_took(place: Place) -> Numbers:

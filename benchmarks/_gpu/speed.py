@@ -12,7 +12,7 @@ from functools import partial
 
 import torch
 
-from benchmarks._gpu.cells import PAPER, TINY, Watched, batches, build, built, genotypes, placed, watched
+from benchmarks._gpu.cells import PAPER, TINY, batches, build, built, fallbacks, genotypes, placed
 from benchmarks._gpu.images import examples_of, pictures
 from benchmarks._gpu.lines import Numbers, judged, main
 from benchmarks._gpu.place import Place, tf32
@@ -21,7 +21,14 @@ from zoo.networks.engine.program import Program
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.captured import CapturedStep
 from zoo.training.checkpoint import save_checkpoint
-from zoo.training.cotraining import evaluate_together, load_momenta, make_program, store_momenta, train_together
+from zoo.training.cotraining import (
+    Trained,
+    evaluate_together,
+    load_momenta,
+    make_program,
+    store_momenta,
+    train_together,
+)
 from zoo.training.epoch import Stage
 from zoo.training.evaluator import side_by_side
 from zoo.training.recipe import Precision, Recipe
@@ -69,11 +76,11 @@ def together(place: Place, *, count: int, streams: int, dtype: str, rounded: boo
     sizes, count = Sizes.of(place, share), place.size(count, min(count, 2))
     precision = Precision(device=place.device, dtype=dtype)
     errors = place.out_of_memory_errors()
-    with tf32(rounded), watched() as watch:
+    with tf32(rounded):
         networks, building = built(count, sizes.skeleton, place.device)
         parts = side_by_side(count, streams)
         programs, planning = place.timed(lambda: [make_program(networks[p], precision, sizes.recipe) for p in parts])
-        trained = _trained(place, sizes, programs, parts, precision)
+        seconds, trained = _trained(place, sizes, programs, parts, precision)
         prepared, labels = pictures(place, sizes.validation, sizes.skeleton.resolution)
 
         def validate() -> None:
@@ -83,7 +90,7 @@ def together(place: Place, *, count: int, streams: int, dtype: str, rounded: boo
         validate()  # sizes of batches are tried once
         _, validating = place.timed(validate)
         _, keeping = place.timed(lambda: _kept(networks, programs, parts, sizes.recipe))
-    epoch = sizes.epoch(trained["whole"] - trained["warm"])
+    epoch = sizes.epoch(seconds["whole"] - seconds["warm"])
     validation = validating * VALIDATION / sizes.validation
     found: Numbers = {
         "seconds_per_network_epoch": round((epoch + validation) / count, 4),
@@ -96,27 +103,28 @@ def together(place: Place, *, count: int, streams: int, dtype: str, rounded: boo
         "seconds_build": round(building, 3),
         "seconds_plan": round(planning, 3),
         "seconds_checkpoints": round(keeping, 3),
-        "seconds_first_call": round(trained["first"], 3),
-        "seconds_warm_call": round(trained["warm"], 3),
+        "seconds_first_call": round(seconds["first"], 3),
+        "seconds_warm_call": round(seconds["warm"], 3),
         "peak_gb": place.peak_gb(),
         "out_of_memory_errors": place.out_of_memory_errors() - errors,
         "images": sizes.train,
     }
-    return judged(found, watch.fallbacks(place))
+    return judged(found, fallbacks(place, trained))
 
 
 def _trained(
     place: Place, sizes: Sizes, programs: list[Program], parts: Sequence[slice], precision: Precision
-) -> dict[str, float]:
-    """Seconds of the first call, of a warm one, and of one with all images."""
-    seconds = {}
+) -> tuple[dict[str, float], list[Trained]]:
+    """Seconds of the first call, of a warm one, and of one with all images; what became of all of them."""
+    seconds, trained = {}, list[Trained]()
     for number, (name, images) in enumerate((("first", sizes.warm), ("warm", sizes.warm), ("whole", sizes.train))):
         examples = examples_of(place, images, sizes.skeleton.resolution)
         stage = Stage(start=number, stop=number + 1, epochs=3, seed=0, root=0)
         stages = [[replace(stage, root=root) for root in range(part.start, part.stop)] for part in parts]
         work = partial(train_together, programs, examples, sizes.recipe, precision, stages)
-        _, seconds[name] = place.timed(work)
-    return seconds
+        found, seconds[name] = place.timed(work)
+        trained += found
+    return seconds, trained
 
 
 def _kept(networks: list[CellNetwork], programs: list[Program], parts: Sequence[slice], recipe: Recipe) -> int:
@@ -156,7 +164,7 @@ def steps(place: Place, *, count: int, dtype: str) -> Numbers:
         "peak_gb": place.peak_gb(),
     }
     program.close()
-    return judged(found, Watched.of(step).fallbacks(place))
+    return judged(found, fallbacks(place, [step]))
 
 
 def plain(place: Place, *, channels_last: bool, dtype: str, rounded: bool = False) -> Numbers:

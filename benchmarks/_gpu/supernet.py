@@ -106,7 +106,7 @@ def steps(place: Place, *, sampling: Sampling, channels_last: bool, dtype: str) 
     def once() -> None:
         supernet_step(network, optimizer, pixels, labels, next(taken), RECIPE, precision)
 
-    for _ in range(place.size(8, 1)):  # every choice is met once, its kernels chosen
+    for _ in range(place.size(8, 0)):  # every choice is met once, its kernels chosen
         once()
     seconds = place.per_call(once, 10 if sampling == "uniform" else 4)
     return {

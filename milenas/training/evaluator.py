@@ -28,6 +28,7 @@ from zoo.purposes import POWER_ITERATION, SUPERNET_WEIGHTS
 from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, SpaceGenotype
 from zoo.training import TrainingEvaluator, TrainingSetup
+from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.epoch import Stage, batch_slices
 from zoo.training.trainer import Diverged, evaluate
@@ -40,7 +41,7 @@ class SearchEvaluator:
     """
 
     def __init__(self, setup: SearchSetup, images: ImageSet, ranks: ProcessGroup = ALONE) -> None:
-        torch.set_num_threads(setup.threads)
+        prepare_process(setup.threads)
         self._setup, self._images, self._ranks = setup, images, ranks
         device = setup.precision.device
         parts = divide_images(images, setup.split, setup.seed)

@@ -11,6 +11,7 @@ from milenas.training.setup import SearchSetup
 from milenas.training.training import Progress, make_learners, train_steps
 from zoo.data.image_set import ImageSet
 from zoo.experiments.estimate import Estimate
+from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE
 from zoo.training.epoch import Stage
 
@@ -26,7 +27,7 @@ def search_estimate(setup: SearchSetup, images: ImageSet, processes: int) -> Est
         images: of the run.
         processes: that share the steps.
     """
-    torch.set_num_threads(setup.threads)
+    prepare_process(setup.threads)
     supernet = _supernet(setup)
     per_step = _seconds_per_step(supernet, setup, images)
     steps = steps_per_epoch(setup, images, processes) * setup.epochs

@@ -24,6 +24,7 @@ from zoo.purposes import RECALIBRATION
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.chain_space import CHAIN_SPACES
 from zoo.spaces.genotype import ChainGenotype
+from zoo.training.device import prepare_process
 from zoo.training.memory import free_memory, out_of_memory
 from zoo.training.recipe import torch_dtype
 
@@ -94,7 +95,7 @@ class SubnetEvaluator:
     """
 
     def __init__(self, inheritance: Inheritance, images: ImageSet) -> None:
-        torch.set_num_threads(inheritance.threads)
+        prepare_process(inheritance.threads)
         held = read_supernet(inheritance.weights, device=inheritance.device)
         require_fitting(images, held.classes, held.network.skeleton)
         self._network, self._labels = held.network, images.validation.labels
@@ -119,18 +120,25 @@ class SubnetEvaluator:
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """One outcome per job, in order; lack of memory and losses that are no numbers are failed records.
 
+        Jobs that do not fit in memory together are measured in two halves.
+
         Raises:
             ValueError: for a trial that is not of a chain of this supernet's space on inherited weights.
         """
         began = time.perf_counter()
         paths = np.array([self._path(job) for job in jobs])
         try:
-            measured = self._measured(paths)
+            measured: list[dict[str, float]] | None = self._measured(paths)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
-            free_memory()
-            return failures(jobs, "out of memory", time.perf_counter() - began)
+            measured = None
+        if measured is None:
+            free_memory()  # here, where the failed attempt's tensors are gone with its traceback
+            if len(jobs) == 1:
+                return failures(jobs, "out of memory", time.perf_counter() - began)
+            half = len(jobs) // 2
+            return [*self(jobs[:half]), *self(jobs[half:])]
         seconds = (time.perf_counter() - began) / len(jobs)
         return [(self._record(job, metrics, seconds), None) for job, metrics in zip(jobs, measured, strict=True)]
 

@@ -103,6 +103,11 @@ class FrontExperiment(Experiment):
         """CPU threads of a worker."""
         return self.setup.threads
 
+    @property
+    def device(self) -> str:
+        """Of a worker."""
+        return self.setup.device
+
     def fitted(self, material: Measurement, say: Say) -> Self:
         """The search with space and costs of what it measures with.
 

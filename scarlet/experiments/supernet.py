@@ -101,6 +101,11 @@ class SupernetExperiment(Experiment):
         """CPU threads of a process."""
         return self.setup.training.threads
 
+    @property
+    def device(self) -> str:
+        """Of a worker."""
+        return self.setup.training.precision.device
+
     def fitted(self, material: "ImageSet", say: Say) -> Self:
         """The training with a skeleton for these images.
 

@@ -15,6 +15,7 @@ from scarlet.supernet.training import COUNTED_PATHS, new_supernet, supernet_opti
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.spaces.skeleton import Skeleton
+from zoo.training.device import prepare_process
 from zoo.training.epoch import Examples, Stage
 
 STEPS = 3
@@ -30,7 +31,7 @@ def epoch_seconds(form: SupernetForm, setup: SupernetSetup, images: ImageSet) ->
     The learning rate is 0 here, so that a recipe that diverges can still be timed.
     """
     training = setup.training
-    torch.set_num_threads(training.threads)
+    prepare_process(training.threads)
     still = dataclasses.replace(training.recipe, lr=0.0, lr_min=0.0, warmup=0)
     timed = dataclasses.replace(setup, training=dataclasses.replace(training, recipe=still))
     network = new_supernet(form, timed)

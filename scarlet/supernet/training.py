@@ -25,6 +25,7 @@ from zoo.data.image_set import ImageSet
 from zoo.population.trial import Job, Outcome
 from zoo.purposes import INITIAL_WEIGHTS, MEASURED_PATHS, SUPERNET_PATHS
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
+from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.epoch import EpochBatches, Examples, Stage, random_stream
 from zoo.training.evaluator import Measurement, guarded, resumed, sample
@@ -100,7 +101,7 @@ class SupernetEvaluator:
     """
 
     def __init__(self, setup: SupernetSetup, images: ImageSet, ranks: ProcessGroup = ALONE) -> None:
-        torch.set_num_threads(setup.training.threads)
+        prepare_process(setup.training.threads)
         self._setup, self._set, self._ranks = setup, images, ranks
         device, resolution = setup.training.precision.device, setup.training.skeleton.resolution
         self._train = torch.tensor(images.train.images, device=device)  # copies: shared arrays are read-only

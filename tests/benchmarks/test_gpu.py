@@ -5,7 +5,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +13,7 @@ import pytest
 
 from benchmarks import gpu
 from benchmarks._gpu import bundle
+from benchmarks._gpu import dry as dry_process
 from benchmarks._gpu.images import image_set
 from benchmarks._gpu.lines import judged, main, within
 from benchmarks._gpu.place import Place
@@ -31,30 +31,17 @@ def without_ray_and_pymoo(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def tried(missing: Path, out: Path, groups: Sequence[int]) -> dict[str, Any]:
-    """Groups once, dry, without what is missing."""
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setenv("PYTHONPATH", str(missing))
-        patched.setenv("OMP_NUM_THREADS", "1")
-        return gpu.run(argparse.Namespace(budget=3000.0, dry=True, data=None, groups=list(groups), json=out))
-
-
 @pytest.fixture(scope="module")
 def dry(without_ray_and_pymoo: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[dict[str, Any], Path]:
-    """All groups once, without ray and pymoo: the result and the file it is in."""
+    """All groups once, dry, without ray and pymoo: the result and the file it is in."""
     out = tmp_path_factory.mktemp("dry") / "gpu.json"
-    return tried(without_ray_and_pymoo, out, ORDER), out
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", str(without_ray_and_pymoo))
+        patched.setenv("OMP_NUM_THREADS", "1")
+        options = argparse.Namespace(budget=3000.0, dry=True, data=None, groups=list(ORDER), json=out)
+        return gpu.run(options), out
 
 
-def test_the_first_groups_are_green(without_ray_and_pymoo: Path, tmp_path: Path) -> None:
-    rows = tried(without_ray_and_pymoo, tmp_path / "gpu.json", ORDER[:2])["rows"]
-    assert [row for row in rows if not row["ok"]] == []
-    assert {row["group"] for row in rows} == set(ORDER[:2])
-
-
-# Nine processes that import torch: a minute and a half of a processor.
-@pytest.mark.slow
-@pytest.mark.timeout(1500)
 def test_a_dry_run_is_green_without_ray_and_pymoo(dry: tuple[dict[str, Any], Path]) -> None:
     result, _ = dry
     assert [row for row in result["rows"] if not row["ok"]] == []
@@ -64,7 +51,6 @@ def test_a_dry_run_is_green_without_ray_and_pymoo(dry: tuple[dict[str, Any], Pat
     assert result["checks"] > 50
 
 
-@pytest.mark.slow
 def test_what_a_dry_run_cannot_do_it_says(dry: tuple[dict[str, Any], Path]) -> None:
     notes = {row["step"]: row["numbers"]["note"] for row in dry[0]["rows"] if "note" in row["numbers"]}
     assert notes["eager steps never wait"] == notes["with a tenth of the memory"] == "needs CUDA"
@@ -72,7 +58,6 @@ def test_what_a_dry_run_cannot_do_it_says(dry: tuple[dict[str, Any], Path]) -> N
     assert len(notes) < 10
 
 
-@pytest.mark.slow
 def test_a_dry_run_compares_and_measures(dry: tuple[dict[str, Any], Path]) -> None:
     found = {row["step"]: row["numbers"] for row in dry[0]["rows"]}
     assert 0 < found["program, eager"]["weights"] < 1e-9
@@ -84,7 +69,6 @@ def test_a_dry_run_compares_and_measures(dry: tuple[dict[str, Any], Path]) -> No
     assert found["versions"]["versions"]["torch"]
 
 
-@pytest.mark.slow
 def test_the_json_and_the_lines_hold_every_check(dry: tuple[dict[str, Any], Path]) -> None:
     result, out = dry
     written = json.loads(out.read_text())
@@ -167,6 +151,35 @@ def test_a_group_that_hangs_is_killed_at_its_limit(runner: Runner) -> None:
     assert [(row["step"], row["ok"]) for row in runner.rows] == [("first", True), ("process", False)]
     assert "did not end within" in runner.rows[1]["numbers"]["wrong"]
     assert "about to hang" in runner.rows[1]["numbers"]["said"]
+
+
+def test_a_dry_run_is_one_process_and_a_group_that_cannot_be_imported_costs_no_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "broken.py").write_text("raise ImportError('of a stranger')")
+    (tmp_path / "fine.py").write_text("CHECKS = [('first', lambda place: {'device': place.device})]")
+    monkeypatch.syspath_prepend(tmp_path)
+    monkeypatch.setattr(dry_process, "GROUPS", [Group(0, "broken", 1.0, ""), Group(1, "fine", 1.0, "")])
+    lines = tmp_path / "lines"
+    assert dry_process.every(["--lines", str(lines), "--dry", "--groups", "0", "1"]) == 1
+    assert [(line["group"], line["step"], line["ok"]) for line in read_lines(lines)] == [
+        (0, "imports", False),
+        (1, "first", True),
+    ]
+
+
+def test_a_dry_process_that_dies_is_recorded_at_the_group_that_was_next(
+    runner: Runner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started = Runner._start
+    monkeypatch.setattr(Runner, "_start", lambda self, groups, *rest: started(self, groups[:1], *rest))
+    runner.dry = True
+    runner.run(fake("crashing", 0), fake("fine", 1))
+    assert [(row["group"], row["step"], row["ok"]) for row in runner.rows] == [
+        (0, "first", True),
+        (1, "process", False),
+    ]
+    assert "ended with code -6" in runner.rows[1]["numbers"]["wrong"]
 
 
 def test_half_a_line_is_no_line(runner: Runner) -> None:

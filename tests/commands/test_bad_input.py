@@ -1,5 +1,6 @@
 """Bad input: one line that names the value and what was expected, exit code 2, and nothing half-written."""
 
+import contextlib
 import json
 import os
 import socket
@@ -10,6 +11,8 @@ import pytest
 from PIL import Image
 
 from zoo.commands.options import Cluster
+from zoo.experiments import resume
+from zoo.population.journal import Journal
 from zoo.spaces.literature import DARTS_V1
 
 CELL = DARTS_V1.to_dict()
@@ -290,3 +293,37 @@ def test_gpus_this_machine_does_not_have_are_refused_before_anything_starts(monk
     monkeypatch.setattr("torch.cuda.is_available", lambda: False)
     with pytest.raises(ValueError, match="no CUDA device, got 1"):
         Cluster(workers=2, gpus=1.0).resources()
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        (("--gpus", "0", "--workers", "4"), "--gpus 0"),
+        (("--device", "cuda:1", "--gpus", "0.25"), "expected --device cuda, got cuda:1"),
+        (("--gpus", "0", "--workers", "4", "--dry-run"), "--gpus 0"),
+    ],
+    ids=" ".join,
+)
+def test_workers_that_would_share_a_gpu_unasked(refused_study, monkeypatch, options, named):
+    monkeypatch.setattr("torch.cuda.is_available", lambda: True)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: 2)
+    monkeypatch.setattr("zoo.experiments.source.ImageSource.load", lambda *_: pytest.fail("images were loaded"))
+    assert named in refused_study(*options)
+
+
+@pytest.mark.parametrize("again", ["zoo study", "run resume"])
+def test_a_run_begun_on_a_gpu_that_is_not_here(refused, study, finished, monkeypatch, again):
+    """Before its images are loaded; a run that has ended may have its report written anywhere."""
+    with contextlib.closing(Journal.open(finished)) as journal:
+        identity = journal.identity
+        identity["setup"]["precision"]["device"] = "cuda"
+        journal.set("identity", identity)
+        monkeypatch.setattr("torch.cuda.is_available", lambda: False)
+        monkeypatch.setattr("zoo.experiments.source.ImageSource.load", lambda *_: pytest.fail("images were loaded"))
+        with pytest.raises(pytest.fail.Exception, match="images were loaded"):
+            resume(finished)
+        journal.set("finished", False)
+    if again == "run resume":
+        assert "on cuda, which this machine does not have" in refused("run", "resume", finished)
+    else:
+        assert "device 'cuda' is not available here" in refused(*study, "--device", "cuda", "--out", finished)

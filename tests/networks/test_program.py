@@ -272,3 +272,14 @@ def test_taps_make_a_convolution_a_product(side: int, kernel: tuple[int, int], d
     taps = tap_matrix(window, torch.float64, torch.device("cpu"))
     matrix = (conv.weight.view(1, -1) @ taps).view(window.out_pixels, window.pixels)
     torch.testing.assert_close((matrix @ image.flatten()).view(1, 1, *window.out), conv(image))
+
+
+def test_a_program_holds_the_matrices_its_steps_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A captured step reads their memory again and again, whoever else needs the place in the cache of matrices."""
+    program = Program(networks(sampled("econas-zoo", 1)))
+    monkeypatch.setattr(stages, "tap_matrix", lambda *_: pytest.fail("a step looked a matrix up"))
+    images, _ = batch(1)
+    run, logits, _ = program.forward(images, training=True)
+    program.backward(run, torch.ones_like(logits))
+    kinds = {type(stage) for layer in program._plan.layers for stage in getattr(layer, "stages", ())}
+    assert {stages.Depthwise, stages.Matrix} <= kinds

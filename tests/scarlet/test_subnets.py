@@ -54,6 +54,27 @@ def test_metrics_are_those_of_the_tree_and_the_extracted_networks(held, weights,
         assert record.metrics["images"] == 40
 
 
+def test_a_batch_too_large_for_the_memory_is_measured_in_halves(held, weights, images, random_paths, monkeypatch):
+    evaluator = make_subnet_evaluator(Inheritance(weights=weights), images)
+    asked, whole = jobs(random_paths(held.network, 5)), evaluate_paths
+    wanted, sizes = evaluator(asked), []
+
+    def small(network, pixels, labels, paths, **how):
+        sizes.append(len(paths))
+        if len(paths) > 2 or 3 in map(number, paths):
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        return whole(network, pixels, labels, paths, **how)
+
+    def number(path):
+        return [job.trial.genotype.choices for job in asked].index(tuple(path))
+
+    monkeypatch.setattr(subnets, "evaluate_paths", small)
+    found = evaluator(asked)
+    assert sizes == [5, 2, 3, 1, 2, 1, 1]
+    assert [record.reason for record, _ in found] == ["", "", "", "out of memory", ""]
+    assert [r.metrics for r, _ in found if r.ok] == [r.metrics for r, _ in wanted if r.index != 3]
+
+
 def test_validation_images_wait_as_bytes(weights, images, monkeypatch):
     """At 224 pixels the floats of a whole validation set would take four times the memory of its bytes."""
     sizes = []

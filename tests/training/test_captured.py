@@ -1,5 +1,8 @@
 """Captured steps: eager with a stated reason where there is no graph, and the same losses either way."""
 
+import contextlib
+from collections.abc import Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -18,6 +21,7 @@ from zoo.training import Precision, Recipe, captured
 from zoo.training.captured import CapturedStep
 from zoo.training.cotraining import make_program, train_together
 from zoo.training.epoch import Examples, Stage
+from zoo.training.memory import out_of_memory
 from zoo.training.step import train_step
 
 RECIPE = Recipe(batch=8, lr=0.1)
@@ -80,22 +84,120 @@ def test_the_second_batch_of_a_shape_is_captured_and_later_ones_are_replayed(mon
     assert len(step._graphs) == 2
 
 
-def test_a_capture_that_fails_is_named_and_steps_go_on(monkeypatch: pytest.MonkeyPatch) -> None:
+def fails_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
     def failing(*_: Any) -> None:
-        raise RuntimeError("operation not permitted when stream is capturing\nmore")
+        try:
+            raise error
+        finally:
+            if isinstance(error, torch.OutOfMemoryError):  # as torch's capture ends after one
+                raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
 
+    captured._say.cache_clear()
     monkeypatch.setattr(captured, "why_eager", lambda *_: "")
     monkeypatch.setattr(captured, "_Graph", failing)
+
+
+def test_a_capture_that_fails_is_named_and_logged_and_steps_go_on(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    fails_with(monkeypatch, RuntimeError("operation not permitted when stream is capturing\nmore"))
     step, plain = CapturedStep(program(), RECIPE), program()
     assert losses(step) == losses(lambda images, labels, rate: train_step(plain, images, labels, RECIPE, rate))
     assert step.eager == "capture failed: operation not permitted when stream is capturing"
+    losses(CapturedStep(program(), RECIPE))  # the next batch of trials: said once
+    assert [record.getMessage() for record in caplog.records if record.name == "thriftnas"] == [
+        f"training steps are launched kernel by kernel, not as a CUDA graph: {step.eager}"
+    ]
+
+
+def test_a_capture_without_memory_is_no_fallback(monkeypatch: pytest.MonkeyPatch) -> None:
+    fails_with(monkeypatch, torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2 GiB"))
+    step = CapturedStep(program(), RECIPE)
+    step(IMAGES, LABELS, 0.1)
+    with pytest.raises(RuntimeError, match="previous error during capture") as caught:
+        step(IMAGES, LABELS, 0.1)
+    assert out_of_memory(caught.value)
+    assert step.eager == ""
+
+
+class Devices:
+    """Stands for torch.cuda on a machine of two GPUs: notes which is current when something is made or run."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        self.current, self.seen = torch.device("cuda:0"), list[tuple[str, str]]()
+        stands = {
+            "device": self.changed,
+            "current_stream": lambda device: f"default of {device}",
+            "default_stream": lambda device: f"default of {device}",
+            "Stream": lambda device: self.note("stream", device) or f"stream of {device}",
+            "CUDAGraph": lambda: SimpleNamespace(replay=lambda: self.note("replay")),
+            "graph": self.recorded,
+        }
+        for name, stand in stands.items():
+            monkeypatch.setattr(torch.cuda, name, stand)
+
+    def note(self, what: str, device: Any = None) -> None:
+        self.seen.append((what, str(device or self.current)))
+
+    @contextlib.contextmanager
+    def changed(self, device: Any) -> Iterator[None]:
+        before, self.current = self.current, device
+        yield
+        self.current = before
+
+    @contextlib.contextmanager
+    def recorded(self, graph: Any, stream: str | None = None) -> Iterator[None]:
+        self.note(f"capture on {stream}")
+        yield
+
+
+def test_a_graph_is_recorded_and_replayed_on_the_device_of_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
+    captured._capture_stream.cache_clear()
+    devices, second = Devices(monkeypatch), torch.device("cuda:1")
+    monkeypatch.setattr(captured, "train_step", lambda *_: "losses")
+    held = SimpleNamespace(device=second, clone=lambda: SimpleNamespace(copy_=lambda _: None))
+    monkeypatch.setattr(torch, "zeros", lambda *_, **__: SimpleNamespace(fill_=lambda _: None))
+    made = SimpleNamespace(buffer=SimpleNamespace(storage=torch.float32))
+    for _ in range(2):  # the stream is made once a device
+        assert captured._Graph(made, RECIPE, held, held).replay(held, held, 0.1) == "losses"  # type: ignore[arg-type]
+    once = [("capture on stream of cuda:1", "cuda:1"), ("replay", "cuda:1")]
+    assert devices.seen == [("stream", "cuda:1"), *once, *once]
+    captured._capture_stream.cache_clear()
+
+
+def test_train_together_says_what_was_captured_and_why_not(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    examples = Examples(
+        images=torch.zeros(21, 3, 6, 6, dtype=torch.uint8), labels=torch.arange(21) % 10, resolution=TINY,
+        mean=(0.5,) * 3, std=(0.2,) * 3, flip=True,
+    )  # fmt: skip
+
+    def trained() -> Any:
+        made = make_program(networks(1, resolution=TINY), Precision(), RECIPE)
+        stages = [[Stage(start=0, stop=1, epochs=1, seed=0, root=0)]]
+        (found,) = train_together([made], examples, RECIPE, Precision(), stages)
+        return found
+
+    assert (trained().graphs, trained().fallback) == (0, "")  # a CPU has no graphs
+    assert caplog.records == []
+    captured._say.cache_clear()
+    monkeypatch.setattr(CapturedStep, "fallback", property(lambda step: step.eager))  # as on a GPU
+    monkeypatch.setattr(captured, "why_eager", lambda *_: "")
+    monkeypatch.setattr(captured, "_Graph", Replayed)
+    assert (trained().graphs, trained().fallback) == (1, "")
+    monkeypatch.setattr(captured, "why_eager", lambda *_: "path dropout")
+    assert (trained().graphs, trained().fallback) == (0, "path dropout")
+    assert len(caplog.records) == 1
 
 
 @pytest.mark.parametrize(("option", "reason"), [("path_dropout", "path dropout"), ("auxiliary", "auxiliary head")])
 def test_what_a_graph_cannot_repeat_is_named(option: str, reason: str, monkeypatch: pytest.MonkeyPatch) -> None:
     made = program()
+    assert CapturedStep(made, Recipe(**{option: 0.2})).fallback == ""  # on a CPU there is nothing to fall back from
     monkeypatch.setattr(made.buffer, "device", torch.device("cuda"))
     assert reason in captured.why_eager(made, Recipe(**{option: 0.2}))
+    assert reason in CapturedStep(made, Recipe(**{option: 0.2})).fallback
     assert captured.why_eager(made, RECIPE) == ""
 
 

@@ -14,10 +14,11 @@ from zoo.data.image_set import Split
 from zoo.networks import build_network
 from zoo.networks.engine.program import Program
 from zoo.population import Job, Outcome, ProxySetting, Trial
+from zoo.population.trial import FALLBACK
 from zoo.spaces import CELL_SPACES, Cell, CellGenotype, Edge, Skeleton
 from zoo.training import Precision, Recipe, TrainingEvaluator, TrainingSetup, evaluator
 from zoo.training.checkpoint import read_tensors
-from zoo.training.cotraining import LARGEST_MAP, prefers_program, train_together
+from zoo.training.cotraining import LARGEST_MAP, Trained, prefers_program, train_together
 from zoo.training.epoch import Stage
 
 SKELETON = Skeleton(channels=3, cells=3, resolution=8, classes=3)
@@ -147,7 +148,9 @@ def test_a_network_that_diverges_leaves_the_others_alone(monkeypatch: pytest.Mon
     same(found[2], healthy[2])
 
 
-def test_a_batch_too_large_for_the_memory_goes_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_batch_too_large_for_the_memory_goes_one_by_one(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     make, sizes = evaluator.make_program, []
 
     def small(networks: Any, *rest: Any) -> Any:
@@ -162,6 +165,26 @@ def test_a_batch_too_large_for_the_memory_goes_one_by_one(monkeypatch: pytest.Mo
     assert sizes == [3, 1, 1, 1]
     assert [(record.ok, record.reason) for record, _ in found] == [(True, ""), (False, "out of memory"), (True, "")]
     same(found[0], evaluated(PLAIN, jobs[0])[0])
+    why = "trained one by one: 3 networks together did not fit in memory"
+    assert found[0][0].notes[FALLBACK] == found[2][0].notes[FALLBACK] == why
+    assert [record.getMessage() for record in caplog.records] == [why]
+
+
+def test_a_step_that_was_not_captured_is_noted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of a network of a second program, beside what its record says anyway."""
+    together = evaluator.train_together
+
+    def trained(*given: Any) -> list[Trained]:
+        first, second = together(*given)
+        return [first, replace(second, fallback="capture failed: no")]
+
+    jobs = [job(i, genotype) for i, genotype in enumerate(GENOTYPES)]
+    plain = evaluated(replace(AUTO, streams=2), *jobs)
+    monkeypatch.setattr(evaluator, "train_together", trained)
+    found = evaluated(replace(AUTO, streams=2), *jobs)
+    assert [record.notes.get(FALLBACK, "") for record, _ in found] == ["", *["capture failed: no"] * 2]
+    for (record, _), (other, _) in zip(found, plain, strict=True):
+        assert {**record.notes, FALLBACK: ""} == {**other.notes, FALLBACK: ""}
 
 
 def test_only_small_maps_of_the_automatic_engine_are_a_program() -> None:

@@ -1,9 +1,11 @@
 """Streams: steps in turn, results in order, and the same results whoever else is there."""
 
 from collections.abc import Generator
+from contextlib import nullcontext
 from dataclasses import replace
 
 import pytest
+import torch
 
 from tests.training.test_cotraining import AUTO, GENOTYPES, evaluated, job, same
 from zoo.training import TrainingSetup
@@ -32,6 +34,45 @@ def test_what_a_work_raises_reaches_the_caller() -> None:
 
     with pytest.raises(ValueError, match="no"):
         in_turns([failing()], "cpu")
+
+
+class FakeStream:
+    """Stands for a CUDA stream: notes whom it waits for."""
+
+    device = torch.device("cuda:0")
+
+    def __init__(self, *_: object) -> None:
+        self.waited_for: list[FakeStream] = []
+
+    def wait_stream(self, other: "FakeStream") -> None:
+        self.waited_for.append(other)
+
+
+def test_a_work_that_raises_leaves_nobody_writing(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Memory of the current stream may be given away after an error: every stream is waited for, every work closed."""
+    current, made, closed = FakeStream(), list[FakeStream](), list[str]()
+
+    def stream(_: object) -> FakeStream:
+        made.append(FakeStream())
+        return made[-1]
+
+    monkeypatch.setattr(torch.cuda, "Stream", stream)
+    monkeypatch.setattr(torch.cuda, "stream", lambda _: nullcontext())
+    monkeypatch.setattr(torch.cuda, "current_stream", lambda _: current)
+
+    def work(name: str, steps: int) -> Generator[None, None, None]:
+        try:
+            for _ in range(steps):
+                yield
+            raise torch.OutOfMemoryError(name)
+        finally:
+            closed.append(name)
+
+    with pytest.raises(torch.OutOfMemoryError, match="b"):
+        in_turns([work("a", 9), work("b", 1), work("c", 9)], "cuda")
+    assert current.waited_for == made
+    assert [one.waited_for for one in made] == [[current]] * 3
+    assert sorted(closed) == ["a", "b", "c"]
 
 
 @pytest.mark.parametrize(("count", "streams", "sizes"), [(8, 3, [2, 3, 3]), (2, 4, [1, 1]), (5, 1, [5])])

@@ -29,14 +29,14 @@ def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
     """Say what is installed and at hand, and what to do about what is not."""
     from zoo.data.decoded import default_cache
     from zoo.data.sources import default_root
-    from zoo.experiments.machine import about
+    from zoo.experiments.machine import about, found_device
     from zoo.experiments.resources import usable_cores
 
     facts = about()
     state: dict[str, Any] = {
         "versions": facts["versions"],
         "hardware": facts["hardware"],
-        "device": _device(),
+        "device": found_device(),
         "ray": _ray(),
         "data": {"downloads": str(default_root()), "decoded": str(default_cache())},
         "disk": {"free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1), "folder": str(Path.cwd())},
@@ -115,22 +115,6 @@ def _say_placements(state: dict[str, Any], console: Console) -> None:
             else ""
         )
     )
-
-
-def _device() -> dict[str, str]:
-    import torch
-
-    from zoo.experiments.resources import usable_cores
-
-    if torch.cuda.is_available():
-        free, total = torch.cuda.mem_get_info()
-        return {
-            "best": "cuda",
-            "detail": f"{torch.cuda.get_device_name()}, {free / 1e9:.0f} of {total / 1e9:.0f} GB free",
-        }
-    if torch.backends.mps.is_available():
-        return {"best": "mps", "detail": "Apple GPU"}
-    return {"best": "cpu", "detail": f"no GPU found; use --workers {usable_cores()}"}
 
 
 def _ray() -> str:

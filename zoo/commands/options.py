@@ -88,7 +88,7 @@ class Device:
 
     threads: Annotated[int, _workers("CPU threads per worker; changes the last bits, so it is part of the run.")] = 1
     device: Annotated[str, _workers("auto, cpu, cuda, cuda:N or mps.")] = "auto"
-    dtype: Annotated[str, _workers("float32, float64, or bfloat16 (autocast).")] = "float32"
+    dtype: Annotated[str, _workers("float32 (never TF32), float64, or bfloat16 (autocast).")] = "float32"
 
     def precision(self, cluster: "Cluster | None" = None) -> "Precision":
         """The precision asked for: of workers on a cluster, or of this process, which torchrun may have started.
@@ -169,16 +169,16 @@ class Cluster:
     gpus: Annotated[float, _workers("GPUs per worker, may be a fraction.")] = 0.0
     address: Annotated[str | None, _workers("Join a running Ray cluster: auto, host:port or ray://host:port.")] = None
 
-    def resources(self) -> "Resources":
-        """The workers, once it is known that they can be had.
+    def resources(self, device: str | None = None) -> "Resources":
+        """The workers, once it is known that they can be had, and ``device`` on them.
 
         Raises:
-            ValueError: for counts out of range, GPUs this machine does not have, or a cluster that does not answer.
+            ValueError: as :meth:`Resources.check`.
         """
         from zoo.experiments import Resources
 
         found = Resources(workers=self.workers, gpus=self.gpus, address=self.address)
-        found.check()
+        found.check(device)
         return found
 
 

@@ -42,7 +42,9 @@ def perform(
     from zoo.experiments import Bar, Resources, execute
 
     console = Console(stderr=running.as_json or follows(), quiet=follows())
-    resources = Resources() if cluster is None else fitting(cluster.resources(), experiment.threads, console)
+    resources = Resources()
+    if cluster is not None:
+        resources = fitting(cluster.resources(experiment.device), experiment.threads, console)
     if running.dry_run:
         if not follows():
             _say_cost(experiment, source, resources, running.as_json, console)

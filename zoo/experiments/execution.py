@@ -64,7 +64,9 @@ def execute(
     rank = _rank(experiment) if experiment.distributed else 0
     if rank == 0:
         check_folder(folder)
-        resources.check()
+        # of a run that has ended there is only its report left, which every machine can write
+        ended = (folder / FILE).exists() and Run(folder).finished
+        resources.check(None if ended else experiment.device)
     material = source.load(experiment, listen.loading)
     experiment = experiment.fitted(material, listen.said)
     ends = None if deadline is None else time.monotonic() + deadline  # images that load slowly must not use it up
@@ -213,9 +215,13 @@ def _driven(
     def over() -> bool:
         return ends is not None and time.monotonic() >= ends
 
+    def workers() -> Executor:
+        resources.check_device(experiment.device)
+        return resources.executor(experiment.evaluator, material, experiment.threads)
+
     drive = _Drive(experiment, folder, journal, listen)
     if not experiment.distributed:
-        return drive.run(lambda: resources.executor(experiment.evaluator, material, experiment.threads), over)
+        return drive.run(workers, over)
     from zoo.training.distributed import ProcessGroupExecutor  # torch, for which those who only read do not wait
 
     with experiment.joined(material) as (ranks, evaluator):

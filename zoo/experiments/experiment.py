@@ -112,6 +112,11 @@ class Experiment(ABC):
         """CPU threads of a worker."""
         return 1
 
+    @property
+    def device(self) -> str | None:
+        """Where its workers compute networks, as a precision names it; None: nowhere, as from a table."""
+        return None
+
     # -------------------------------------------------------------- what it does
 
     def fitted(self, material: Any, say: Say) -> Self:

@@ -6,11 +6,15 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from zoo.experiments.resources import usable_cores
+
 CPUINFO = Path("/proc/cpuinfo")
 VECTORS = ("sse4", "avx", "fma", "f16c", "amx", "asimd", "sve", "bf16", "i8mm")
 """Name prefixes of the instruction sets that the speed of training depends on."""
 
 PACKAGES = ("thriftnas", "torch", "torchvision", "numpy", "scipy", "pandas", "ray")
+
+SHARED = "without NVIDIA's MPS, workers with a part of a GPU only take turns: prefer one worker with a larger --group"
 
 
 def about() -> dict[str, Any]:
@@ -29,6 +33,19 @@ def about() -> dict[str, Any]:
             "system": platform.platform(),
         },
     }
+
+
+def found_device() -> dict[str, str]:
+    """The best device that networks can be computed on here, and what to know about it."""
+    import torch
+
+    if torch.cuda.is_available():
+        free, total = torch.cuda.mem_get_info()
+        name, size = torch.cuda.get_device_name(), f"{free / 1e9:.0f} of {total / 1e9:.0f} GB free"
+        return {"best": "cuda", "detail": f"{name}, {size}; {SHARED}"}
+    if torch.backends.mps.is_available():
+        return {"best": "mps", "detail": "Apple GPU"}
+    return {"best": "cpu", "detail": f"no GPU found; use --workers {usable_cores()}"}
 
 
 def _version(package: str) -> str:

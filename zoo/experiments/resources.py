@@ -5,6 +5,7 @@ import os
 from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +40,8 @@ class Resources:
         # Ray takes seconds to import; serial runs do without.
         from zoo.population.ray_executor import RayExecutor
 
+        if 0 < self.gpus < 1:
+            make = partial(_with_share, make, self.gpus)
         return RayExecutor(make, payload, workers=self.workers, cpus=threads, gpus=self.gpus, address=self.address)
 
     def fitting(self, threads: int) -> "Resources":
@@ -50,11 +53,12 @@ class Resources:
             return self
         return replace(self, workers=min(self.workers, max(1, usable_cores() // threads)))
 
-    def check(self) -> None:
-        """Find out early whether the workers can be had.
+    def check(self, device: str | None = None) -> None:
+        """Find out early whether the workers can be had, and whether networks can be computed on ``device`` there.
 
         Raises:
-            ValueError: for counts out of range, GPUs this machine does not have, or a cluster that does not answer.
+            ValueError: for counts out of range, GPUs this machine does not have, a cluster that does not answer, or as
+                :meth:`check_device`.
         """
         if not 0 <= self.gpus < math.inf:
             raise ValueError(f"gpus must be a number from 0 up, got {self.gpus:g}")
@@ -65,10 +69,38 @@ class Resources:
                 raise ValueError(f"gpus must be 0 on this machine, which has no CUDA device, got {self.gpus:g}")
         if self.workers < 1:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
+        self.check_device(device)
         if self.address is not None:
             from zoo.population.ray_executor import find_cluster
 
             find_cluster(self.address)
+
+    def check_device(self, device: str | None) -> None:
+        """Find out whether the workers can compute on a device, as a precision names it; None: they need none.
+
+        Raises:
+            ValueError: for a device that this machine does not have, workers without a share of their GPU, or a
+                numbered GPU where every worker gets its own.
+        """
+        if device is None or device == "cpu":
+            return
+        if self.address is None:
+            from zoo.training.device import is_here
+
+            if not is_here(device):
+                raise ValueError(
+                    f"the networks of this run are computed on {device}, which this machine does not have: "
+                    "expected one that has it, or the --address of a cluster that does"
+                )
+        if not device.startswith("cuda"):
+            return
+        if not self.gpus and (self.workers > 1 or self.address is not None):
+            raise ValueError(
+                f"every worker on {device} needs a GPU or a share of one, which --gpus says, or --device cpu; "
+                f"got --workers {self.workers} --gpus 0"
+            )
+        if self.gpus and ":" in device:
+            raise ValueError(f"workers with --gpus get their GPU from Ray, expected --device cuda, got {device}")
 
     def to_dict(self) -> dict[str, Any]:
         """The resources as JSON-ready data."""
@@ -78,6 +110,14 @@ class Resources:
     def from_dict(cls, data: Mapping[str, Any]) -> "Resources":
         """Read :meth:`to_dict`'s form."""
         return cls(**data)
+
+
+def _with_share(make: Callable[[Any], Evaluator], gpus: float, payload: Any) -> Evaluator:
+    """The evaluator of a worker that has a part of a GPU, and no more than that part of its memory."""
+    from zoo.training.memory import claim
+
+    claim(gpus)
+    return make(payload)
 
 
 def usable_cores() -> int:

@@ -13,6 +13,7 @@ from zoo.population.trial import Record, Trial
 from zoo.population.weights import WeightStore
 from zoo.spaces.genotype import SpaceGenotype
 from zoo.training.checkpoint import load_checkpoint
+from zoo.training.device import exact_numbers
 from zoo.training.recipe import Precision
 from zoo.training.setup import TrainingSetup
 from zoo.training.stream import measure_stream
@@ -57,6 +58,7 @@ def trained_model(
         dtype=setup.precision.storage,
     )
     load_checkpoint(weights, network, make_optimizer(network, setup.recipe))
+    exact_numbers()
     tested = _tested(network, images, dataclasses.replace(setup.precision, device=device), loaders)
     return Model(
         network=network,

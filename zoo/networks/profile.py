@@ -2,7 +2,6 @@
 
 import torch
 from torch import nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from zoo.spaces.operations import Cost
 
@@ -12,6 +11,8 @@ def measured_cost(network: nn.Module, in_channels: int, resolution: int) -> Cost
 
     The network is put into evaluation mode for the count and left as it was; auxiliary heads are not counted.
     """
+    from torch.utils.flop_counter import FlopCounterMode  # here: it imports Triton, where that is installed
+
     training = network.training
     network.eval()
     weight = next(network.parameters())

@@ -116,6 +116,9 @@ class Trial:
 TRAIN_LOSSES = "train_losses"
 """Note of a record: the mean training loss of every epoch of its stage, where it has several."""
 
+FALLBACK = "fallback"
+"""Note of a record: why it was measured in a slower way than was asked for."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
@@ -132,7 +135,7 @@ class Record:
         batch: index of the first trial of its batch.
         attempt: how often its batch was sent, from 1.
         host: where it ran.
-        notes: what is no number: a derived genotype, curves, why an engine fell back ("fallback").
+        notes: what is no number: a derived genotype, curves, why an engine fell back.
 
     Raises:
         ValueError: for a metric that is not a finite number, or notes that are not JSON.
@@ -172,7 +175,7 @@ class Record:
 INCIDENTAL = ("seconds", "host", "attempt")
 """Fields of a record that say how it was measured and differ from run to run: digests leave them out."""
 
-INCIDENTAL_NOTES = ("fallback",)
+INCIDENTAL_NOTES = (FALLBACK,)
 """Notes of that kind."""
 
 

@@ -6,7 +6,7 @@ batch of trials never mixes settings or stages.
 
 import math
 from collections.abc import Generator, Sequence
-from functools import partial
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -18,7 +18,7 @@ from zoo.training.captured import CapturedStep
 from zoo.training.cuda_streams import in_turns
 from zoo.training.distributed import ALONE
 from zoo.training.epoch import EpochBatches, Examples, Stage
-from zoo.training.memory import largest_fitting
+from zoo.training.memory import available, fitting
 from zoo.training.recipe import Precision, Recipe, torch_dtype
 from zoo.training.trainer import (
     EVALUATION_BATCH,
@@ -55,13 +55,28 @@ def store_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer])
         optimizers[owner].state[parameter]["momentum_buffer"] = momentum.clone()
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """What became of a program.
+
+    Attributes:
+        losses: network by network the mean training loss of every epoch, or how it diverged.
+        graphs: shapes of batches whose step was captured, and replayed from then on.
+        fallback: why steps were not captured on a device that has graphs; empty where they were, and elsewhere.
+    """
+
+    losses: Sequence[list[float] | Diverged]
+    graphs: int
+    fallback: str
+
+
 def train_together(
     programs: Sequence[Program],
     examples: Examples,
     recipe: Recipe,
     precision: Precision,
     stages: Sequence[Sequence[Stage]],
-) -> list[list[list[float] | Diverged]]:
+) -> list[Trained]:
     """Train all networks of all programs for the epochs of their stages, which differ in their seeds only.
 
     Several programs take their steps in turn, on a GPU each on a stream of its own.
@@ -74,8 +89,7 @@ def train_together(
         stages: of every network of every program.
 
     Returns:
-        Program by program and network by network, the mean training loss of every epoch, or how it diverged; the others
-        are not touched.
+        What became of every program. A network that diverges does not touch the others.
 
     Raises:
         ValueError: for stages with other epochs, or fewer than two images.
@@ -84,15 +98,15 @@ def train_together(
     if len(spans) != 1:
         raise ValueError("networks that train together must be at the same stage of the same schedule")
     works = [
-        _training(program, examples, recipe, precision, group) for program, group in zip(programs, stages, strict=True)
+        training(program, examples, recipe, precision, group) for program, group in zip(programs, stages, strict=True)
     ]
     return in_turns(works, examples.images.device)
 
 
-def _training(
+def training(
     program: Program, examples: Examples, recipe: Recipe, precision: Precision, stages: Sequence[Stage]
-) -> Generator[None, None, list[list[float] | Diverged]]:
-    """One program's stage, step by step."""
+) -> Generator[None, None, Trained]:
+    """One program's stage as :func:`train_together` runs it, which stops after every step."""
     results: list[list[float] | Diverged] = [[] for _ in stages]
     step = CapturedStep(program, recipe)
     for epoch in range(stages[0].start, stages[0].stop):
@@ -106,7 +120,7 @@ def _training(
                 results[number] = Diverged.in_training(loss, epoch)
         if all(isinstance(result, Diverged) for result in results):
             break
-    return results
+    return Trained(results, step.graphs, step.fallback)
 
 
 def _epoch(
@@ -133,20 +147,22 @@ def _epoch(
     return means
 
 
+def evaluation_batch(program: Program, count: int, device: torch.device) -> int:
+    """How many of ``count`` images are validated at a time: on a GPU as many as fit in its memory.
+
+    On a CPU larger batches would only leave the cache, and change the last bits.
+    """
+    if device.type == "cpu":
+        return EVALUATION_BATCH
+    return fitting(count, EVALUATION_BATCH, program.bytes_per_image, available(device))
+
+
 def evaluate_together(
     program: Program, images: Tensor, labels: Tensor, classes: int
 ) -> list[dict[str, float] | Diverged]:
     """As :func:`zoo.training.trainer.evaluate`, for all networks of a program on the same images (N, C, H, W)."""
-    # On a CPU larger batches would only leave the cache, and change the last bits.
-    most = EVALUATION_BATCH if images.device.type == "cpu" else len(labels)
-    return largest_fitting(partial(_evaluated, program, images, labels, classes), most, EVALUATION_BATCH)
-
-
-def _evaluated(
-    program: Program, images: Tensor, labels: Tensor, classes: int, size: int
-) -> list[dict[str, float] | Diverged]:
-    """In batches of ``size`` images."""
     networks, count = len(program.networks), len(labels)
+    size = evaluation_batch(program, count, images.device)
     loss = torch.zeros(networks, device=images.device, dtype=program.buffer.storage)
     hits = []
     for first in range(0, count, size):

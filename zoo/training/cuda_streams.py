@@ -20,22 +20,27 @@ def in_turns(works: Sequence["Work[Result]"], device: torch.device | str) -> lis
     """Run all works to their ends, a step of each at a time; their results, in order.
 
     One alone stays on the current stream. Whatever was launched before is finished before any of them begins, and all
-    of them before anything that is launched afterwards.
+    of them before anything that is launched afterwards, also where one of them raises: what they still write is memory
+    of the current stream, which may give it to somebody else. Works that were not finished are closed then.
     """
     streams = _streams(len(works), torch.device(device))
-    for stream in streams:
-        stream.wait_stream(torch.cuda.current_stream(stream.device))
     results: dict[int, Result] = {}
-    while len(results) < len(works):
-        for number, work in enumerate(works):
-            if number not in results:
-                with _on(streams, number):
-                    try:
-                        next(work)
-                    except StopIteration as end:
-                        results[number] = end.value
-    for stream in streams:
-        torch.cuda.current_stream(stream.device).wait_stream(stream)
+    try:
+        for stream in streams:
+            stream.wait_stream(torch.cuda.current_stream(stream.device))
+        while len(results) < len(works):
+            for number, work in enumerate(works):
+                if number not in results:
+                    with _on(streams, number):
+                        try:
+                            next(work)
+                        except StopIteration as end:
+                            results[number] = end.value
+    finally:
+        for work in works:
+            work.close()
+        for stream in streams:
+            torch.cuda.current_stream(stream.device).wait_stream(stream)
     return [results[number] for number in range(len(works))]
 
 

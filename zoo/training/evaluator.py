@@ -3,7 +3,7 @@
 import logging
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import chain, pairwise
 from typing import Any, Protocol
 
@@ -18,7 +18,7 @@ from zoo.networks.engine.planning import strangers
 from zoo.networks.network import Network, build_any
 from zoo.population.json_value import JSON
 from zoo.population.proxy import ProxySetting, share_at
-from zoo.population.trial import TRAIN_LOSSES, TRAINING, Job, Outcome, Record, Trial
+from zoo.population.trial import FALLBACK, TRAIN_LOSSES, TRAINING, Job, Outcome, Record, Trial
 from zoo.purposes import INITIAL_WEIGHTS, SAMPLE_LEVEL
 from zoo.scores.measuring import Unscored, measure_score
 from zoo.scores.score import find_score
@@ -35,6 +35,7 @@ from zoo.training.cotraining import (
     store_momenta,
     train_together,
 )
+from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.epoch import Examples, Stage
 from zoo.training.memory import free_memory, out_of_memory
@@ -188,14 +189,22 @@ def measured(job: Job, found: Measurement, seconds: float) -> Outcome:
 
 
 def _outcome(
-    begun: Begun, losses: list[float] | Diverged, metrics: dict[str, float] | Diverged, images: int, seconds: float
+    begun: Begun,
+    losses: list[float] | Diverged,
+    metrics: dict[str, float] | Diverged,
+    fallback: str,
+    images: int,
+    seconds: float,
 ) -> Outcome:
-    """What became of one network of a program."""
+    """What became of one network of a program; ``fallback`` says why it took longer than it might have."""
     if isinstance(losses, Diverged):
         return failed(begun.job, str(losses), seconds)
     if isinstance(metrics, Diverged):
         return failed(begun.job, str(metrics), seconds)
-    return measured(begun.job, measurement(begun, losses, metrics, images, kept_weights(begun)), seconds)
+    found = measurement(begun, losses, metrics, images, kept_weights(begun))
+    if fallback:
+        found = replace(found, notes={**found.notes, FALLBACK: fallback})
+    return measured(begun.job, found, seconds)
 
 
 def failed(job: Job, reason: str, seconds: float) -> Outcome:
@@ -227,7 +236,7 @@ class TrainingEvaluator:
     """
 
     def __init__(self, setup: TrainingSetup, images: ImageSet, ranks: ProcessGroup = ALONE) -> None:
-        torch.set_num_threads(setup.threads)
+        prepare_process(setup.threads)
         self._setup, self._set, self._ranks = setup, images, ranks
         device = setup.precision.device
         self._train = torch.tensor(images.train.images, device=device)  # copies: shared arrays are read-only
@@ -303,20 +312,25 @@ class TrainingEvaluator:
                 _log.warning("networks with the operation %r are trained one by one: no program knows it", name)
         return bool(unknown)
 
-    def _together(self, jobs: Sequence[Job]) -> list[Outcome]:
-        """Jobs of one setting and stage as one program; a batch that does not fit in memory goes one by one."""
+    def _together(self, jobs: Sequence[Job], why: str = "") -> list[Outcome]:
+        """Jobs of one setting and stage as one program; a batch that does not fit in memory goes one by one.
+
+        ``why`` they are fewer than they might be is noted in their records.
+        """
         began = time.perf_counter()
         try:
-            return self._co_train([begin(job, self._setup) for job in jobs], began)
+            return self._co_train([begin(job, self._setup) for job in jobs], began, why)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise
         free_memory()
         if len(jobs) == 1:
             return [failed(jobs[0], "out of memory", time.perf_counter() - began)]
-        return [outcome for job in jobs for outcome in self._together([job])]
+        why = f"trained one by one: {len(jobs)} networks together did not fit in memory"
+        _log.warning(why)
+        return [outcome for job in jobs for outcome in self._together([job], why)]
 
-    def _co_train(self, begun: Sequence[Begun], began: float) -> list[Outcome]:
+    def _co_train(self, begun: Sequence[Begun], began: float, why: str) -> list[Outcome]:
         setup, setting, skeleton = self._setup, begun[0].setting, begun[0].network.skeleton
         examples = self._examples(setting.s, skeleton.resolution)
         optimizers = [one.optimizer for one in begun]
@@ -326,15 +340,16 @@ class TrainingEvaluator:
         for program, part in zip(programs, parts, strict=True):
             load_momenta(program, optimizers[part])
         stages = [[one.stage for one in begun[part]] for part in parts]
-        losses = train_together(programs, examples, setup.recipe, setup.precision, stages)
+        trained = train_together(programs, examples, setup.recipe, setup.precision, stages)
         prepared, metrics = self._prepared(skeleton.resolution), list[dict[str, float] | Diverged]()
         for program, part in zip(programs, parts, strict=True):
             metrics += evaluate_together(program, prepared, self._validation_labels, skeleton.classes)
             store_momenta(program, optimizers[part])
             program.close()
         seconds = (time.perf_counter() - began) / len(begun)
-        images = len(examples.labels)
-        return [_outcome(*each, images, seconds) for each in zip(begun, chain(*losses), metrics, strict=True)]
+        images, losses = len(examples.labels), chain.from_iterable(part.losses for part in trained)
+        reasons = [part.fallback or why for part in trained for _ in part.losses]
+        return [_outcome(*each, images, seconds) for each in zip(begun, losses, metrics, reasons, strict=True)]
 
     def train(
         self, network: Network, optimizer: torch.optim.Optimizer, setting: ProxySetting, stage: Stage

@@ -1,21 +1,27 @@
-"""Memory: knowing that a device has none left, and the largest batch that fits."""
-
-from collections.abc import Callable
-from typing import TypeVar
+"""Memory: knowing that a device has none left, a process's share of a GPU's, and the largest batch that fits."""
 
 import torch
 
-Result = TypeVar("Result")
+CONTEXT = 1 << 30
+"""Bytes of a GPU that a process takes beside its tensors, about: the driver's, and kernels."""
+
+
+WORDS = ("out of memory", "can't allocate memory", "status_alloc_failed")
+"""How torch says it where it has no error of its own for that: of the driver, of the CPU, of cuBLAS and cuDNN."""
 
 
 def out_of_memory(error: Exception) -> bool:
-    """Whether an error says that a device had no memory left; torch has several ways to say so."""
-    text = str(error).lower()
-    return (
-        isinstance(error, torch.OutOfMemoryError | MemoryError)
-        or "out of memory" in text
-        or "can't allocate memory" in text
-    )
+    """Whether an error, or one that it covers, says that a device had no memory left.
+
+    A capture that runs out of memory ends with another error: that the graph is invalid.
+    """
+    covered: BaseException | None = error
+    while covered is not None:
+        text = str(covered).lower()
+        if isinstance(covered, torch.OutOfMemoryError | MemoryError) or any(words in text for words in WORDS):
+            return True
+        covered = covered.__cause__ or covered.__context__
+    return False
 
 
 def free_memory() -> None:
@@ -24,18 +30,31 @@ def free_memory() -> None:
         torch.cuda.empty_cache()
 
 
-def largest_fitting(work: Callable[[int], Result], most: int, least: int) -> Result:
-    """``work(size)`` at the largest of ``most``, its half, a quarter … that fits in memory, not below ``least``.
+def available(device: torch.device) -> float:
+    """Bytes that this process may still take of a GPU: what is free or kept unused by its allocator, in its share."""
+    free, total = torch.cuda.mem_get_info(device)
+    taken, reserved = torch.cuda.memory_allocated(device), torch.cuda.memory_reserved(device)
+    # of torch 2.6 a process cannot ask for its share
+    share = getattr(torch.cuda, "get_per_process_memory_fraction", lambda _: 1.0)(device)
+    return float(max(0.0, min(free + reserved - taken, share * total - taken)))
 
-    Raises:
-        RuntimeError, MemoryError: what ``work`` raises, lack of memory at ``least`` included.
+
+def claim(share: float) -> None:
+    """Keep this process to its share of the GPU: others that do the same never find that it has taken theirs."""
+    total = torch.cuda.mem_get_info()[1]
+    torch.cuda.set_per_process_memory_fraction(max(share / 2, share - CONTEXT / total))
+
+
+def fitting(most: int, least: int, each: int, room: float) -> int:
+    """The largest of ``most``, its half, a quarter … that takes at most half of the room, not below ``least``.
+
+    Args:
+        most: how many there are.
+        least: how many are tried in any case.
+        each: bytes that one takes, about.
+        room: bytes; half of it is left for what the estimate does not know, such as gaps between tensors.
     """
     size = max(most, least)
-    while True:
-        try:
-            return work(size)
-        except (RuntimeError, MemoryError) as error:
-            if not out_of_memory(error) or size <= least:
-                raise
-        free_memory()  # here, where the failed attempt's tensors are gone with its traceback
+    while size > least and size * each > room / 2:
         size = max(size // 2, least)
+    return size

@@ -13,6 +13,7 @@ from zoo.networks.network import Network
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Job, Outcome
 from zoo.purposes import STREAM_CROP
+from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.epoch import Stage, View, batch_slices, cutout_pixels, draw_epoch
 from zoo.training.evaluator import run_job, sample
@@ -40,7 +41,7 @@ class StreamEvaluator:
     """
 
     def __init__(self, setup: TrainingSetup, images: ImageStream, reader: Reader, ranks: ProcessGroup = ALONE) -> None:
-        torch.set_num_threads(setup.threads)
+        prepare_process(setup.threads)
         self._setup, self._stream, self._reader, self._ranks = setup, images, reader, ranks
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:

@@ -68,6 +68,11 @@ class OnImages(Experiment):
         """CPU threads of a worker."""
         return self.setup.threads
 
+    @property
+    def device(self) -> str:
+        """Of a worker."""
+        return self.setup.precision.device
+
     def fitted(self, material: "ImageSet", say: Say) -> Self:
         """The experiment with a skeleton for these images.
 

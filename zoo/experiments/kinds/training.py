@@ -81,6 +81,11 @@ class TrainingExperiment(Experiment):
         """CPU threads of a process."""
         return self.setup.threads
 
+    @property
+    def device(self) -> str:
+        """Of a worker."""
+        return self.setup.precision.device
+
     def fitted(self, material: "ImageSet | ImageStream", say: Say) -> Self:
         """The training with a skeleton for these images.
 

@@ -16,6 +16,16 @@ from zoo.networks.taps import Window
 class Layer(Protocol):
     """One step of a program: reads values of a run and writes others; on the way back the same for gradients."""
 
+    @property
+    def sources(self) -> Sequence[int]:
+        """The values it reads."""
+        ...
+
+    @property
+    def targets(self) -> Sequence[int]:
+        """The values it writes."""
+        ...
+
     def forward(self, run: Pass) -> None:
         """Compute and write the layer's values."""
         ...
@@ -49,7 +59,9 @@ class Block:
         kept: list[Any] = []
         for stage in self.stages:
             x, saved = stage.forward(x)
-            kept.append(saved)
+            if run.training:
+                kept.append(saved)
+            del saved  # or it would be held until the next stage has ended
         if run.training:
             run.saved[id(self)] = kept, x
             run.write(self.targets, self._normalised(x))
@@ -157,6 +169,16 @@ class Node:
     terms: Sequence[tuple[int, int | None]]
     target: int
 
+    @property
+    def sources(self) -> Sequence[int]:
+        """The terms' values."""
+        return [value for value, _ in self.terms]
+
+    @property
+    def targets(self) -> Sequence[int]:
+        """The sum."""
+        return [self.target]
+
     def forward(self, run: Pass) -> None:
         total: Tensor | None = None
         for value, term in self.terms:
@@ -182,17 +204,22 @@ class Node:
 class Stack:
     """The output of a cell: channels of nodes one after another."""
 
-    nodes: Sequence[int]
+    sources: Sequence[int]
     target: int
 
+    @property
+    def targets(self) -> Sequence[int]:
+        """All channels."""
+        return [self.target]
+
     def forward(self, run: Pass) -> None:
-        found = [run.values[node] for node in self.nodes]
+        found = [run.values[node] for node in self.sources]
         run.values[self.target] = found[0] if len(found) == 1 else torch.cat(found)
 
     def backward(self, run: Pass) -> None:
         """Every node gets its channels."""
         gradient = run.gradient(self.target)
-        for node, part in zip(self.nodes, gradient.chunk(len(self.nodes)), strict=True):
+        for node, part in zip(self.sources, gradient.chunk(len(self.sources)), strict=True):
             run.share(node, part, fresh=True)  # a cell's readers are blocks and heads, which share nothing
 
 
@@ -204,6 +231,16 @@ class Nothing:
     channels: int
     pixels: int
     target: int
+
+    @property
+    def sources(self) -> Sequence[int]:
+        """Whose images are counted."""
+        return [self.like]
+
+    @property
+    def targets(self) -> Sequence[int]:
+        """The zeros."""
+        return [self.target]
 
     def forward(self, run: Pass) -> None:
         like = run.values[self.like]
@@ -248,6 +285,7 @@ class Auxiliary:
     def __init__(
         self, source: int, target: int, head: nn.Module, slots: dict[str, Slot], size: tuple[int, int]
     ) -> None:
+        self.sources, self.targets = [source], [target]
         self._source, self._target, self._head = source, target, head
         self._slots, self._size = slots, size
 

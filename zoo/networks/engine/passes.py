@@ -35,6 +35,12 @@ class Pass:
         """Note (M, C, P, N) as values."""
         self.values.update(zip(numbers, values, strict=True))
 
+    def drop(self, numbers: Sequence[int]) -> None:
+        """Let go of values that nobody reads any more, and of their ReLUs."""
+        for number in numbers:
+            self.values.pop(number, None)
+            self._active.pop(number, None)
+
     def send(self, numbers: Sequence[int], gradients: Tensor, active: bool) -> None:
         """Add fresh (M, C, P, N), which nobody else holds, to the gradients of values or of their ReLUs."""
         held = self._active_gradients if active else self._gradients

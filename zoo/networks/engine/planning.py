@@ -10,6 +10,7 @@ from torch import nn
 
 from zoo.networks.cell_network import CellModule, CellNetwork
 from zoo.networks.engine.layers import Auxiliary, Block, Classifier, Layer, Node, Nothing, Pool, Stack
+from zoo.networks.engine.liveness import last_reads, peak
 from zoo.networks.engine.parameter_buffer import ParameterBuffer, Slot
 from zoo.networks.engine.stages import (
     DEPTHWISE_LIMIT,
@@ -128,6 +129,13 @@ class Plan:
         self.masks: list[list[int]] = [[] for _ in networks]  # a network's droppable terms, as forward meets them
         self._terms = 0
         self.logits, self.auxiliaries = self._lay_out()
+        self.last_reads = last_reads(self.layers, [*self.logits, *self.auxiliaries])
+
+    @property
+    def held(self) -> int:
+        """Numbers an image that a forward pass holds at most, about, where it drops what is not read any more."""
+        sizes = [channels * rows * columns for channels, (rows, columns) in self._shapes]
+        return peak(self.layers, self.last_reads, self.images, sizes.__getitem__)
 
     def _lay_out(self) -> tuple[list[int], list[int]]:
         before = [self._chain(owner, network.stem, self.images[owner]) for owner, network in self._numbered()]
@@ -324,12 +332,13 @@ class Plan:
         if is_depthwise(first) and window.pixels <= DEPTHWISE_LIMIT:
             members = zip(windows, convs, owners, strict=True)
             runs = [(kind, list(run)) for kind, run in groupby(members, key=lambda member: member[0])]
-            return Depthwise([(self._slot([c for _, c, _ in run], [o for *_, o in run]), kind) for kind, run in runs])
+            slots = [(self._slot([c for _, c, _ in run], [o for *_, o in run]), kind) for kind, run in runs]
+            return Depthwise(slots, self._buffer.compute, self._buffer.device)
         slot = self._slot(convs, owners)
         if first.kernel_size == (1, 1) and first.groups == 1:  # torch's strided kernel may be wrong: see convolution.py
             return Pointwise(slot) if window.size == window.out else Strided([(slot, 0)], window.size, window.stride[0])
         if window.pixels * window.out_pixels <= MATRIX_LIMIT[self._buffer.compute] and first.groups == 1:
-            return Matrix(slot, window)
+            return Matrix(slot, window, self._buffer.compute, self._buffer.device)
         return Ordinary(slot, window, first.groups)
 
     def _halves(self, found: Sequence[Piece], owners: Sequence[int]) -> Stage:

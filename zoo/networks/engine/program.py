@@ -46,14 +46,18 @@ class Program:
             generators: one a network, for path dropout; drawn from as CellNetwork.forward does.
 
         Returns:
-            The run, for :meth:`backward`; logits (K, N, classes); those of auxiliary heads in training, or None.
+            The run, for :meth:`backward` where it was training; logits (K, N, classes); in training those of auxiliary
+            heads, or None.
         """
         masks = self._masks(images, drop, generators) if drop > 0 else None
         run = Pass(training, masks)
         maps = images.to(self.buffer.compute).permute(0, 2, 3, 4, 1).flatten(2, 3).contiguous()  # (K, C, P, N)
         run.write(self._plan.images, maps)
-        for layer in self._plan.layers:
+        del maps
+        for layer, last in zip(self._plan.layers, self._plan.last_reads, strict=True):
             layer.forward(run)
+            if not training:  # nobody goes back
+                run.drop(last)
         logits = torch.stack([run.values[number] for number in self._plan.logits]).transpose(1, 2)
         if not training or not self._plan.auxiliaries:
             return run, logits, None
@@ -68,6 +72,11 @@ class Program:
                     run.share(number, gradient.t().contiguous(), fresh=True)
         for layer in reversed(self._plan.layers):
             layer.backward(run)
+
+    @property
+    def bytes_per_image(self) -> int:
+        """What a forward pass that is no training holds of memory at most, about, for an image of every network."""
+        return self._plan.held * self.buffer.compute.itemsize
 
     def close(self) -> None:
         """Give the weights and statistics back to the networks."""

@@ -61,22 +61,21 @@ class Depthwise:
 
     Args:
         runs: (weights, window) of layers with the same kernel; all layers of all runs are side by side.
+        dtype: of the activations.
+        device: of the activations.
     """
 
-    def __init__(self, runs: Sequence[tuple[Slot, Window]]) -> None:
-        self._runs = runs
+    def __init__(self, runs: Sequence[tuple[Slot, Window]], dtype: torch.dtype, device: torch.device) -> None:
+        # held, not only looked up: a captured step reads their memory for as long as it is replayed
+        self._runs = [(slot, tap_matrix(window, dtype, device)) for slot, window in runs]
+        self._out = runs[0][1].out_pixels
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         m, channels, pixels, images = x.shape
-        out = self._runs[0][1].out_pixels
-        matrices = torch.cat(
-            [
-                slot.weight.flatten(0, 2).flatten(1) @ tap_matrix(window, x.dtype, x.device)
-                for slot, window in self._runs
-            ]
-        ).view(m * channels, out, pixels)
+        matrices = torch.cat([slot.weight.flatten(0, 2).flatten(1) @ taps for slot, taps in self._runs])
+        matrices = matrices.view(m * channels, self._out, pixels)
         maps = x.view(m * channels, pixels, images)
-        return torch.bmm(matrices, maps).view(m, channels, out, images), (matrices, maps)
+        return torch.bmm(matrices, maps).view(m, channels, self._out, images), (matrices, maps)
 
     def backward(self, gradient: Tensor, saved: Any, need_input: bool) -> Tensor | None:
         """Two products, and one that gathers the matrices' gradients into the kernels'."""
@@ -84,9 +83,9 @@ class Depthwise:
         rows = gradient.reshape(len(matrices), -1, gradient.shape[3])  # (M · C, P', N)
         slopes = torch.bmm(rows, maps.transpose(1, 2)).flatten(1)  # (M · C, P' · P)
         first = 0
-        for slot, window in self._runs:
+        for slot, taps in self._runs:
             last = first + slot.weight.shape[0] * slot.weight.shape[1]
-            slot.put(slopes[first:last] @ tap_matrix(window, gradient.dtype, gradient.device).t())
+            slot.put(slopes[first:last] @ taps.t())
             first = last
         if not need_input:
             return None
@@ -99,14 +98,14 @@ class Matrix:
     On a 2×2 map every output pixel sees every input pixel, so the matrix holds no zeros a kernel would skip.
     """
 
-    def __init__(self, weights: Slot, window: Window) -> None:
+    def __init__(self, weights: Slot, window: Window, dtype: torch.dtype, device: torch.device) -> None:
         self._weights, self._window = weights, window
+        self._taps = tap_matrix(window, dtype, device)  # held, as in Depthwise
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         m, channels, pixels, images = x.shape
         weight, out = self._weights.weight, self._window.out_pixels
-        taps = tap_matrix(self._window, x.dtype, x.device)
-        spread = (weight.flatten(3).flatten(0, 2) @ taps).view(m, -1, channels, out, pixels)
+        spread = (weight.flatten(3).flatten(0, 2) @ self._taps).view(m, -1, channels, out, pixels)
         matrix = spread.transpose(2, 3).reshape(m, -1, channels * pixels)  # (M, C' · P', C · P)
         rows = x.view(m, channels * pixels, images)
         return torch.bmm(matrix, rows).view(m, -1, out, images), (matrix, rows)
@@ -118,8 +117,7 @@ class Matrix:
         channels, pixels = self._weights.weight.shape[2], self._window.pixels
         above = gradient.reshape(m, outputs * out, images)
         slopes = torch.bmm(above, rows.transpose(1, 2)).view(m, outputs, out, channels, pixels).transpose(2, 3)
-        taps = tap_matrix(self._window, gradient.dtype, gradient.device)
-        self._weights.put(slopes.reshape(-1, out * pixels) @ taps.t())
+        self._weights.put(slopes.reshape(-1, out * pixels) @ self._taps.t())
         if not need_input:
             return None
         return torch.bmm(matrix.transpose(1, 2), above).view(m, channels, pixels, images)
