@@ -1,7 +1,7 @@
 """A differentiable search as an experiment: one supernet, the genotypes derived from it, and their retraining."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
@@ -10,10 +10,11 @@ from milenas.strategy.search import SupernetSearch
 from milenas.training.setup import VERSION, SearchSetup
 from zoo.experiments.estimate import Estimate
 from zoo.experiments.experiment import Experiment, Say
-from zoo.experiments.kinds.on_images import describe_images, fitted_skeleton
+from zoo.experiments.kinds.on_images import blueprint_of, describe_images, fitted_skeleton
 from zoo.experiments.report import Report
 from zoo.population.strategy import Strategy
-from zoo.population.trial import Evaluator
+from zoo.population.trial import Evaluator, Trial
+from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.genotype import CellGenotype
 
 if TYPE_CHECKING:
@@ -92,6 +93,17 @@ class DifferentiableExperiment(Experiment):
     def describe(self, material: "ImageSet") -> Mapping[str, Any]:
         """Names and sizes of the images."""
         return describe_images(material, {})
+
+    def blueprints(self, run: "Run") -> Callable[[Trial], Blueprint]:
+        """The networks that derived genotypes are trained as."""
+        from milenas.training.evaluator import retraining_setup
+
+        def of(trial: Trial) -> Blueprint:
+            if not isinstance(trial.genotype, CellGenotype):  # the supernet
+                return Blueprint(genotype=trial.genotype)
+            return blueprint_of(run, trial, retraining_setup(self.setup, trial.genotype).skeleton)
+
+        return of
 
     def strategy(self) -> SupernetSearch:
         """A fresh strategy."""

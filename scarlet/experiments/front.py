@@ -24,6 +24,7 @@ from zoo.population.costs import CostedEvaluator, Costs
 from zoo.population.objectives import AddedCosts, with_added
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Job, Record, Trial
+from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.chain_space import CHAIN_SPACES
 from zoo.surrogates.option import NO_SURROGATE
 
@@ -177,6 +178,17 @@ class FrontExperiment(Experiment):
             console.print(f"Models: {command}", soft_wrap=True, markup=False)
 
         return dataclasses.replace(report, show=show)
+
+    def blueprints(self, run: "Run") -> "Callable[[Trial], Blueprint]":
+        """The networks of trials as their supernet has them; of a table, or where it is gone, their genotypes alone."""
+        from scarlet.extraction.inherited import searched_supernet
+
+        try:
+            held = searched_supernet(run)
+        except ValueError:
+            return super().blueprints(run)
+        around = {"classes": held.classes, "mean": held.mean, "std": held.std}
+        return lambda trial: Blueprint(genotype=trial.genotype, skeleton=held.network.skeleton, **around)
 
     def weights(self, run: "Run") -> "Callable[[Trial, Record], Model]":
         """The networks of trials with the supernet's weights; supernet and images are read for the first one."""

@@ -20,6 +20,7 @@ from zoo.plugins import names
 from zoo.population.front import Limit, Numbers, equispaced, objectives
 from zoo.population.run_front import RunFront, has_front, read_front
 from zoo.population.trial import Record, Trial
+from zoo.spaces.blueprint import Blueprint
 
 if TYPE_CHECKING:
     from zoo.export.model import Model
@@ -87,7 +88,7 @@ def deliver(run: Run, wanted: Wanted, folder: Path) -> dict[str, Any]:
         ValueError: if nothing comparable was measured, weights are missing, or a program deviates.
     """
     from zoo.export.delivery import Delivery
-    from zoo.export.run_models import kept_model, weights_of
+    from zoo.export.run_models import kept_model, retrained_models, weights_of
 
     several = bool(wanted.maximize or wanted.minimize)
     goals = objectives(wanted.maximize, wanted.minimize) if several else ()
@@ -95,16 +96,31 @@ def deliver(run: Run, wanted: Wanted, folder: Path) -> dict[str, Any]:
     like = None if own is None else own.notes.get("trial")
     with run.journal() as journal:
         found = read_front(journal, goals, [Limit.parse(text) for text in wanted.limits], like)
+    chosen = along(found, wanted.models) if own is None else _row_of(found, own.genotype.key)
+    plan = blueprints(run)
+
+    def planned(row: int) -> Blueprint:
+        return plan(found.trials[row])
+
     delivery = Delivery(
         found=found,
-        chosen=along(found, wanted.models) if own is None else _row_of(found, own.genotype.key),
+        chosen=chosen,
         formats=wanted.formats,
-        weights=weights_of(run.folder, found, wanted.retrained, inherited(run)),
+        weights=weights_of(run.folder, found, planned, inherited(run)),
         about=facts_of(run),
+        planned=planned,
+        retrained=retrained_models(wanted.retrained, map(int, chosen), planned),
     )
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file, expected a folder")
     return delivery.write(folder)
+
+
+def blueprints(run: Run) -> Callable[[Trial], Blueprint]:
+    """What builds the networks of trials: all that the run's experiment knows; of a search that is none, genotypes."""
+    if run.kind in names(EXPERIMENTS):
+        return run.experiment.blueprints(run)
+    return lambda trial: Blueprint(genotype=trial.genotype)
 
 
 def inherited(run: Run) -> "Callable[[Trial, Record], Model]":
@@ -160,14 +176,19 @@ def show_models(summary: dict[str, Any], console: Console) -> None:
     mattering = [text.split(" ")[1] for text in summary["objectives"]]
     names = [
         name
-        for name in dict.fromkeys([*mattering, "accuracy", "macs", "params"])
+        for name in dict.fromkeys([*mattering, "accuracy", "test_accuracy", "macs", "params"])
         if any(name in model["metrics"] for model in summary["models"])
     ]
     title = f"{len(summary['models'])} of {summary['front']} networks on the front, {summary['measured']} measured"
-    table = Table("model", "trial", *map(axis, names), title=title)
+    before = [name for name in names if any(name in model.get("inherited", {}) for model in summary["models"])]
+    heads = [*map(axis, names), *(f"inherited {axis(name)}" for name in before)]
+    table = Table("model", "trial", *heads, title=title)
     for model in summary["models"]:
-        values = [number(model["metrics"][name]) if name in model["metrics"] else "–" for name in names]
-        table.add_row(str(model["model"]), str(model["trial"]), *values)
+        values = [(model["metrics"], name) for name in names]
+        values += [(model.get("inherited", model["metrics"]), name) for name in before]
+        table.add_row(
+            str(model["model"]), str(model["trial"]), *(number(of[name]) if name in of else "–" for of, name in values)
+        )
     console.print(table)
     for model in summary["models"]:
         warning = model.get("weights", {}).get("notes", {}).get("warning")
