@@ -17,7 +17,7 @@ from scarlet.strategy.parameters import SearchParameters
 from scarlet.strategy.surrogate_front import SurrogateFront
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment, Say
-from zoo.experiments.fronts import MODELS, front_report
+from zoo.experiments.fronts import front_report
 from zoo.experiments.report import Report
 from zoo.experiments.source import Source
 from zoo.population.costs import CostedEvaluator, Costs
@@ -174,8 +174,12 @@ class FrontExperiment(Experiment):
 
         def show(console: Console) -> None:
             report.show(console)
-            command = f"thriftnas run export {run.folder} --models {MODELS} --format json,state,onnx"
-            console.print(f"Models: {command}", soft_wrap=True, markup=False)
+            command = f"thriftnas run export {run.folder} {{}} --format json,state,onnx"
+            console.print(f"The best of the front: {command.format('--best')}", soft_wrap=True, markup=False)
+            count = len(report.summary["models"])
+            if count > 1:
+                along = command.format(f"--models {count}")
+                console.print(f"Models along it: {along}", soft_wrap=True, markup=False)
 
         return dataclasses.replace(report, show=show)
 

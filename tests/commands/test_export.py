@@ -79,6 +79,8 @@ def test_more_models_than_the_front_has_are_refused_and_nothing_is_written(thrif
         (("--limit", "macs<=1"), "none of 30 networks keeps macs<=1"),
         (("--retrained", "nowhere"), "nowhere"),
         (("--models", "0"), "got 0"),
+        (("--best", "speed"), "the objective 'speed' was not measured"),
+        (("--best", "--models", "2"), "expected --best or --models 2, got both"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(thriftnas, searched, options, message):
@@ -111,6 +113,23 @@ def test_a_narrower_view_may_be_exported(thriftnas, searched, tmp_path):
     assert front_size(tmp_path / "cheap") < front_size(tmp_path / "all")
     macs = pd.read_csv(tmp_path / "cheap" / "models.csv")["macs"]
     assert macs.max() <= 5e7
+
+
+@pytest.mark.parametrize("options", [("--best",), ("--best", "accuracy"), ("--best", "--limit", "macs<=5e7")])
+def test_the_best_is_the_most_accurate_within_the_limits(thriftnas, searched, options):
+    answer = thriftnas("run", "export", *options, searched, "--json")
+    assert answer.code == 0, answer.err
+    (model,) = json.loads(answer.out)["models"]
+    history = pd.read_csv(searched / "export" / "history.csv")
+    assert model["metrics"]["accuracy"] == history.loc[history["allowed"], "accuracy"].max()
+    assert not list((searched / "export").glob("hypervolume*"))  # of one model there is nothing to see
+    assert "How it grew" not in (searched / "export" / "front.html").read_text()
+
+
+def test_the_best_may_be_by_another_metric(thriftnas, searched):
+    answer = thriftnas("run", "export", searched, "--best", "macs", "--json")
+    history = pd.read_csv(searched / "export" / "history.csv")
+    assert json.loads(answer.out)["models"][0]["metrics"]["macs"] == history["macs"].min()
 
 
 def test_a_report_of_a_search_is_its_front(thriftnas, searched):

@@ -17,7 +17,7 @@ from zoo.experiments.experiment import EXPERIMENTS, no_weights
 from zoo.experiments.report import Report
 from zoo.experiments.run import Run
 from zoo.plugins import names
-from zoo.population.front import Limit, Numbers, equispaced, objectives
+from zoo.population.front import Limit, Numbers, Objective, equispaced, losses_of, objectives
 from zoo.population.run_front import RunFront, has_front, read_front
 from zoo.population.trial import Record, Trial
 from zoo.spaces.blueprint import Blueprint
@@ -25,6 +25,8 @@ from zoo.spaces.blueprint import Blueprint
 if TYPE_CHECKING:
     from zoo.export.model import Model
 
+ACCURACY = "accuracy"
+LESS_IS_BETTER = ("loss", "macs", "params", "latency")
 MODELS = 5
 """Models along a front where the user names no number, or fewer where it has fewer."""
 
@@ -40,6 +42,10 @@ class Wanted:
         minimize: metrics to make small.
         limits: such as "macs<=500e6".
         retrained: folders of trainings, whose weights are taken for their genotypes.
+        best: a metric by which the one best network is taken instead; empty: accuracy.
+
+    Raises:
+        ValueError: for a number of models beside ``best``.
     """
 
     models: int | None = None
@@ -48,6 +54,11 @@ class Wanted:
     minimize: Sequence[str] = ()
     limits: Sequence[str] = ()
     retrained: Iterable[Path] = ()
+    best: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.best is not None and self.models is not None:
+            raise ValueError(f"the best is one model, expected --best or --models {self.models}, got both")
 
 
 def front_report(run: Run) -> Report:
@@ -92,11 +103,15 @@ def deliver(run: Run, wanted: Wanted, folder: Path) -> dict[str, Any]:
 
     several = bool(wanted.maximize or wanted.minimize)
     goals = objectives(wanted.maximize, wanted.minimize) if several else ()
-    own = None if has_front(run.identity) or several or wanted.models is not None else kept_model(run.folder)
+    asked = several or wanted.models is not None or wanted.best is not None
+    own = None if has_front(run.identity) or asked else kept_model(run.folder)
     like = None if own is None else own.notes.get("trial")
     with run.journal() as journal:
         found = read_front(journal, goals, [Limit.parse(text) for text in wanted.limits], like)
-    chosen = along(found, wanted.models) if own is None else _row_of(found, own.genotype.key)
+    if own is not None:
+        chosen = _row_of(found, own.genotype.key)
+    else:
+        chosen = along(found, wanted.models) if wanted.best is None else best_of(found, wanted.best or ACCURACY)
     plan = blueprints(run)
 
     def planned(row: int) -> Blueprint:
@@ -153,6 +168,21 @@ def along(found: RunFront, count: int | None) -> Numbers:
     points = found.losses[found.front]
     count = min(MODELS, len(np.unique(points, axis=0))) if count is None else count
     return found.front[equispaced(points, found.objectives, count)]
+
+
+def best_of(found: RunFront, metric: str) -> Numbers:
+    """The row of the network within the limits that is best by one metric: most, or least of a loss or a cost.
+
+    Of equals one of the front, where there is one.
+
+    Raises:
+        ValueError: for a metric that was not measured.
+    """
+    smaller = metric in LESS_IS_BETTER or any(one.metric == metric and not one.maximize for one in found.objectives)
+    losses = losses_of([record.metrics for record in found.records], [Objective(metric, not smaller)])[:, 0]
+    on_front = np.isin(np.arange(len(losses)), found.front)
+    order = np.lexsort((~on_front, losses))
+    return order[found.allowed[order]][:1].astype(np.int64)
 
 
 def facts_of(run: Run) -> dict[str, str]:
