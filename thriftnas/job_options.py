@@ -77,6 +77,7 @@ class StudyOptions(CellOptions, total=False):
     repeats: int
     target: float
     metric: str
+    cost: str
     signals: str | Sequence[str]
     scores: str | Sequence[str]
 

@@ -46,7 +46,7 @@ def study(data: Any, folder: "Path | str" = "runs/study", **options: Unpack[Stud
         settings=tuple(parse_grid(given.take("setting", small.GRID))),
         reference=ProxySetting.parse(given.take("reference", small.REFERENCE)),
         setup=given.setup(SMALL_RECIPE, channels=small.CHANNELS, cells=small.CELLS),
-        **given.named(dict.fromkeys(("space", "repeats", "target", "at_least", "metric", "group"))),
+        **given.named(dict.fromkeys(("space", "repeats", "target", "at_least", "metric", "cost", "group"))),
     )
     return given.run(experiment, given.source(data), folder)
 

@@ -67,6 +67,10 @@ class Images:
 Resolution = Annotated[
     int | None, option("Pixels a side of the original setting; the data's own by default.", "Network")
 ]
+Cost = Annotated[
+    str,
+    option("What the recommended setting saves most of: counted macs, or seconds as they were measured.", "Study"),
+]
 Seed = Annotated[int, option("Of everything random: networks, weights, splits, order.", "Training")]
 Batch = Annotated[int, option("Images per training step.", "Training")]
 Cutout = Annotated[bool, option("Blank a square of half the side.", "Training")]
