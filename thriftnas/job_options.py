@@ -86,6 +86,7 @@ class BuildOptions(CellOptions, total=False):
     """Of a zoo."""
 
     models: int
+    metric: str
     setting: str
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from thriftnas.job_options import BuildOptions, StudyOptions, TrainOptions
 from thriftnas.options import Given
 from zoo.experiments import Run
+from zoo.population.metric import AUTO
 from zoo.population.proxy import ProxySetting, parse_grid
 from zoo.training import small
 from zoo.training.recipe import Recipe
@@ -42,11 +43,12 @@ def study(data: Any, folder: "Path | str" = "runs/study", **options: Unpack[Stud
         signals=parse_names(signals) if isinstance(signals, str) else tuple(signals),
         scores=parse_names(scores) if isinstance(scores, str) else tuple(scores),
         until=until,
+        metric=given.take("metric", AUTO),
         models=given.take("models", MODELS.get(until, 1)),
         settings=tuple(parse_grid(given.take("setting", small.GRID))),
         reference=ProxySetting.parse(given.take("reference", small.REFERENCE)),
         setup=given.setup(SMALL_RECIPE, channels=small.CHANNELS, cells=small.CELLS),
-        **given.named(dict.fromkeys(("space", "repeats", "target", "at_least", "metric", "cost", "group"))),
+        **given.named(dict.fromkeys(("space", "repeats", "target", "at_least", "cost", "group"))),
     )
     return given.run(experiment, given.source(data), folder)
 
@@ -68,6 +70,7 @@ def build(data: Any, folder: "Path | str" = "runs/zoo", **options: Unpack[BuildO
     experiment = ZooExperiment(
         setting=ProxySetting.parse(given.take("setting", small.REFERENCE)),
         setup=given.setup(SMALL_RECIPE, channels=small.CHANNELS, cells=small.CELLS),
+        metric=given.take("metric", AUTO),
         **given.named(dict.fromkeys(("space", "models", "group"))),
     )
     return given.run(experiment, given.source(data), folder)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from econas.strategy.parameters import Parameters
-from econas.strategy.ranking import Metric
+from zoo.population.metric import Metric
 from zoo.reliability.signal import ACCURACY, Signal, find_signal
 from zoo.surrogates.option import NO_SURROGATE
 

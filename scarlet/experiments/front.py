@@ -4,14 +4,14 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from rich.console import Console
 
 from scarlet.evaluation.setup import SubnetSetup
 from scarlet.experiments.measurement import Measurement
 from scarlet.experiments.sources import front_source
-from scarlet.strategy.goal import Goal
+from scarlet.strategy.goal import OBJECTIVES, Goal
 from scarlet.strategy.nsga import VERSION, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from scarlet.strategy.surrogate_front import SurrogateFront
@@ -21,6 +21,7 @@ from zoo.experiments.fronts import front_report
 from zoo.experiments.report import Report
 from zoo.experiments.source import Source
 from zoo.population.costs import CostedEvaluator, Costs
+from zoo.population.metric import METRICS, Metric, check_metric, settled
 from zoo.population.objectives import AddedCosts, with_added
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Job, Record, Trial
@@ -46,6 +47,7 @@ class FrontExperiment(Experiment):
         measurement: what networks are measured with, for the identity.
         costs: what is known before an evaluation, with objectives that installed packages add.
         measured: what an evaluation measures.
+        metric: the accuracy of the paper's objectives; auto until the search is fitted to its images.
 
     Raises:
         ValueError: for a value out of range.
@@ -55,7 +57,7 @@ class FrontExperiment(Experiment):
     version: ClassVar[int] = VERSION
     continues: ClassVar[tuple[int, ...]] = (2,)
     beside: ClassVar[tuple[str, ...]] = ("measurement", "group")
-    requested: ClassVar[tuple[str, ...]] = ("data", "setup", "costs", "measured")
+    requested: ClassVar[tuple[str, ...]] = ("data", "setup", "costs", "measured", "metric")
 
     goal: Goal = field(default_factory=Goal)
     parameters: SearchParameters = field(default_factory=SearchParameters)
@@ -66,10 +68,12 @@ class FrontExperiment(Experiment):
     measurement: Mapping[str, Any] = field(default_factory=dict)
     costs: Costs | None = None
     measured: tuple[str, ...] = ()
+    metric: Metric | Literal["auto"] = METRICS[0]
 
     def __post_init__(self) -> None:
         if self.group < 1 or self.seed < 0:
             raise ValueError(f"group must be at least 1 and the seed at least 0, got {self.group} and {self.seed}")
+        check_metric(self.metric)
 
     def identity(self) -> dict[str, Any]:
         """What makes the run this run; the goal's parts stand among the strategy's, the measurement is the source."""
@@ -110,11 +114,15 @@ class FrontExperiment(Experiment):
         Raises:
             ValueError: for an objective or a limit on something that is not known, or limits that cannot be kept.
         """
+        goal = self.goal
+        if goal.objectives == OBJECTIVES:
+            goal = goal.judged_by(settled(self.metric, material.counts, say))
         fitted = dataclasses.replace(
             self,
+            goal=goal,
             space=material.space.name,
             measurement=material.identity,
-            costs=with_added(material.costs, material.space.name, self.goal.metrics, material.measured),
+            costs=with_added(material.costs, material.space.name, goal.metrics, material.measured),
             measured=material.measured,
         )
         fitted.strategy().ask(1, 0)  # complains now about limits that cannot be kept

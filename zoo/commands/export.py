@@ -20,7 +20,8 @@ def export(
     best: Annotated[
         str | None,
         typer.Option(
-            metavar="[METRIC]", help="The one model that is best by a metric, within the limits; accuracy by default."
+            metavar="[METRIC]",
+            help="The one model that is best within the limits, by a metric, or by what judges the run.",
         ),
     ] = None,
     format: Annotated[str, typer.Option(help=f"Some of {FORMATS}.")] = "json,csv,table",

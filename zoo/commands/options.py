@@ -67,6 +67,14 @@ class Images:
 Resolution = Annotated[
     int | None, option("Pixels a side of the original setting; the data's own by default.", "Network")
 ]
+Metric = Annotated[
+    str,
+    option(
+        "What finals and references are judged by: accuracy or balanced_accuracy; auto: the latter where the smallest "
+        "class has under half of the mean number of images.",
+        "Training",
+    ),
+]
 Cost = Annotated[
     str,
     option("What the recommended setting saves most of: counted macs, or seconds as they were measured.", "Study"),

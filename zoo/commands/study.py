@@ -38,9 +38,7 @@ def study(
         int, opt.option("Trainings per network at the reference, each with its own seed; may be raised later.", PANEL)
     ] = 2,
     target: Annotated[float, opt.option("Spearman correlation a candidate must reach.", PANEL)] = 0.8,
-    metric: Annotated[
-        str, opt.option("What the reference is judged by: accuracy, or balanced_accuracy for unequal classes.", PANEL)
-    ] = "accuracy",
+    metric: opt.Metric = "auto",
     cost: opt.Cost = "macs",
     signals: Annotated[
         str | None,

@@ -18,6 +18,7 @@ from zoo.experiments.report import Report
 from zoo.experiments.run import Run
 from zoo.plugins import names
 from zoo.population.front import Limit, Numbers, Objective, equispaced, losses_of, objectives
+from zoo.population.metric import METRICS
 from zoo.population.run_front import RunFront, has_front, read_front
 from zoo.population.trial import Record, Trial
 from zoo.spaces.blueprint import Blueprint
@@ -25,7 +26,6 @@ from zoo.spaces.blueprint import Blueprint
 if TYPE_CHECKING:
     from zoo.export.model import Model
 
-ACCURACY = "accuracy"
 LESS_IS_BETTER = ("loss", "macs", "params", "latency")
 MODELS = 5
 """Models along a front where the user names no number, or fewer where it has fewer."""
@@ -42,7 +42,7 @@ class Wanted:
         minimize: metrics to make small.
         limits: such as "macs<=500e6".
         retrained: folders of trainings, whose weights are taken for their genotypes.
-        best: a metric by which the one best network is taken instead; empty: accuracy.
+        best: a metric by which the one best network is taken instead; empty: what the run is judged by.
 
     Raises:
         ValueError: for a number of models beside ``best``.
@@ -111,11 +111,11 @@ def deliver(run: Run, wanted: Wanted, folder: Path) -> dict[str, Any]:
     if own is not None:
         chosen = _row_of(found, own.genotype.key)
     else:
-        chosen = along(found, wanted.models) if wanted.best is None else best_of(found, wanted.best or ACCURACY)
-    plan = blueprints(run)
+        chosen = along(found, wanted.models) if wanted.best is None else best_of(found, wanted.best or judged_by(run))
+    plan = cache(lambda: blueprints(run))  # which may read a supernet: where weights are wanted, they say it themselves
 
     def planned(row: int) -> Blueprint:
-        return plan(found.trials[row])
+        return plan()(found.trials[row])
 
     delivery = Delivery(
         found=found,
@@ -168,6 +168,15 @@ def along(found: RunFront, count: int | None) -> Numbers:
     points = found.losses[found.front]
     count = min(MODELS, len(np.unique(points, axis=0))) if count is None else count
     return found.front[equispaced(points, found.objectives, count)]
+
+
+def judged_by(run: Run) -> str:
+    """The metric that a run is judged by: the accuracy among its objectives, or its experiment's own."""
+    named = [Objective.parse(text).metric for text in run.identity.get("strategy", {}).get("objectives", ())]
+    if run.kind in names(EXPERIMENTS) and not named:
+        experiment = run.experiment
+        named = [str(getattr(experiment, "metric", getattr(getattr(experiment, "parameters", None), "metric", "")))]
+    return next((name for name in named if name in METRICS), METRICS[0])
 
 
 def best_of(found: RunFront, metric: str) -> Numbers:

@@ -74,7 +74,8 @@ def retrained_models(
     Raises:
         ValueError: for a model that cannot be read, or that is none of those chosen: another genotype, shape, classes.
     """
-    plans = {row: planned(row) for row in chosen}
+    paths = list(paths)
+    plans = {row: planned(row) for row in chosen} if paths else {}
     models: dict[int, Model] = {}
     for path in paths:
         model = load_model(path / NAME if path.is_dir() else path)

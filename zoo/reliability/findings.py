@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from zoo.population.journal import Journal
+from zoo.population.metric import METRICS, Metric
 from zoo.population.proxy import ProxySetting, acceleration
 from zoo.purposes import STUDY_INTERVALS
 from zoo.reliability.candidates import COUNTS, Read, candidate_name, read_candidates, scored
@@ -22,8 +23,6 @@ from zoo.spaces.cost import cost as counted
 from zoo.spaces.genotype import CellGenotype
 from zoo.spaces.skeleton import Skeleton
 
-Metric = Literal["accuracy", "balanced_accuracy"]
-METRICS: tuple[Metric, ...] = get_args(Metric)
 FACTORS = "crse"
 LEVEL = 0.95
 """Of the recommendation, where no look has spent of it."""
@@ -137,7 +136,7 @@ class Findings:
         failures: (trial, reason) of everything that failed.
         totals: trainings, failed, epochs, seconds summed over workers, seconds of scoring.
         about: identity, data, versions, hardware, command, models (measured) and planned (asked for), looks (what was
-            decided at them, in words).
+            decided at them, in words), one_class (networks that name one class only at the reference).
     """
 
     reference: ProxySetting
@@ -258,6 +257,7 @@ def find(
             "command": journal.get("command"),
             "models": len(zoo.genotypes),
             "planned": _planned(journal, decisions),
+            "one_class": zoo.naming_one_class(data.get("class_counts", {}).get("validation", ())),
             "looks": [decision.sentence for decision in decisions],
             **journal.get("about"),
         },

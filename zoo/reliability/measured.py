@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.population.journal import Journal
+from zoo.population.metric import METRICS, names_one_class
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import TRAINING, Record, Trial
 from zoo.reliability.looks import Decision
@@ -87,6 +88,15 @@ class Measured:
     def scored(self, name: str) -> list[Record]:
         """One record per network of a score without training."""
         return [self._scores[key][name] for key in self._keys]
+
+    def naming_one_class(self, counts: Sequence[int]) -> int:
+        """How many networks name one class only in all their trainings at the reference, of validation images."""
+
+        def one(record: Record) -> bool:
+            accuracy, balanced = (record.metrics.get(name, math.nan) for name in METRICS)
+            return record.ok and names_one_class(accuracy, balanced, counts)
+
+        return sum(all(map(one, self._references[key][: self.repeats])) for key in self._keys)
 
     @property
     def failures(self) -> tuple[tuple[str, str], ...]:

@@ -39,7 +39,19 @@ def describe_images(images: "ImageSet | ImageStream", counts: Mapping[int, int])
         "channels": images.channels,
         "mean": list(images.mean),
         "std": list(images.std),
+        "test": len(images.test),
+        "class_counts": class_counts(images),
     }
+
+
+def class_counts(images: "ImageSet | ImageStream") -> dict[str, list[int]]:
+    """Images of every class, in their order, by split."""
+    found = {}
+    for name in ("train", "validation", "test"):
+        split = getattr(images, name)
+        labels = split.labels if hasattr(split, "labels") else images.labels[split]  # type: ignore[union-attr]
+        found[name] = [int((labels == number).sum()) for number in range(len(images.classes))]
+    return found
 
 
 def blueprint_of(run: "Run", trial: Trial, original: Skeleton) -> Blueprint:

@@ -4,16 +4,17 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, get_args
 
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Say
-from zoo.experiments.kinds.on_images import OnImages
+from zoo.experiments.kinds.on_images import OnImages, class_counts
 from zoo.experiments.report import Report
 from zoo.population.journal import Journal
+from zoo.population.metric import METRICS, Metric, check_metric, settled
 from zoo.population.proxy import ProxySetting, merge_coinciding
 from zoo.population.strategy import GenotypeSequence, Strategy
-from zoo.reliability.findings import METRICS, Design, Metric
+from zoo.reliability.findings import Design
 from zoo.reliability.looks import Judge, Rule, looks
 from zoo.reliability.recommendation import COST_UNITS, CostUnit
 from zoo.reliability.signal import SIGNALS, find_signal, metric_signal
@@ -61,7 +62,7 @@ class StudyExperiment(OnImages):
         models: networks, at most; the number may grow.
         target: Spearman correlation that a setting must reach.
         at_least: how many times cheaper than the reference it must be for a look to end the study.
-        metric: which accuracy the reference is judged by.
+        metric: which accuracy the reference is judged by; auto until the study is fitted to its images.
         cost: what the recommended candidate saves most of: counted "macs", or "seconds" as they were measured. Looks
             count, which every machine does alike.
         signals: by which every setting ranks networks.
@@ -89,7 +90,7 @@ class StudyExperiment(OnImages):
     models: int = MODELS[FIXED]
     target: float = 0.8
     at_least: float = 4.0
-    metric: Metric = METRICS[0]
+    metric: Metric | Literal["auto"] = METRICS[0]
     cost: CostUnit = COST_UNITS[0]
     signals: tuple[str, ...] = OWN_SIGNALS
     growth: tuple[int, ...] = ()
@@ -100,8 +101,7 @@ class StudyExperiment(OnImages):
             raise ValueError(f"models and group must be at least 1, got {self.models} and {self.group}")
         if self.until not in get_args(Until):
             raise ValueError(f"until must be {FIXED} or {DECIDED}, got {self.until!r}")
-        if self.metric not in METRICS:
-            raise ValueError(f"metric must be {' or '.join(METRICS)}, got {self.metric!r}")
+        check_metric(self.metric)
         if self.cost not in COST_UNITS:
             raise ValueError(f"cost must be {' or '.join(COST_UNITS)}, got {self.cost!r}")
         for kind, names in (("signals", self.signals), ("scores", self.scores)):
@@ -154,7 +154,8 @@ class StudyExperiment(OnImages):
         for notice in notices:
             say(notice)
         fitted._check_scores()
-        return dataclasses.replace(fitted, settings=tuple(settings))
+        metric = settled(self.metric, class_counts(material)["train"], say)
+        return dataclasses.replace(fitted, settings=tuple(settings), metric=metric)
 
     def _check_scores(self) -> None:
         """Build the first network, where a score reads the signs of its ReLUs, and see whether it has some."""
@@ -304,7 +305,7 @@ def study_report(study: StudyExperiment, run: "Run", suffix: str = "") -> Report
     from zoo.reliability.tables import candidates_frame, differences_frame, entropy_frame, recommendation_dict
 
     with run.journal() as journal:
-        findings = find(journal, study.design(), study.target, study.metric, cost=study.cost)
+        findings = find(journal, study.design(), study.target, cast(Metric, study.metric), cost=study.cost)
     tables = {
         "study": candidates_frame(findings),
         "differences": differences_frame(findings),

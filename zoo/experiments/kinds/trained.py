@@ -1,6 +1,7 @@
 """What a run that trains networks ends with: the model of one of its trials, and a page of what was trained."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from rich.console import Console
 from zoo.experiments.folder import WEIGHTS
 from zoo.experiments.report import Report
 from zoo.files import write_json
+from zoo.population.metric import METRICS, names_one_class
 from zoo.population.trial import Record, Trial
 from zoo.population.weights import WeightStore
 from zoo.training.setup import TrainingSetup
@@ -28,8 +30,8 @@ Panel = tuple[str, str, Sequence[str]]
 """Title, y axis and columns of a chart of lines."""
 
 
-def best_trial(run: "Run") -> tuple[Trial, Record]:
-    """The trial with the highest validation accuracy.
+def best_trial(run: "Run", metric: str = "accuracy") -> tuple[Trial, Record]:
+    """The trial with the highest validation accuracy, or another metric; of equals the first.
 
     Raises:
         ValueError: if every network failed; names the first reason.
@@ -38,7 +40,13 @@ def best_trial(run: "Run") -> tuple[Trial, Record]:
     if best is None:
         frame = run.frame
         raise ValueError(f"all {len(frame)} networks failed; the first: {frame['reason'].iloc[0]}")
-    return best
+    if metric == "accuracy":
+        return best
+    with run.journal() as journal:
+        trials, records = journal.trials(), journal.records()
+    good = [record for record in records.values() if metric in record.metrics]
+    chosen = min(good, key=lambda record: (-record.metrics[metric], record.index))
+    return trials[chosen.index], chosen
 
 
 def keep_trained(
@@ -87,6 +95,19 @@ def kept_summary(folder: Path) -> dict[str, Any]:
     summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     summary.pop("genotype", None)
     return {**summary, "model": str(folder / MODEL)}
+
+
+def one_class_said(run: "Run", kept: Mapping[str, Any]) -> list[str]:
+    """That the network a run ends with names one class only, on validation or on test images; empty where not."""
+    counts = (run.value("data") or {}).get("class_counts", {})
+    for split, start in (("validation", ""), ("test", "test_")):
+        accuracy, balanced = (kept.get(f"{start}{name}", math.nan) for name in METRICS)
+        if names_one_class(accuracy, balanced, counts.get(split, ())):
+            return [
+                f"Warning: this network names one class for every {split} image (accuracy {accuracy:.3f}, balanced "
+                f"accuracy {balanced:.3f}): it has learned nothing but which class is frequent."
+            ]
+    return []
 
 
 def say_model(folder: Path, console: Console) -> None:

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment, Say
 from zoo.experiments.kinds.on_images import blueprint_of, describe_images, fitted_skeleton
-from zoo.experiments.kinds.trained import keep_trained, kept_summary, training_report
+from zoo.experiments.kinds.trained import keep_trained, kept_summary, one_class_said, training_report
 from zoo.experiments.report import Report
+from zoo.population.metric import unequal
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Trial
@@ -178,10 +179,12 @@ class TrainingExperiment(Experiment):
         sentences = [f"{trained} of {self.setting.e} epochs are trained"]
         if kept:
             validation, test = kept["accuracy"], kept["test_accuracy"]
-            sentences = [
-                f"after {self.setting.e} epochs: validation {validation:.4f}, test {test:.4f}",
-                f"{kept['params']:,} parameters, {kept['macs']:,} MACs per image",
-            ]
+            sentences = [f"after {self.setting.e} epochs: validation {validation:.4f}, test {test:.4f}"]
+            if unequal((run.value("data") or {}).get("class_counts", {}).get("train", ())):
+                balanced = kept["balanced_accuracy"], kept["test_balanced_accuracy"]
+                sentences.append("balanced accuracy: validation {:.4f}, test {:.4f}".format(*balanced))
+            sentences += one_class_said(run, kept)
+            sentences.append(f"{kept['params']:,} parameters, {kept['macs']:,} MACs per image")
         return training_report(run, COLUMNS, PANELS, sentences, kept)
 
 
