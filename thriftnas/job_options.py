@@ -37,6 +37,7 @@ class ComputeOptions(DeviceOptions, total=False):
     train: int
     validation: int
     resolution: int
+    skip_bad: bool
 
 
 class RateOptions(ComputeOptions, total=False):

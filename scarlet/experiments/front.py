@@ -116,7 +116,7 @@ class FrontExperiment(Experiment):
         """
         goal = self.goal
         if goal.objectives == OBJECTIVES:
-            goal = goal.judged_by(settled(self.metric, material.counts, say))
+            goal = goal.judged_by(settled(self.metric, material.about.get("class_counts", {}).get("train", ()), say))
         fitted = dataclasses.replace(
             self,
             goal=goal,
@@ -127,6 +127,10 @@ class FrontExperiment(Experiment):
         )
         fitted.strategy().ask(1, 0)  # complains now about limits that cannot be kept
         return fitted
+
+    def describe(self, material: Measurement) -> Mapping[str, Any]:
+        """Names and sizes of the images; of a table nothing."""
+        return material.about
 
     def strategy(self) -> WeightedSearch:
         """A fresh search.

@@ -54,14 +54,16 @@ class Images:
     validation: Annotated[int | None, _data("Validation images, taken from training; a fifth by default.", "--val")] = (
         None
     )
+    skip_bad: Annotated[bool, _data("Leave out images that cannot be read, instead of naming them.", "--skip-bad")] = (
+        False
+    )
 
     def source(self, resolution: int | None = None, *, streamed: bool = False) -> "ImageSource":
         """Where they lie, for an experiment."""
         from zoo.experiments import ImageSource
 
-        return ImageSource(
-            name=self.data, train=self.train, validation=self.validation, resolution=resolution, streamed=streamed
-        )
+        counts = {"train": self.train, "validation": self.validation, "resolution": resolution}
+        return ImageSource(name=self.data, **counts, streamed=streamed, skip_bad=self.skip_bad)
 
 
 Resolution = Annotated[

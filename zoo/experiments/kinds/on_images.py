@@ -20,6 +20,16 @@ if TYPE_CHECKING:
     from zoo.experiments.run import Run
 
 
+SPLIT_WORDS = {"train": "training", "validation": "validation", "test": "test"}
+NAMED_CLASSES = 10
+"""Classes that the line about the images names; it counts more of them."""
+TO_CHANGE = (
+    "--resolution for the pixels; --train and --val for the counts. Validation images are a fifth of the training "
+    "images where the data have none of their own, and so are test images of a folder: DIR/train, DIR/val and DIR/test "
+    "with a folder per class say otherwise."
+)
+
+
 def fitted_skeleton(skeleton: Skeleton, images: "ImageSet | ImageStream") -> Skeleton:
     """The skeleton for the size, the colours and the classes of the images."""
     return dataclasses.replace(
@@ -41,7 +51,25 @@ def describe_images(images: "ImageSet | ImageStream", counts: Mapping[int, int])
         "std": list(images.std),
         "test": len(images.test),
         "class_counts": class_counts(images),
+        "decided": decided(images),
+        "to_change": TO_CHANGE,
     }
+
+
+def decided(images: "ImageSet | ImageStream") -> str:
+    """What is trained on, in one line: images of every split, classes, pixels."""
+    counts = class_counts(images)
+    sizes = ", ".join(f"{sum(counts[name])} {word}" for name, word in SPLIT_WORDS.items())
+    few = len(images.classes) <= NAMED_CLASSES
+    names = f" ({', '.join(images.classes)})" if few else ""
+    spread = (
+        f"{min(counts['train'])} to {max(counts['train'])}" if len(set(counts["train"])) > 1 else counts["train"][0]
+    )
+    colours = "grey" if images.channels == 1 else "RGB"
+    return (
+        f"{images.name}: {len(images.classes)} classes{names} of {spread} training images each; {sizes} images; "
+        f"{images.resolution} × {images.resolution} pixels, {colours}"
+    )
 
 
 def class_counts(images: "ImageSet | ImageStream") -> dict[str, list[int]]:

@@ -56,7 +56,7 @@ def keep_trained(
     images: "ImageSet | ImageStream",
     loaders: int = 0,
 ) -> dict[str, Any]:
-    """Write a trial's network as model.pt, with best.json beside it; this is where the test images are read.
+    """Write a trial's network as model.pt, read the test images, and write what it reaches there, with best.json.
 
     Args:
         run: whose folder has the weights.
@@ -72,12 +72,19 @@ def keep_trained(
         ValueError: if the weights are missing or damaged, or an image cannot be read.
     """
     from zoo.export.model import save_model
-    from zoo.export.trained import trained_model
+    from zoo.export.trained import trained_model, with_test_accuracy
     from zoo.training.device import local_device
 
     device = local_device(setup.precision)
-    model = trained_model(*trained, WeightStore(run.folder / WEIGHTS), setup, images, device, loaders)
+    model = trained_model(*trained, WeightStore(run.folder / WEIGHTS), setup, images, device)
     path = run.folder / MODEL
+    save_model(model, path)  # a test image that cannot be read must not cost the training
+    try:
+        model = with_test_accuracy(model, images, setup.precision, device, loaders)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; the model is kept in {path}, and the same command measures it once the image can be read"
+        ) from error
     save_model(model, path)
     summary: dict[str, Any] = {"model": str(path), **model.notes}
     write_json(run.folder / "best.json", {**summary, "genotype": model.genotype.to_dict()})

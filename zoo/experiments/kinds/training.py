@@ -49,6 +49,7 @@ class TrainingExperiment(Experiment):
         sync_bn: whether batch normalisation sees the batches of all processes.
         loaders: processes that decode streamed images.
         planned: the network as its file describes it, so that images that make another one of it are said.
+        former: what ``data`` was in earlier releases, whose runs go on.
     """
 
     name: ClassVar[str] = "train"
@@ -56,7 +57,7 @@ class TrainingExperiment(Experiment):
     distributed: ClassVar[bool] = True
     beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group", "processes", "sync_bn")
     adjustable: ClassVar[tuple[str, ...]] = ("loaders",)
-    requested: ClassVar[tuple[str, ...]] = ("planned",)
+    requested: ClassVar[tuple[str, ...]] = ("planned", "former")
 
     genotype: CellGenotype | ChainGenotype
     setting: ProxySetting
@@ -65,6 +66,7 @@ class TrainingExperiment(Experiment):
     sync_bn: bool = False
     loaders: int = 2
     planned: Blueprint | None = None
+    former: str = ""
 
     def __post_init__(self) -> None:
         if self.loaders < 0:
@@ -100,7 +102,8 @@ class TrainingExperiment(Experiment):
             trained = Blueprint(genotype=self.genotype, skeleton=setup.skeleton, classes=material.classes)
             if apart := self.planned.differences(trained):
                 say(f"This is not the network that was exported: {'; '.join(apart)}. run export will not take it.")
-        return dataclasses.replace(self, data=material.fingerprint, setup=setup)
+        former = getattr(material, "former", "")
+        return dataclasses.replace(self, data=material.fingerprint, setup=setup, former=former)
 
     def describe(self, material: "ImageSet | ImageStream") -> Mapping[str, Any]:
         """Names and sizes of the images."""
