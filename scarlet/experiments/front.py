@@ -203,7 +203,7 @@ class FrontExperiment(Experiment):
             held = searched_supernet(run)
         except ValueError:
             return super().blueprints(run)
-        around = {"classes": held.classes, "mean": held.mean, "std": held.std}
+        around: dict[str, Any] = {"classes": held.classes, "mean": held.mean, "std": held.std}
         return lambda trial: Blueprint(genotype=trial.genotype, skeleton=held.network.skeleton, **around)
 
     def weights(self, run: "Run") -> "Callable[[Trial, Record], Model]":

@@ -8,9 +8,9 @@ import pytest
 from PIL import Image
 
 import zoo.data.checking
-from zoo.data import load
 from zoo.data.checking import bad_files
 from zoo.data.stream import open_stream
+from zoo.experiments import ImageSource
 
 
 @pytest.fixture
@@ -44,7 +44,9 @@ def damage(folder: Path) -> dict[str, Path]:
 
 def opened(folder: Path, kind: str, **options):
     name = f"imagefolder:{folder}"
-    return open_stream(name, resolution=8, **options) if kind == "stream" else load(name, resolution=8, **options)
+    if kind == "stream":
+        return open_stream(name, resolution=8, **options)
+    return ImageSource(name=name, resolution=8, **options).images(0)
 
 
 @pytest.mark.parametrize("kind", ["stream", "held"])

@@ -22,6 +22,8 @@ def predict(
     from zoo.export.model import load_model
     from zoo.export.prediction import image_files, predictions
 
+    if top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")
     bad, before = list[str](), "["
     for found in predictions(load_model(model), image_files(images), top):
         if found.error:

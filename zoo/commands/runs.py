@@ -70,9 +70,7 @@ def report(
     target: Annotated[
         float | None, typer.Option(help="Of a study: Spearman correlation to reach; its own by default.")
     ] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="Of a study: accuracy, or balanced_accuracy for unequal classes.")
-    ] = None,
+    metric: opt.Metric | None = None,
     cost: opt.Cost | None = None,
     as_json: opt.Json = False,
 ) -> None:
@@ -80,16 +78,20 @@ def report(
 
     With another target, metric or cost than the study's own, the names of the files say so, and its own report stays.
     """
-    from zoo.experiments.kinds.study import other_report
     from zoo.experiments.run import Run
     from zoo.plugins import plugin
 
-    found, console, other = Run.open(run), Console(stderr=as_json), {"target": target, "metric": metric, "cost": cost}
+    other: dict[str, Any] = {"target": target, "metric": metric, "cost": cost}
+    if anew := set(other.values()) != {None}:
+        from zoo.experiments.kinds.study import check_judgement, other_report
+
+        check_judgement(**other)
+    found, console = Run.open(run), Console(stderr=as_json)
     hook = plugin("thriftnas.reports", found.kind, "report")  # of searches that are no experiments
     if hook is not None:
         hook.held(run, console, as_json)
         return
-    written = found.report() if set(other.values()) == {None} else other_report(found, **other)
+    written = other_report(found, **other) if anew else found.report()
     written.write(run)
     if as_json:
         print(json.dumps(written.summary))

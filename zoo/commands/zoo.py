@@ -73,7 +73,12 @@ def cost(
     planned = read_blueprint(genotype)
     what = planned.genotype
     usual = planned.skeleton or (chain_skeleton(what.space) if isinstance(what, ChainGenotype) else Skeleton())
-    sizes = {"channels": channels, "cells": cells, "resolution": resolution, "classes": classes}
+    sizes: dict[str, int | str | None] = {
+        "channels": channels,
+        "cells": cells,
+        "resolution": resolution,
+        "classes": classes,
+    }
     sizes |= {"in_channels": in_channels, "form": form}
     given = {name: value for name, value in sizes.items() if value is not None}
     skeleton = replace(usual, **given)  # type: ignore[arg-type]

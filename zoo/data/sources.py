@@ -37,7 +37,6 @@ def load(
     root: Path | None = None,
     download: bool = True,
     progress: Progress | None = None,
-    skip_bad: bool = False,
 ) -> ImageSet:
     """The image set of that name, square, its images resized once, antialiased bilinear.
 
@@ -49,8 +48,7 @@ def load(
     Validation comes out of the training images unless a folder has its own; the test split depends on neither
     the seed nor the counts. root: where downloads are kept, by default $THRIFTNAS_DATA or
     ~/.cache/thriftnas/data, and where decoded folders are, by default $THRIFTNAS_CACHE or ~/.cache/thriftnas/decoded.
-    progress(done, total) is called while images are decoded. skip_bad: files of a folder that cannot be read are left
-    out instead of refused.
+    progress(done, total) is called while images are decoded.
 
     Raises ValueError, one line with what was expected and got: unknown name, count out of range, folder or
     image that cannot be read, download that failed, too little memory.
@@ -60,9 +58,7 @@ def load(
             raise ValueError(f"{option}: expected a positive number, got {value}")
     if seed < 0:
         raise ValueError(f"seed: expected 0 or more, got {seed}")
-    pool = _folder_pool(name, root, progress, skip_bad)
-    if pool is None:
-        pool = _open(name, root=root, download=download)
+    pool = _open(name, root=root, download=download, progress=progress)
     return image_set(name, pool, resolution=resolution, train=train, validation=validation, seed=seed)
 
 
@@ -104,19 +100,26 @@ def default_root() -> Path:
     return Path(os.environ.get("THRIFTNAS_DATA") or Path.home() / ".cache" / "thriftnas" / "data")
 
 
-def _folder_pool(name: str, root: Path | None, progress: Progress | None, skip_bad: bool) -> Pool | None:
-    """The images of "imagefolder:DIR"; None for another name."""
-    if not name.startswith(FOLDER) or name == FOLDER:
-        return None
-    directory, cache = Path(name.removeprefix(FOLDER)).expanduser(), root or default_cache()
-    pool = open_folder(directory, cache=cache, progress=progress)
-    if not skip_bad or not (bad := known_bad(pool.files, directory, cache, whole=True)):
-        return pool  # decoding names what cannot be read
+def readable_pool(name: str, progress: Progress | None = None) -> Pool:
+    """As :func:`load` reads it from the default places, without the files of a folder that cannot be read.
+
+    Raises ValueError as load does, but not for such files.
+    """
+    pool = _open(name, root=None, download=True, progress=progress)
+    if not name.startswith(FOLDER):
+        return pool
+    directory, cache = Path(name.removeprefix(FOLDER)).expanduser(), default_cache()
+    bad = known_bad(pool.files, directory, cache, whole=True)
+    if not bad:
+        return pool
     say_left_out(directory, bad)
     return open_folder(directory, cache=cache, progress=progress, without=bad)
 
 
-def _open(name: str, *, root: Path | None, download: bool) -> Pool:
+def _open(name: str, *, root: Path | None, download: bool, progress: Progress | None) -> Pool:
+    if name.startswith(FOLDER) and name != FOLDER:
+        directory = Path(name.removeprefix(FOLDER)).expanduser()
+        return open_folder(directory, cache=root or default_cache(), progress=progress)
     added = added_pool(name, SOURCES)
     if added is not None:
         return added

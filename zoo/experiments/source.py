@@ -75,7 +75,12 @@ class ImageSource:
             ValueError: as :func:`zoo.data.load`.
         """
         from zoo.data import load
+        from zoo.data.sources import image_set, readable_pool
 
+        if self.skip_bad:
+            side = self.resolution if resolution is None else resolution
+            counts = {"train": self.train, "validation": self.validation, "resolution": side}
+            return image_set(self.name, readable_pool(self.name, loading), seed=seed, **counts)
         return load(
             self.name,
             resolution=self.resolution if resolution is None else resolution,
@@ -83,7 +88,6 @@ class ImageSource:
             validation=self.validation,
             seed=seed,
             progress=loading,
-            skip_bad=self.skip_bad,
         )
 
     def to_dict(self) -> dict[str, Any]:

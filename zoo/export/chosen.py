@@ -1,6 +1,6 @@
 """A chosen model: a network of a run that is handed over, with the numbers of the weights it is handed over with."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,7 +56,7 @@ class ChosenModel:
         return {name: value for name, value in self.record.metrics.items() if name not in COSTS}
 
 
-def table_rows(models: Sequence[ChosenModel], measured: Sequence[dict[str, Any]]) -> Iterator[dict[str, Any]]:
+def table_rows(models: Sequence[ChosenModel], measured: Sequence[Mapping[Any, Any]]) -> Iterator[dict[str, Any]]:
     """A row per model: what the front's table says of it, with the numbers of the weights that are handed over.
 
     Where some were trained again, what the search measured has columns of its own, and ``weights`` says which they are.

@@ -63,13 +63,7 @@ def image_files(places: Iterable[Path]) -> Iterator[Path]:
 
 
 def predictions(model: Model, images: Iterable[Path], top: int = 1) -> Iterator[Prediction]:
-    """A record per image, in their order; a file that cannot be read has a reason in the place of classes.
-
-    Raises:
-        ValueError: for ``top`` below 1.
-    """
-    if top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")
+    """A record per image, in their order, with so many classes, 1 or more; or why a file cannot be read."""
     left = iter(images)
     while batch := list(islice(left, BATCH)):
         yield from _predicted(model, batch, top)
@@ -82,9 +76,10 @@ def _predicted(model: Model, batch: Sequence[Path], top: int) -> Iterator[Predic
             pixels.append(decode_picture(path, model.skeleton.resolution, model.skeleton.in_channels))
         except ValueError as error:
             errors[path] = str(error)
-    rows = iter(())
+    found: list[list[tuple[str, float]]] = []
     if pixels:
-        rows = iter(likeliest(model.predict(torch.from_numpy(np.stack(pixels))), model.classes, top))
+        found = likeliest(model.predict(torch.from_numpy(np.stack(pixels))), model.classes, top)
+    rows = iter(found)
     for path in batch:
         if path in errors:
             yield Prediction(image=path, error=errors[path])

@@ -30,7 +30,7 @@ def unequal(counts: Sequence[int]) -> bool:
 def settled(metric: str, counts: Sequence[int], say: Callable[[str], None]) -> Metric:
     """The metric that a run is judged by on classes with so many training images each; says it where it is unusual."""
     if metric in METRICS:
-        return metric  # type: ignore[return-value]
+        return metric
     if not unequal(counts):
         return METRICS[0]
     say(

@@ -270,6 +270,20 @@ class StudyExperiment(OnImages):
         return study_report(self, run)
 
 
+def check_judgement(target: float | None, metric: str | None, cost: str | None) -> None:
+    """Complain about what a report cannot go by; None is the study's own.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+    if target is not None:
+        Rule(target=target)
+    if metric is not None and metric not in METRICS:
+        raise ValueError(f"metric must be {' or '.join(METRICS)}, got {metric!r}")
+    if cost is not None and cost not in COST_UNITS:
+        raise ValueError(f"cost must be {' or '.join(COST_UNITS)}, got {cost!r}")
+
+
 def other_report(run: "Run", **other: Any) -> Report:
     """The report of a study by another target, metric or cost than its own; None: its own.
 
