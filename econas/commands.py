@@ -67,7 +67,7 @@ class Sizes:
     ] = None
     finalists: Annotated[int, _final("Networks retrained: at most; with a surrogate at least.")] = 5
     final_share: Annotated[float, _final("Share of the budget kept for them, at most.")] = 1 / 3
-    metric: Annotated[str, _final("Judges the retrained: accuracy or balanced_accuracy.")] = "accuracy"
+    metric: opt.Metric = "auto"
 
     def numbers(self) -> dict[str, Any]:
         """Fields of the search's parameters that mean the same on images and on a table."""

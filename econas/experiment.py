@@ -11,8 +11,9 @@ from econas.recipe import FINAL_RECIPE, SPACE
 from econas.search import Search, estimate_of, winner_of
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate
 from zoo.experiments.experiment import Say
-from zoo.experiments.kinds.on_images import OnImages, fitted_skeleton
+from zoo.experiments.kinds.on_images import OnImages, class_counts, fitted_skeleton
 from zoo.files import write_json
+from zoo.population.metric import settled
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import GenotypeSequence
 from zoo.population.trial import Evaluator
@@ -85,6 +86,8 @@ class EcoNASExperiment(Search, OnImages):
                 asked for by name and cannot be had.
         """
         found = super().fitted(material, say)
+        metric = settled(self.parameters.metric, class_counts(material)["train"], say)
+        found = replace(found, parameters=replace(found.parameters, metric=metric))
         price = Pricing(found.search_space(), found.parameters.setting, found.epoch_price)
         numbers = replace(found.parameters, final_price=price(found.parameters.final))
         if found.audited and found.audits is not None:

@@ -13,6 +13,7 @@ from zoo.experiments.source import Source
 from zoo.experiments.table_source import TableSource
 from zoo.files import write_json
 from zoo.population.costs import CostedEvaluator
+from zoo.population.metric import AUTO
 from zoo.population.proxy import ProxySetting
 from zoo.population.table import Table
 from zoo.population.trial import Evaluator
@@ -132,4 +133,6 @@ def table_parameters(
     numbers: dict[str, Any] = {"stages": (setting.e,), "parents": (sum(Parameters().parents),), "promotions": ()}
     if changes.get("budget") is not None:
         numbers["cycles"] = 1 + int(changes["budget"] // setting.e)
+    if changes.get("metric") == AUTO:  # a table has nothing but accuracy
+        changes["metric"] = ACCURACY
     return Parameters(**{**numbers, **changes, "setting": setting, "final": final})

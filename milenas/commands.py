@@ -59,6 +59,7 @@ def search(
     params: Annotated[float | None, _final("Parameters wanted, e.g. 3.3e6; chooses the channels.")] = None,
     finalists: Annotated[int, _final("Networks to retrain: the last one and winners of other sizes.")] = 0,
     final_epochs: Annotated[int, _final("Epochs of retraining.")] = 0,
+    metric: opt.Metric = "auto",
     images: opt.Images = opt.Images(),
     resolution: opt.Resolution = None,
     seed: opt.Seed = 0,
@@ -103,7 +104,11 @@ def search(
         threads=compute.threads,
     )
     experiment = DifferentiableExperiment(
-        setup=setup, expected_size=expected_size, retrain=finalists, processes=process_place()[1]
+        setup=setup,
+        expected_size=expected_size,
+        retrain=finalists,
+        processes=process_place()[1],
+        metric=metric,  # type: ignore[arg-type]  # the experiment checks the text
     )
     perform(ctx, experiment, images.source(resolution), running)
 

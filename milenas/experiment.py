@@ -1,19 +1,21 @@
 """A differentiable search as an experiment: one supernet, the genotypes derived from it, and their retraining."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 
 from milenas.strategy.search import SupernetSearch
 from milenas.training.setup import VERSION, SearchSetup
 from zoo.experiments.estimate import Estimate
 from zoo.experiments.experiment import Experiment, Say
-from zoo.experiments.kinds.on_images import describe_images, fitted_skeleton
+from zoo.experiments.kinds.on_images import blueprint_of, class_counts, describe_images, fitted_skeleton
 from zoo.experiments.report import Report
+from zoo.population.metric import METRICS, Metric, check_metric, settled
 from zoo.population.strategy import Strategy
-from zoo.population.trial import Evaluator
+from zoo.population.trial import Evaluator, Trial
+from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.genotype import CellGenotype
 
 if TYPE_CHECKING:
@@ -31,6 +33,7 @@ class DifferentiableExperiment(Experiment):
         per_epoch: trials an epoch is divided into, which :meth:`fitted` finds out.
         expected_size: the search stops early once the derived cells have fewer convolutions together; 0: never.
         retrain: networks to retrain, the last one derived and winners of other sizes.
+        metric: by which winners and the best retrained are chosen; auto until the search is fitted to its images.
         processes: that train together; torchrun starts them. Batch normalisation sees one process's images.
 
     Raises:
@@ -47,6 +50,7 @@ class DifferentiableExperiment(Experiment):
     expected_size: int = 0
     retrain: int = 0
     processes: int = 1
+    metric: Metric | Literal["auto"] = METRICS[0]
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -54,12 +58,15 @@ class DifferentiableExperiment(Experiment):
             raise ValueError(
                 f"trials per epoch and processes must be at least 1, got {self.per_epoch} and {self.processes}"
             )
+        check_metric(self.metric)
         self.strategy()  # complains now about what is out of range
 
     def identity(self) -> dict[str, Any]:
         """What makes the run this run; the epochs stand with the strategy too."""
         identity = super().identity()
         identity["strategy"]["epochs"] = self.setup.epochs
+        if self.metric == METRICS[0]:  # as runs from before it could be chosen
+            del identity["strategy"]["metric"]
         return identity
 
     @property
@@ -92,11 +99,23 @@ class DifferentiableExperiment(Experiment):
         if setup.params is not None:
             check_params(setup.shape, setup.final, setup.params)
         per_epoch = parts_per_epoch(setup, steps_per_epoch(setup, material, self.processes))
-        return dataclasses.replace(self, data=material.fingerprint, setup=setup, per_epoch=per_epoch)
+        metric = settled(self.metric, class_counts(material)["train"], say)
+        return dataclasses.replace(self, data=material.fingerprint, setup=setup, per_epoch=per_epoch, metric=metric)
 
     def describe(self, material: "ImageSet") -> Mapping[str, Any]:
         """Names and sizes of the images."""
         return describe_images(material, {})
+
+    def blueprints(self, run: "Run") -> Callable[[Trial], Blueprint]:
+        """The networks that derived genotypes are trained as."""
+        from milenas.training.evaluator import retraining_setup
+
+        def of(trial: Trial) -> Blueprint:
+            if not isinstance(trial.genotype, CellGenotype):  # the supernet
+                return Blueprint(genotype=trial.genotype)
+            return blueprint_of(run, trial, retraining_setup(self.setup, trial.genotype).skeleton)
+
+        return of
 
     def strategy(self) -> SupernetSearch:
         """A fresh strategy."""
@@ -107,6 +126,7 @@ class DifferentiableExperiment(Experiment):
             expected_size=self.expected_size,
             retrain=self.retrain,
             retrain_epochs=self.setup.retrain_epochs,
+            metric=self.metric,
         )
 
     def evaluator(self, material: "ImageSet") -> Evaluator:

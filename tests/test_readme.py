@@ -11,6 +11,7 @@ import typer
 
 from tests.documented import entry_points_of
 from zoo.cli import app
+from zoo.commands.renamed import renamed
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
@@ -50,7 +51,7 @@ def command_lines(text: str) -> Iterator[list[str]]:
 def parse(words: list[str]) -> None:
     """Parse a command line without running it; raises what the command line would say."""
     command, path = typer.main.get_command(app), ["thriftnas"]
-    rest = list(words)
+    rest = renamed(words)
     while hasattr(command, "commands") and rest and not rest[0].startswith("-"):
         assert rest[0] in command.commands, f"{' '.join(path)} has no command {rest[0]!r}"
         path.append(rest.pop(0))

@@ -37,6 +37,7 @@ class ComputeOptions(DeviceOptions, total=False):
     train: int
     validation: int
     resolution: int
+    skip_bad: bool
 
 
 class RateOptions(ComputeOptions, total=False):
@@ -77,6 +78,7 @@ class StudyOptions(CellOptions, total=False):
     repeats: int
     target: float
     metric: str
+    cost: str
     signals: str | Sequence[str]
     scores: str | Sequence[str]
 
@@ -85,6 +87,7 @@ class BuildOptions(CellOptions, total=False):
     """Of a zoo."""
 
     models: int
+    metric: str
     setting: str
 
 

@@ -10,11 +10,13 @@ from typing import TYPE_CHECKING, Any, Unpack
 from thriftnas.job_options import BuildOptions, StudyOptions, TrainOptions
 from thriftnas.options import Given
 from zoo.experiments import Run
+from zoo.population.metric import AUTO
 from zoo.population.proxy import ProxySetting, parse_grid
 from zoo.training import small
 from zoo.training.recipe import Recipe
 
 if TYPE_CHECKING:
+    from zoo.spaces.blueprint import Blueprint
     from zoo.spaces.genotype import CellGenotype, ChainGenotype
 
 SMALL_RECIPE = Recipe(batch=small.BATCH)
@@ -41,11 +43,12 @@ def study(data: Any, folder: "Path | str" = "runs/study", **options: Unpack[Stud
         signals=parse_names(signals) if isinstance(signals, str) else tuple(signals),
         scores=parse_names(scores) if isinstance(scores, str) else tuple(scores),
         until=until,
+        metric=given.take("metric", AUTO),
         models=given.take("models", MODELS.get(until, 1)),
         settings=tuple(parse_grid(given.take("setting", small.GRID))),
         reference=ProxySetting.parse(given.take("reference", small.REFERENCE)),
         setup=given.setup(SMALL_RECIPE, channels=small.CHANNELS, cells=small.CELLS),
-        **given.named(dict.fromkeys(("space", "repeats", "target", "at_least", "metric", "group"))),
+        **given.named(dict.fromkeys(("space", "repeats", "target", "at_least", "cost", "group"))),
     )
     return given.run(experiment, given.source(data), folder)
 
@@ -67,13 +70,14 @@ def build(data: Any, folder: "Path | str" = "runs/zoo", **options: Unpack[BuildO
     experiment = ZooExperiment(
         setting=ProxySetting.parse(given.take("setting", small.REFERENCE)),
         setup=given.setup(SMALL_RECIPE, channels=small.CHANNELS, cells=small.CELLS),
+        metric=given.take("metric", AUTO),
         **given.named(dict.fromkeys(("space", "models", "group"))),
     )
     return given.run(experiment, given.source(data), folder)
 
 
 def train(
-    genotype: "CellGenotype | ChainGenotype | Path | str",
+    genotype: "CellGenotype | ChainGenotype | Blueprint | Path | str",
     data: Any,
     folder: "Path | str" = "runs/train",
     **options: Unpack[TrainOptions],
@@ -81,7 +85,8 @@ def train(
     """Train a genotype at an original setting, as long as papers do; the network is kept as a model.
 
     Args:
-        genotype: cells or a chain, a JSON file, or a public name such as DARTS_V2.
+        genotype: cells or a chain, a JSON file, or a public name such as DARTS_V2; an exported model-NN.json says its
+            own channels, cells and resolution.
         data: images.
         folder: of the run; calling it again continues.
         options: as of ``thriftnas zoo train``: epochs, channels, cells, recipe ("cifar" or "imagenet"), ...
@@ -89,16 +94,17 @@ def train(
     Raises:
         ValueError: for anything that does not go together.
     """
-    from zoo.experiments.kinds.training import paper_training
-    from zoo.spaces.named import read_genotype
+    from zoo.experiments.kinds.training import paper_training, training_side
+    from zoo.spaces.named import read_blueprint
     from zoo.training.distributed import process_place
     from zoo.training.originals import AUXILIARY, original_of
 
     given = Given("train", options, TrainOptions)
     original = original_of(given.take("recipe", "cifar"))
     weight = given.take("auxiliary_weight", AUXILIARY)
+    what = read_blueprint(str(genotype)) if isinstance(genotype, str | Path) else genotype
     experiment = paper_training(
-        read_genotype(str(genotype)) if isinstance(genotype, str | Path) else genotype,
+        what,
         original,
         epochs=given.take("epochs"),
         recipe=given.changed(original.recipe, auxiliary=weight if given.take("auxiliary", False) else 0.0),
@@ -109,4 +115,6 @@ def train(
     more = given.named(dict.fromkeys(("sync_bn", "loaders")))
     experiment = dataclasses.replace(experiment, processes=process_place()[1], **more)
     streamed = given.take("stream", False) or original.streamed
-    return given.run(experiment, given.source(data, resolution=original.resolution, streamed=streamed), folder)
+    return given.run(
+        experiment, given.source(data, resolution=training_side(what, original), streamed=streamed), folder
+    )

@@ -25,6 +25,7 @@ def source_of(
     resolution: int | None = None,
     *,
     streamed: bool = False,
+    skip_bad: bool = False,
 ) -> ImageSource | ArraySource | HeldSource:
     """Where images lie.
 
@@ -35,6 +36,7 @@ def source_of(
         validation: of the training images; None: a fifth.
         resolution: pixels a side; None: the data's own.
         streamed: whether images are decoded while a network trains.
+        skip_bad: whether files that cannot be read are left out instead of refused.
 
     Raises:
         ValueError: for anything else.
@@ -43,7 +45,8 @@ def source_of(
     if isinstance(data, Path) or (isinstance(data, str) and not named and Path(data).expanduser().is_dir()):
         data = f"{FOLDER}{data}"
     if isinstance(data, str):
-        return ImageSource(name=data, train=train, validation=validation, resolution=resolution, streamed=streamed)
+        counts = {"train": train, "validation": validation, "resolution": resolution}
+        return ImageSource(name=data, **counts, streamed=streamed, skip_bad=skip_bad)
     if streamed:
         raise ValueError(f"only images in files are decoded while a network trains, got {type(data).__name__}")
     if isinstance(data, tuple | list) and len(data) == 2:

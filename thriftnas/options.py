@@ -71,8 +71,9 @@ class Given:
         Raises:
             ValueError: for anything but a name, a folder, arrays or an image set.
         """
-        counts = {name: self.take(name) for name in ("train", "validation")}
-        return source_of(data, **counts, resolution=self.take("resolution", resolution), streamed=streamed)
+        counts: dict[str, Any] = {name: self.take(name) for name in ("train", "validation")}
+        counts |= {"resolution": self.take("resolution", resolution), "skip_bad": self.take("skip_bad", False)}
+        return source_of(data, **counts, streamed=streamed)
 
     def changed(self, recipe: Recipe, **more: Any) -> Recipe:
         """The recipe with what is given in other numbers.

@@ -57,6 +57,7 @@ class FrontOptions(WorkerOptions, DeviceOptions, total=False):
     maximize: str | Sequence[str]
     minimize: str | Sequence[str]
     weights: str | Mapping[str, float]
+    metric: str
     limit: str | Sequence[str]
     population: int
     generations: int
@@ -99,3 +100,4 @@ class DartsOptions(RunOptions, ComputeOptions, total=False):
     params: float
     finalists: int
     final_epochs: int
+    metric: str

@@ -10,6 +10,7 @@ from thriftnas.material import counts_of, source_of
 from thriftnas.options import Given
 from thriftnas.search_options import DartsOptions, EcoNASOptions, FrontOptions, SupernetOptions
 from zoo.experiments import HeldSource, Run, TableSource
+from zoo.population.metric import AUTO
 
 if TYPE_CHECKING:
     from scarlet.experiments.sources import SupernetSource
@@ -105,7 +106,7 @@ def _econas_on_table(given: Given, table: Path, folder: "Path | str", method: st
 def _econas_numbers(given: Given, method: str) -> dict[str, Any]:
     from econas.strategy.parameters import usual_surrogate
 
-    numbers = {"surrogate": usual_surrogate(method)} | given.named(ECONAS_NUMBERS)
+    numbers: dict[str, Any] = {"surrogate": usual_surrogate(method), "metric": AUTO} | given.named(ECONAS_NUMBERS)
     return numbers | {name: tuple(numbers[name]) for name in ("parents", "promotions") if name in numbers}
 
 
@@ -196,6 +197,7 @@ def front(
         parameters=SearchParameters(**{"surrogate": "auto"} | given.named(FRONT_NUMBERS)),
         seed=seed,
         setup=setup,
+        metric=given.take("metric", AUTO),
         **given.named({"group": None}),
     )
     return given.run(experiment, source or _supernet_source(given, supernet, images, latency), folder)
@@ -253,6 +255,9 @@ def darts(data: Any, folder: "Path | str" = "runs/darts", **options: Unpack[Dart
         **given.numbers(),
     )
     experiment = DifferentiableExperiment(
-        setup=setup, processes=process_place()[1], **given.named({"expected_size": None, "finalists": "retrain"})
+        setup=setup,
+        processes=process_place()[1],
+        metric=given.take("metric", AUTO),
+        **given.named({"expected_size": None, "finalists": "retrain"}),
     )
     return given.run(experiment, given.source(data), folder)

@@ -9,10 +9,10 @@ from econas.history.lineage import Ancestor
 from econas.history.survival import Passage
 from econas.history.terms import Terms
 from econas.history.trajectory import RENEWAL, Level, Training
-from econas.strategy.ranking import METRICS
 from zoo.figures import Mark, Member, Point, Series, Stage, family_svg, flow_svg, series_svg
 from zoo.figures.chart import Level as Line
 from zoo.figures.series import WIDE
+from zoo.population.metric import METRICS
 from zoo.reliability.signal import Signal, find_signal
 
 MARKS = 10

@@ -27,6 +27,7 @@ from zoo.experiments.report import Report
 from zoo.experiments.run import Run
 from zoo.figures import cells_svg
 from zoo.files import write_text
+from zoo.population.metric import names_one_class
 from zoo.reliability.report import facts, interval, number, percent, render_page
 from zoo.reliability.signal import ACCURACY
 from zoo.spaces.genotype import CellGenotype, ChainGenotype, Genotype
@@ -208,6 +209,10 @@ def _passage(found: History, way: Passage) -> Markup:
 
 def _notes(found: History, ways: list[Passage]) -> Iterator[str]:
     """Sentences below the answer that nobody should overlook."""
+    counts = (found.about.get("data") or {}).get("class_counts", {}).get("validation", ())
+    shown = {} if found.winner is None else found.winner.metrics
+    if counts and names_one_class(shown.get("accuracy", 0), shown.get("balanced_accuracy", 0), counts):
+        yield "The winner names one class for every validation image: it has learned nothing but which is frequent."
     if found.unfinished:
         yield f"Not finished: {found.unfinished}. The same command continues."
     done = sum(one.done for one in found.finalists)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from econas.strategy.parameters import Parameters
-from econas.strategy.ranking import Metric
+from zoo.population.metric import AUTO, Metric
 from zoo.reliability.signal import ACCURACY, Signal, find_signal
 from zoo.surrogates.option import NO_SURROGATE
 
@@ -60,7 +60,7 @@ class Terms:
     @property
     def metric(self) -> Metric:
         """By which retrained networks, and dear trainings of audits, are judged."""
-        return "accuracy" if self.parameters is None else self.parameters.metric
+        return "accuracy" if self.parameters is None or self.parameters.metric == AUTO else self.parameters.metric
 
     @property
     def judged(self) -> str:

@@ -2,10 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
-from typing import Any
+from typing import Any, Literal
 
 from econas.strategy.audit import Auditing
-from econas.strategy.ranking import METRICS, Metric
+from zoo.population.metric import Metric, check_metric
 from zoo.population.proxy import ProxySetting
 from zoo.reliability.interval import FEWEST
 from zoo.reliability.signal import ACCURACY, find_signal
@@ -39,7 +39,8 @@ class Parameters:
         audit: how the search audits itself; None: not at all.
         signal: what ranks cheap trainings, by name (`zoo/reliability/signal.py`); accuracy is EcoNAS's own.
         surrogate: none: the paper's search; auto, forest or gp: a model proposes, and decides who is trained fully.
-        metric: accuracy or balanced_accuracy: what judges the retrained, and the dear trainings of audits.
+        metric: accuracy or balanced_accuracy: what judges the retrained, and the dear trainings of audits; auto until
+            a search is fitted to its images.
 
     Raises:
         ValueError: for numbers that do not fit together, or a budget too small for one cycle or for a surrogate.
@@ -61,7 +62,7 @@ class Parameters:
     asynchronous: bool = False
     audit: Auditing | None = None
     signal: str = ACCURACY
-    metric: Metric = "accuracy"
+    metric: Metric | Literal["auto"] = "accuracy"
     surrogate: str = NO_SURROGATE
 
     def __post_init__(self) -> None:
@@ -95,8 +96,7 @@ class Parameters:
             )
         self._check_audits()
         find_signal(self.signal)
-        if self.metric not in METRICS:
-            raise ValueError(f"metric must be {' or '.join(METRICS)}, got {self.metric!r}")
+        check_metric(self.metric)
         check_surrogate(self.surrogate, self.search_budget / self.stages[0], f"{self.search_budget:g} epochs")
 
     def _check_audits(self) -> None:

@@ -2,14 +2,9 @@
 
 import math
 from collections.abc import Callable
-from typing import Literal, get_args
 
 from zoo.population.trial import Record
 from zoo.reliability.signal import find_signal
-
-Metric = Literal["accuracy", "balanced_accuracy"]
-METRICS: tuple[Metric, ...] = get_args(Metric)
-"""What retrained networks, and the dear trainings of audits, may be judged by."""
 
 UNKNOWN = -math.inf
 """Score of a training without the signal, such as one whose record is older than its notes: it ranks last."""

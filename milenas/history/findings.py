@@ -100,13 +100,13 @@ def find(run: Run, search: "DifferentiableExperiment") -> Findings:
             epochs.append(_epoch(trial.stop // search.per_epoch, record, seconds, search.setup.shape.operations))
             seconds = 0.0
     derived = [epoch.derived for epoch in epochs if epoch.derived is not None]
-    retrained = _retrained(trials, records, derived)
+    retrained = _retrained(trials, records, derived, search.metric)
     complete = [one for one in retrained if one.complete]
     last = derived[-1] if derived else None
     return Findings(
         search=search,
         epochs=epochs,
-        winners=winners(derived),
+        winners=winners(derived, search.metric),
         retrained=retrained,
         final=complete[0].derived if complete else last,
         warnings=warnings([epoch.metrics for epoch in epochs]),
@@ -130,7 +130,9 @@ def _epoch(number: int, record: Record, seconds: float, operations: Sequence[str
     return Epoch(number, shown_metrics(record), seconds, derived)
 
 
-def _retrained(trials: list[Trial], records: Mapping[int, Record], derived: list[Derived]) -> list[Retrained]:
+def _retrained(
+    trials: list[Trial], records: Mapping[int, Record], derived: list[Derived], metric: str
+) -> list[Retrained]:
     newest: dict[str, tuple[Trial, Record]] = {}
     for trial in trials:
         record = records.get(trial.index)
@@ -147,7 +149,7 @@ def _retrained(trials: list[Trial], records: Mapping[int, Record], derived: list
         )
         for key, (trial, record) in newest.items()
     ]
-    return sorted(found, key=lambda one: (not one.complete, -one.metrics["accuracy"], one.trial))
+    return sorted(found, key=lambda one: (not one.complete, -one.metrics[metric], one.trial))
 
 
 def retrain_command(findings: Findings, derived: Derived, genotype: str, folder: str) -> str:

@@ -29,15 +29,15 @@ class Derived:
         return int(self.metrics["convs_normal"]), int(self.metrics["convs_reduction"])
 
 
-def winners(derived: Sequence[Derived]) -> list[Derived]:
-    """The genotype of every size met whose epoch had the highest validation accuracy; of equals the first.
+def winners(derived: Sequence[Derived], metric: str = "accuracy") -> list[Derived]:
+    """The genotype of every size met whose epoch had the highest metric on validation images; of equals the first.
 
     Smallest size first, by sum and then by the normal cell's.
     """
     best: dict[Size, Derived] = {}
     for one in derived:
         held = best.get(one.size)
-        if held is None or one.metrics["accuracy"] > held.metrics["accuracy"]:
+        if held is None or one.metrics[metric] > held.metrics[metric]:
             best[one.size] = one
     return [best[size] for size in sorted(best, key=lambda size: (sum(size), size))]
 
@@ -56,6 +56,7 @@ class SupernetSearch:
             0: never.
         retrain: how many networks are retrained: the last one and the most accurate winners of other sizes; 0: none.
         retrain_epochs: for how long.
+        metric: by which winners are chosen.
 
     Raises:
         ValueError: for counts out of range.
@@ -70,6 +71,7 @@ class SupernetSearch:
         expected_size: int = 0,
         retrain: int = 0,
         retrain_epochs: int = 0,
+        metric: str = "accuracy",
     ) -> None:
         if expected_size < 0 or retrain < 0:
             raise ValueError(
@@ -80,6 +82,7 @@ class SupernetSearch:
         self._shape, self._per_epoch, self._expected = shape, per_epoch, expected_size
         self._schedule = ProxySetting(0, 0, 0, epochs * per_epoch)
         self._retrain, self._retrain_epochs = retrain, retrain_epochs
+        self._metric = metric
         self._part, self._open, self._newest = 0, False, -1
         self._retraining: Retraining | None = None
         self.derived: list[Derived] = []
@@ -141,7 +144,8 @@ class SupernetSearch:
         if not self.derived:
             return []
         last = self.derived[-1]
-        ranked = sorted(winners(self.derived), key=lambda one: (-one.metrics["accuracy"], one.epoch))
+        best = winners(self.derived, self._metric)
+        ranked = sorted(best, key=lambda one: (-one.metrics[self._metric], one.epoch))
         distinct = {one.genotype.key: one for one in reversed([last, *ranked])}
         return sorted(distinct.values(), key=lambda one: [last, *ranked].index(one))[: self._retrain]
 

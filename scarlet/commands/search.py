@@ -28,6 +28,7 @@ def search(
     maximize: opt.Maximize = None,
     minimize: opt.Minimize = None,
     weights: Annotated[str | None, typer.Option(help="Like accuracy=0.7,macs=0.3; equal by default.")] = None,
+    metric: opt.Metric = "auto",
     limit: opt.Limits = None,
     parameters: Parameters = Parameters(),
     seed: Annotated[int, opt.option("Of everything random in the search.", "Search")] = 0,
@@ -62,5 +63,12 @@ def search(
     else:
         assert table is not None
         source = TableSource(table=table, latency=latency)
-    experiment = FrontExperiment(goal=goal, parameters=parameters.numbers(), seed=seed, setup=setup, group=group)
+    experiment = FrontExperiment(
+        goal=goal,
+        parameters=parameters.numbers(),
+        seed=seed,
+        setup=setup,
+        group=group,
+        metric=metric,  # type: ignore[arg-type]  # the experiment checks the text
+    )
     perform(ctx, experiment, source, running, cluster)

@@ -4,26 +4,28 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from rich.console import Console
 
 from scarlet.evaluation.setup import SubnetSetup
 from scarlet.experiments.measurement import Measurement
 from scarlet.experiments.sources import front_source
-from scarlet.strategy.goal import Goal
+from scarlet.strategy.goal import OBJECTIVES, Goal
 from scarlet.strategy.nsga import VERSION, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from scarlet.strategy.surrogate_front import SurrogateFront
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment, Say
-from zoo.experiments.fronts import MODELS, front_report
+from zoo.experiments.fronts import front_report
 from zoo.experiments.report import Report
 from zoo.experiments.source import Source
 from zoo.population.costs import CostedEvaluator, Costs
+from zoo.population.metric import METRICS, Metric, check_metric, settled
 from zoo.population.objectives import AddedCosts, with_added
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Job, Record, Trial
+from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.chain_space import CHAIN_SPACES
 from zoo.surrogates.option import NO_SURROGATE
 
@@ -45,6 +47,7 @@ class FrontExperiment(Experiment):
         measurement: what networks are measured with, for the identity.
         costs: what is known before an evaluation, with objectives that installed packages add.
         measured: what an evaluation measures.
+        metric: the accuracy of the paper's objectives; auto until the search is fitted to its images.
 
     Raises:
         ValueError: for a value out of range.
@@ -54,7 +57,7 @@ class FrontExperiment(Experiment):
     version: ClassVar[int] = VERSION
     continues: ClassVar[tuple[int, ...]] = (2,)
     beside: ClassVar[tuple[str, ...]] = ("measurement", "group")
-    requested: ClassVar[tuple[str, ...]] = ("data", "setup", "costs", "measured")
+    requested: ClassVar[tuple[str, ...]] = ("data", "setup", "costs", "measured", "metric")
 
     goal: Goal = field(default_factory=Goal)
     parameters: SearchParameters = field(default_factory=SearchParameters)
@@ -65,10 +68,12 @@ class FrontExperiment(Experiment):
     measurement: Mapping[str, Any] = field(default_factory=dict)
     costs: Costs | None = None
     measured: tuple[str, ...] = ()
+    metric: Metric | Literal["auto"] = METRICS[0]
 
     def __post_init__(self) -> None:
         if self.group < 1 or self.seed < 0:
             raise ValueError(f"group must be at least 1 and the seed at least 0, got {self.group} and {self.seed}")
+        check_metric(self.metric)
 
     def identity(self) -> dict[str, Any]:
         """What makes the run this run; the goal's parts stand among the strategy's, the measurement is the source."""
@@ -114,15 +119,23 @@ class FrontExperiment(Experiment):
         Raises:
             ValueError: for an objective or a limit on something that is not known, or limits that cannot be kept.
         """
+        goal = self.goal
+        if goal.objectives == OBJECTIVES:
+            goal = goal.judged_by(settled(self.metric, material.about.get("class_counts", {}).get("train", ()), say))
         fitted = dataclasses.replace(
             self,
+            goal=goal,
             space=material.space.name,
             measurement=material.identity,
-            costs=with_added(material.costs, material.space.name, self.goal.metrics, material.measured),
+            costs=with_added(material.costs, material.space.name, goal.metrics, material.measured),
             measured=material.measured,
         )
         fitted.strategy().ask(1, 0)  # complains now about limits that cannot be kept
         return fitted
+
+    def describe(self, material: Measurement) -> Mapping[str, Any]:
+        """Names and sizes of the images; of a table nothing."""
+        return material.about
 
     def strategy(self) -> WeightedSearch:
         """A fresh search.
@@ -178,10 +191,25 @@ class FrontExperiment(Experiment):
 
         def show(console: Console) -> None:
             report.show(console)
-            command = f"thriftnas run export {run.folder} --models {MODELS} --format json,state,onnx"
-            console.print(f"Models: {command}", soft_wrap=True, markup=False)
+            command = f"thriftnas run export {run.folder} {{}} --format json,state,onnx"
+            console.print(f"The best of the front: {command.format('--best')}", soft_wrap=True, markup=False)
+            count = len(report.summary["models"])
+            if count > 1:
+                along = command.format(f"--models {count}")
+                console.print(f"Models along it: {along}", soft_wrap=True, markup=False)
 
         return dataclasses.replace(report, show=show)
+
+    def blueprints(self, run: "Run") -> "Callable[[Trial], Blueprint]":
+        """The networks of trials as their supernet has them; of a table, or where it is gone, their genotypes alone."""
+        from scarlet.extraction.inherited import searched_supernet
+
+        try:
+            held = searched_supernet(run)
+        except ValueError:
+            return super().blueprints(run)
+        around: dict[str, Any] = {"classes": held.classes, "mean": held.mean, "std": held.std}
+        return lambda trial: Blueprint(genotype=trial.genotype, skeleton=held.network.skeleton, **around)
 
     def weights(self, run: "Run") -> "Callable[[Trial, Record], Model]":
         """The networks of trials with the supernet's weights; supernet and images are read for the first one."""

@@ -2,12 +2,13 @@
 
 import dataclasses
 import hashlib
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from scarlet.evaluation.setup import SubnetSetup
+from zoo.experiments.kinds.on_images import describe_images
 from zoo.population.costs import ClosedFormCosts, CostedEvaluator, Costs, JointCosts, read_latency
 from zoo.population.table import Table, read_table
 from zoo.population.trial import Evaluator
@@ -34,6 +35,7 @@ class Measurement:
         identity: what makes the same search with the same measurement the same run.
         make: makes a worker's evaluator from the payload; can be sent to a worker.
         payload: what goes to every node once.
+        about: facts of the images; empty for a table.
     """
 
     space: ChainSpace
@@ -42,6 +44,7 @@ class Measurement:
     identity: dict[str, Any]
     make: Callable[[Any], Evaluator]
     payload: Any
+    about: Mapping[str, Any] = field(default_factory=dict)
 
 
 def table_measurement(path: Path, latency: Path | None) -> Measurement:
@@ -142,6 +145,7 @@ def supernet_measurement(known: Knowledge, images: "ImageSet", latency: Path | N
         identity={**inheritance.identity(), "data": images.fingerprint, **latency_identity(latency)},
         make=_subnet_evaluator,
         payload=(inheritance, images, costs),
+        about=describe_images(images, {}),
     )
 
 

@@ -1,7 +1,7 @@
 """The goal of a weighted search: objectives, their weights, and limits."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zoo.population.front import Limit, Objective, objectives
 from zoo.population.selection import check_weights, parse_weights
@@ -32,6 +32,12 @@ class Goal:
         if not self.objectives:
             raise ValueError("a search needs at least one objective, got none")
         check_weights(self.weights, len(self.objectives))
+
+    def judged_by(self, metric: str) -> "Goal":
+        """The paper's objectives with this metric in the place of accuracy; a goal of other objectives as it is."""
+        if self.objectives != OBJECTIVES:
+            return self
+        return replace(self, objectives=(Objective(metric, True), *self.objectives[1:]))
 
     @property
     def metrics(self) -> tuple[str, ...]:

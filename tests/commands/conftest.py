@@ -144,6 +144,14 @@ def photos(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.fixture
+def unequal_photos(photos: Path) -> Path:
+    """The image folder with only four dogs."""
+    for path in sorted((photos / "dog").iterdir())[4:]:
+        path.unlink()
+    return photos
+
+
 @pytest.fixture(scope="session")
 def tree() -> Callable[[Path], dict[str, bytes]]:
     """Everything below a folder with its content, except the files SQLite shares between readers."""

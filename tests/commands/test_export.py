@@ -1,5 +1,6 @@
 """`run export` and `run report`: of searches for several objectives, and of runs that end with a model."""
 
+import dataclasses
 import json
 import os
 from pathlib import Path
@@ -7,13 +8,18 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 import zoo.export.program
-from zoo.export import load_model
+from zoo.experiments import Run
+from zoo.export import load_model, save_model
+from zoo.networks.network import build_any
 from zoo.population import Journal, Record, Trial
 from zoo.population.front import objectives
 from zoo.population.run_front import identity_of
 from zoo.spaces.genotype import ChainGenotype
+from zoo.spaces.literature import DARTS_V1
+from zoo.spaces.named import read_blueprint
 
 ONNX = ("onnx", "onnxscript", "onnxruntime")
 """What the format onnx needs, of the extra export."""
@@ -73,6 +79,8 @@ def test_more_models_than_the_front_has_are_refused_and_nothing_is_written(thrif
         (("--limit", "macs<=1"), "none of 30 networks keeps macs<=1"),
         (("--retrained", "nowhere"), "nowhere"),
         (("--models", "0"), "got 0"),
+        (("--best", "speed"), "the objective 'speed' was not measured"),
+        (("--best", "--models", "2"), "expected --best or --models 2, got both"),
     ],
 )
 def test_what_cannot_be_exported_is_one_line(thriftnas, searched, options, message):
@@ -105,6 +113,23 @@ def test_a_narrower_view_may_be_exported(thriftnas, searched, tmp_path):
     assert front_size(tmp_path / "cheap") < front_size(tmp_path / "all")
     macs = pd.read_csv(tmp_path / "cheap" / "models.csv")["macs"]
     assert macs.max() <= 5e7
+
+
+@pytest.mark.parametrize("options", [("--best",), ("--best", "accuracy"), ("--best", "--limit", "macs<=5e7")])
+def test_the_best_is_the_most_accurate_within_the_limits(thriftnas, searched, options):
+    answer = thriftnas("run", "export", *options, searched, "--json")
+    assert answer.code == 0, answer.err
+    (model,) = json.loads(answer.out)["models"]
+    history = pd.read_csv(searched / "export" / "history.csv")
+    assert model["metrics"]["accuracy"] == history.loc[history["allowed"], "accuracy"].max()
+    assert not list((searched / "export").glob("hypervolume*"))  # of one model there is nothing to see
+    assert "How it grew" not in (searched / "export" / "front.html").read_text()
+
+
+def test_the_best_may_be_by_another_metric(thriftnas, searched):
+    answer = thriftnas("run", "export", searched, "--best", "macs", "--json")
+    history = pd.read_csv(searched / "export" / "history.csv")
+    assert json.loads(answer.out)["models"][0]["metrics"]["macs"] == history["macs"].min()
 
 
 def test_a_report_of_a_search_is_its_front(thriftnas, searched):
@@ -142,6 +167,66 @@ def test_weights_trained_elsewhere_are_taken(thriftnas, built, tmp_path):
     answer = thriftnas(*plain, "--retrained", other)
     assert answer.code == 0, answer.err
     assert [model["trial"] for model in json.loads(answer.out)["models"]] == [trial]
+
+
+@pytest.fixture
+def exported(thriftnas, built) -> Path:
+    """The best network of the zoo as a model-01.json."""
+    assert thriftnas("run", "export", built, "--format", "json").code == 0
+    return built / "export" / "model-01.json"
+
+
+def trained_again(thriftnas, exported: Path, out: Path, *more: object) -> Path:
+    """One epoch of an exported network."""
+    options = ("--train", 40, "--val", 20, "--batch", 20, "--epochs", 1, "--path-dropout", 0, "--cutout", 0)
+    answer = thriftnas("zoo", "train", exported, *options, *more, "--out", out)
+    assert answer.code == 0, answer.err
+    return out
+
+
+def test_an_exported_network_is_trained_as_it_is(thriftnas, built, exported, tmp_path):
+    """Its file says what builds it, so that `zoo train` needs no sizes, and `run export` takes it with its numbers."""
+    first = load_model(built / "model.pt")
+    blueprint = read_blueprint(str(exported))
+    assert blueprint == first.blueprint
+    counted = json.loads(thriftnas("zoo", "cost", exported, "--json").out)
+    assert counted == {name: first.notes[name] for name in ("params", "macs")}
+    again = trained_again(thriftnas, exported, tmp_path / "again", "--seed", 5)
+    model = load_model(again / "model.pt")
+    assert model.skeleton == first.skeleton
+    _, record = Run.open(built).best
+    only = f"accuracy>={record.metrics['accuracy']}"
+    asked = ("--maximize", "accuracy", "--limit", only, "--format", "json,csv,state", "--retrained", again, "--json")
+    (told,) = json.loads(thriftnas("run", "export", built, *asked).out)["models"]
+    assert told["metrics"]["accuracy"] == model.notes["accuracy"]
+    assert told["metrics"]["macs"] == model.notes["macs"] == record.metrics["macs"]
+    assert told["inherited"]["accuracy"] == record.metrics["accuracy"]
+    table = pd.read_csv(built / "export" / "models.csv")
+    assert table["accuracy"].tolist() == [model.notes["accuracy"]]
+    assert table["inherited_accuracy"].tolist() == [record.metrics["accuracy"]]
+    assert load_model(built / "export" / "model-01.pt").notes == model.notes
+
+
+def test_another_network_is_not_taken_for_a_retrained_one(thriftnas, built, exported, tmp_path):
+    larger = trained_again(thriftnas, exported, tmp_path / "larger", "--channels", 8)
+    refused = thriftnas("run", "export", built, "--retrained", larger, "--out", tmp_path / "out")
+    assert (refused.code, refused.err.count("\n")) == (2, 1)
+    assert "larger is another network: channels 8, expected 4" in refused.err
+    model = load_model(built / "model.pt")
+    others = {
+        "classes": (dataclasses.replace(model, classes=model.classes[::-1]), "the classes 9, 8, 7, 6, 5, ... (10 in"),
+        "genotype": (dataclasses.replace(model, network=network_of(DARTS_V1, model), genotype=DARTS_V1), "genotype is"),
+    }
+    for name, (other, message) in others.items():
+        save_model(other, tmp_path / f"{name}.pt")
+        refused = thriftnas("run", "export", built, "--retrained", tmp_path / f"{name}.pt", "--out", tmp_path / "out")
+        assert (refused.code, refused.err.count("\n")) == (2, 1)
+        assert message in refused.err
+    assert not (tmp_path / "out").exists()
+
+
+def network_of(genotype, model):
+    return build_any(genotype, model.skeleton, torch.Generator().manual_seed(0)).eval()
 
 
 def test_a_study_exports_its_genotypes(thriftnas, finished):

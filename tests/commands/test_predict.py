@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 
 from zoo.data import load
-from zoo.export import load_model
+from zoo.export import Model, load_model, prediction
 
 
 @pytest.fixture
@@ -59,6 +59,39 @@ def test_predictions_are_the_models(thriftnas, built, pictures):
     assert chances == sorted(chances, reverse=True)
 
 
+def test_folders_are_read_in_batches(thriftnas, built, pictures, tmp_path, monkeypatch):
+    """Every image of a folder has its own answer, whatever batch it is in, and no batch is larger than one."""
+    singly = json.loads(thriftnas("predict", built / "model.pt", *sorted(pictures), "--json").out)
+    sizes, real = [], Model.predict
+    monkeypatch.setattr(prediction, "BATCH", 3)
+    monkeypatch.setattr(Model, "predict", lambda model, images: sizes.append(len(images)) or real(model, images))
+    (pictures[0].parent / "Thumbs.db").write_bytes(b"litter")
+    (pictures[0].parent / ".hidden.png").write_bytes(b"litter")
+    answer = thriftnas("predict", built / "model.pt", pictures[0].parent, "--json")
+    assert (answer.code, sizes) == (0, [3, 3, 2])
+    found = json.loads(answer.out)
+    assert [one["image"] for one in found] == [one["image"] for one in singly]
+    assert [one["classes"][0]["name"] for one in found] == [one["classes"][0]["name"] for one in singly]
+    (tmp_path / "empty").mkdir()
+    answer = thriftnas("predict", built / "model.pt", tmp_path / "empty")
+    assert (answer.code, answer.err) == (2, f"error: {tmp_path / 'empty'}: expected images in this folder, got none\n")
+
+
+def test_memory_does_not_grow_with_the_number_of_images(built, pictures):
+    """Nothing is read ahead of the batch that is answered."""
+    read, left = [], iter([pictures[0]] * 200)
+
+    def paths():
+        for path in left:
+            read.append(path)
+            yield path
+
+    found = prediction.predictions(load_model(built / "model.pt"), paths())
+    for number in range(200):
+        next(found)
+        assert len(read) <= number + prediction.BATCH
+
+
 def test_top_is_cut_at_the_number_of_classes(thriftnas, built, pictures):
     found = json.loads(thriftnas("predict", built / "model.pt", pictures[0], "--top", 99, "--json").out)
     assert len(found[0]["classes"]) == 10
@@ -80,9 +113,14 @@ def test_an_image_that_is_none_is_named(thriftnas, built, pictures, tmp_path, ki
         bad.write_bytes(pictures[4].read_bytes()[:-200])
     elif kind != "missing":
         bad.write_bytes(content[kind])
-    answer = thriftnas("predict", built / "model.pt", pictures[0], bad)
-    assert (answer.code, answer.out, answer.err.count("\n")) == (2, "", 1)
-    assert answer.err.startswith(f"error: {bad}: expected a readable image")
+    answer = thriftnas("predict", built / "model.pt", pictures[0], bad, pictures[1])
+    assert (answer.code, answer.err.count("\n")) == (2, 1)
+    assert answer.err.startswith(f"error: 1 of the images cannot be read, the first: {bad}: expected a readable image")
+    lines = answer.out.splitlines()
+    assert [line.split("\t")[0] for line in lines] == [str(pictures[0]), str(bad), str(pictures[1])]
+    assert "cannot be read" in lines[1]
+    told = json.loads(thriftnas("predict", built / "model.pt", pictures[0], bad, pictures[1], "--json").out)
+    assert [sorted(record) for record in told] == [["classes", "image"], ["error", "image"], ["classes", "image"]]
 
 
 class _Trap:

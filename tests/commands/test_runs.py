@@ -156,13 +156,28 @@ def test_a_study_without_a_complete_network_says_so_and_writes_nothing(
 def test_a_target_is_for_studies(thriftnas, built):
     answer = thriftnas("run", "report", built, "--target", 0.5)
     assert answer.code == 2
-    assert "--target and --metric are for studies" in answer.err
+    assert "--target: expected a study" in answer.err
 
 
 def test_the_report_takes_a_target_and_a_metric(thriftnas, finished):
     answer = thriftnas("run", "report", finished, "--target", 0.3, "--metric", "balanced_accuracy", "--json")
     found = json.loads(answer.out)
     assert (found["target"], found["metric"]) == (0.3, "balanced_accuracy")
+
+
+def test_a_report_by_another_target_leaves_the_runs_own(thriftnas, finished, tree):
+    """Its files say what they hold; what is asked as the study asks it is the study's own report."""
+    assert thriftnas("run", "report", finished, "--metric", "accuracy").code == 0
+    own = tree(finished)
+    answer = thriftnas("run", "report", finished, "--target", 0.3, "--cost", "seconds")
+    assert answer.code == 0, answer.err
+    now = tree(finished)
+    assert {name: now[name] for name in own} == own
+    added = {Path(name).name for name in now.keys() - own.keys()}
+    assert {"report-target-0.3-cost-seconds.html", "recommendation-target-0.3-cost-seconds.json"} <= added
+    other = json.loads((finished / "recommendation-target-0.3-cost-seconds.json").read_text())
+    assert (other["target"], other["cost"]) == (0.3, "seconds")
+    assert "report-target-0.3-cost-seconds.html" in answer.out
 
 
 @pytest.mark.parametrize("command", ["status", "digest", "resume", "report"])

@@ -92,7 +92,7 @@ def test_a_cluster_may_have_a_device_that_this_machine_has_not(monkeypatch: pyte
 def test_what_is_said_of_a_gpu_names_what_sharing_it_needs(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.cuda, "mem_get_info", lambda: (60e9, 80e9))
     monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "H200")
-    found = machine.found_device()
+    found = machine.device_at_hand()
     assert found["best"] == "cuda"
     assert found["detail"].startswith("H200, 60 of 80 GB free; without NVIDIA's MPS, workers with a part of a GPU only")
 

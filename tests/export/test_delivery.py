@@ -1,17 +1,18 @@
 """What is delivered: every format asked for, along the front, whole or not at all."""
 
+import dataclasses
 import json
 
-import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from zoo.export import load_model
 from zoo.export.delivery import Delivery, parse_formats
 from zoo.export.front_page import page
 from zoo.population.front import equispaced
 from zoo.population.run_front import read_front
-from zoo.spaces.genotype import genotype_from_json
+from zoo.spaces.blueprint import blueprint_from_json
 
 
 @pytest.fixture
@@ -30,6 +31,10 @@ def delivery(found, make_model, formats, count=3):
     )
 
 
+def models_of(one):
+    return [one._model(number, int(row)) for number, row in enumerate(one.chosen, start=1)]
+
+
 def test_tables_and_genotypes(found, make_model, tmp_path):
     out = tmp_path / "out"
     summary = delivery(found, make_model, ("json", "csv", "table")).write(out)
@@ -42,8 +47,8 @@ def test_tables_and_genotypes(found, make_model, tmp_path):
     assert macs[-1] == ends.max()
     assert macs == sorted(macs)
     for model in written["models"]:
-        genotype = genotype_from_json((out / f"model-0{model['model']}.json").read_text())
-        assert genotype.key == model["key"]
+        blueprint = blueprint_from_json((out / f"model-0{model['model']}.json").read_text())
+        assert blueprint.genotype.key == model["key"]
     history = pd.read_csv(out / "history.csv")
     assert len(history) == len(found.trials)
     assert history["front"].sum() == len(found.front)
@@ -76,6 +81,54 @@ def test_weights_are_files_named_in_the_summary(found, make_model, tmp_path):
         assert model["weights"]["input"]["shape"] == ["images", 3, 8, 8]
 
 
+def test_every_format_names_the_classes(found, make_model, tmp_path):
+    one = delivery(found, make_model, ("json", "csv", "state", "torch"), count=2)
+    one.write(tmp_path)
+    names = ["cat", "dog", "newt", "Ünze [1]"]
+    assert (tmp_path / "classes.txt").read_text(encoding="utf-8").splitlines() == names
+    assert list(blueprint_from_json((tmp_path / "model-01.json").read_text()).classes) == names
+    assert list(load_model(tmp_path / "model-01.pt").classes) == names
+    extra = {"classes": ""}
+    torch.export.load(tmp_path / "model-01.pt2", extra_files=extra)
+    assert json.loads(extra["classes"]) == names
+    assert "cat, dog, newt, Ünze [1]" in (tmp_path / "front.html").read_text(encoding="utf-8")
+
+
+def test_a_delivery_replaces_the_one_before_it(found, make_model, tmp_path):
+    """Fewer models and formats leave nothing of an earlier delivery; a file of the user's stays."""
+    delivery(found, make_model, ("json", "csv", "state", "table")).write(tmp_path)
+    (tmp_path / "mine.json").write_text("mine")
+    (tmp_path / "model-mine.pt").write_text("mine")
+    delivery(found, make_model, ("csv",), count=1).write(tmp_path)
+    assert {path.name for path in tmp_path.iterdir()} == {
+        "mine.json", "model-mine.pt", "models.csv", "history.csv", "front.html", "front.png", "front.svg",
+    }  # fmt: skip
+
+
+def test_numbers_are_of_the_weights_that_are_delivered(found, make_model, tmp_path):
+    """Of a model that was trained again table, csv, json and page say what it reaches, and what was measured before."""
+    one = delivery(found, make_model, ("json", "csv", "table", "state"), count=2)
+    first, second = map(int, one.chosen)
+    again = dataclasses.replace(
+        make_model(found.trials[first].genotype), notes={"accuracy": 0.87654, "test_accuracy": 0.81234, "macs": 7}
+    )
+    summary = dataclasses.replace(one, retrained={first: again}).write(tmp_path)
+    before = found.records[first].metrics
+    told = summary["models"][0]
+    assert (told["metrics"]["accuracy"], told["metrics"]["test_accuracy"]) == (0.87654, 0.81234)
+    assert told["inherited"] == {"accuracy": before["accuracy"]}
+    assert "inherited" not in summary["models"][1]
+    assert load_model(tmp_path / told["files"]["state"]).notes == again.notes
+    table = pd.read_csv(tmp_path / "models.csv")
+    assert table["accuracy"].tolist() == [0.87654, found.records[second].metrics["accuracy"]]
+    assert table["inherited_accuracy"].tolist() == [before["accuracy"], found.records[second].metrics["accuracy"]]
+    assert table["weights"].tolist() == ["retrained", "of the run"]
+    for name in ("models.md", "front.html"):
+        text = (tmp_path / name).read_text()
+        assert "0.87654" in text
+        assert "inherited accuracy" in text
+
+
 def test_a_failure_leaves_nothing_new(found, make_model, tmp_path):
     one = delivery(found, make_model, ("json", "state"))
     calls = iter(range(2))
@@ -106,7 +159,7 @@ def test_what_a_killed_delivery_left_is_gone_after_the_next(found, make_model, t
 
 def test_the_page_holds_everything_and_escapes_it(found, make_model):
     one = delivery(found, make_model, ("json",))
-    text = page(found, one.chosen, {"command": "a <b> & c </script>"})
+    text = page(found, models_of(one), {"command": "a <b> & c </script>"})
     assert "a &lt;b&gt; &amp; c" in text
     data = json.loads(text.split('<script type="application/json" id="data">')[1].split("</script>")[0])
     assert len(data["networks"]) == len(found.trials)
@@ -114,13 +167,13 @@ def test_the_page_holds_everything_and_escapes_it(found, make_model):
     assert sum(network["kind"] != "beaten" for network in data["networks"]) == len(found.front)
     assert (data["x"], data["y"]) == ("macs", "accuracy")
     assert "http" not in text.replace("http://www.w3.org", "")  # readable offline
-    assert page(found, one.chosen, {}) == page(found, one.chosen, {})
+    assert page(found, models_of(one), {}) == page(found, models_of(one), {})
 
 
-def test_a_limit_shows_in_the_page_and_holds_in_the_front(limited):
+def test_a_limit_shows_in_the_page_and_holds_in_the_front(limited, make_model):
     found = read_front(limited)
     assert all(found.records[row].metrics["accuracy"] >= 0.3 for row in found.front)
-    assert "accuracy&gt;=0.3" in page(found, np.array(found.front[:1]), {})
+    assert "accuracy&gt;=0.3" in page(found, models_of(delivery(found, make_model, ("json",), count=1)), {})
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 import importlib
 import importlib.util
+import json
 
 import numpy as np
 import pytest
@@ -66,6 +67,7 @@ def test_an_onnx_file_predicts_what_the_model_predicts(model, images, tmp_path):
     given = torch.tensor(logits).softmax(dim=1).numpy()
     assert np.abs(given - expected(model, images)).max() < 1e-5
     assert [path.name for path in tmp_path.iterdir()] == ["m.onnx"]  # weights included
+    assert json.loads(session.get_modelmeta().custom_metadata_map["classes"]) == list(model.classes)
 
 
 @needs_onnx

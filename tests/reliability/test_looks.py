@@ -147,7 +147,7 @@ def test_a_safe_candidate_that_is_cheap_enough_ends_a_study():
         "safe", "candidate 1", 8, 0.83, True,
     )  # fmt: skip
     assert found.sentence == (
-        "After 24 networks: candidate 1 is safe, 8 times cheaper than the reference with rho of at least 0.83 "
+        "After 24 networks: candidate 1 is safe, 8 times cheaper than the reference in MACs with rho of at least 0.83 "
         "(95% confidence over all looks)."
     )
 
@@ -155,7 +155,7 @@ def test_a_safe_candidate_that_is_cheap_enough_ends_a_study():
 def test_a_safe_candidate_that_is_too_dear_ends_nothing():
     found = decided(judgement(2))
     assert (found.answer, found.candidate, found.ends) == ("open", "candidate 2", False)
-    assert "is safe, but only 2 times cheaper than the reference; 4 times are asked for" in found.sentence
+    assert "is safe, but only 2 times cheaper than the reference in MACs; 4 times are asked for" in found.sentence
 
 
 def test_a_study_ends_where_nothing_cheap_can_be_safe():

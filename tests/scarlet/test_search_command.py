@@ -44,7 +44,8 @@ def test_a_search_ends_with_a_front_and_says_how_to_export(thriftnas, table, tmp
     words = ("scarlet", "search", "--table", table, *FEW, "--surrogate", "auto")
     code, out, err = thriftnas(*words, "--out", tmp_path / "run")
     assert (code, err) == (0, "")
-    assert out.rstrip().splitlines()[-1].startswith("Models: thriftnas run export")
+    assert "The best of the front: thriftnas run export" in out
+    assert out.rstrip().splitlines()[-1].startswith("Models along it: thriftnas run export")
     assert (tmp_path / "run" / "front.html").exists()
     code, out, _ = thriftnas("run", "export", tmp_path / "run", "--models", 2, "--json")
     assert code == 0

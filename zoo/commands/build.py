@@ -16,6 +16,7 @@ def build(
     images: opt.Images,
     models: Annotated[int, opt.option("Random networks; raise it later to extend the zoo.", "Zoo")] = 8,
     setting: Annotated[str, opt.option("How each is trained, e.g. c0r0s0e12.", "Zoo")] = small.REFERENCE,
+    metric: opt.Metric = "auto",
     network: opt.Network = opt.Network(),
     batch: opt.Batch = small.BATCH,
     cutout: opt.Cutout = True,
@@ -40,6 +41,7 @@ def build(
         space=network.space,
         setting=ProxySetting.parse(setting),
         models=models,
+        metric=metric,  # type: ignore[arg-type]  # the experiment checks the text
         group=engine.group,
         setup=cell_setup(network, compute, engine, cluster, seed, recipe),
     )

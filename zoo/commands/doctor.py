@@ -2,7 +2,6 @@
 
 import json
 import shutil
-from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -29,21 +28,25 @@ def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
     """Say what is installed and at hand, and what to do about what is not."""
     from zoo.data.decoded import default_cache
     from zoo.data.sources import default_root
-    from zoo.experiments.machine import about, found_device
+    from zoo.experiments.machine import about, cluster_at_hand, device_at_hand
     from zoo.experiments.resources import usable_cores
 
     facts = about()
     state: dict[str, Any] = {
         "versions": facts["versions"],
         "hardware": facts["hardware"],
-        "device": found_device(),
-        "ray": _ray(),
+        "device": device_at_hand(),
+        "ray": cluster_at_hand(),
         "data": {"downloads": str(default_root()), "decoded": str(default_cache())},
         "disk": {"free_gb": round(shutil.disk_usage(Path.cwd()).free / 1e9, 1), "folder": str(Path.cwd())},
     }
     console = Console(stderr=as_json)
     if calibrate:
-        state |= _calibrated(console)
+        from zoo.experiments import Bar
+        from zoo.experiments.calibration import calibrated
+
+        with Bar(console, loading="placements") as bar:
+            state |= calibrated(bar.loading)
     if as_json:
         print(json.dumps(state))
         return
@@ -59,37 +62,6 @@ def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
     console.print(table)
     if calibrate:
         _say_placements(state, console)
-
-
-def _calibrated(console: Console) -> dict[str, Any]:
-    """Placements tried on embedded images, the one to use, and what asking for too many workers leaves of it."""
-    import torch
-
-    from zoo.data import load
-    from zoo.experiments import Bar
-    from zoo.experiments.calibration import calibrate, recommended, worth_trying
-    from zoo.experiments.resources import usable_cores
-    from zoo.spaces.skeleton import Skeleton
-    from zoo.training.device import choose_precision
-    from zoo.training.recipe import Recipe
-    from zoo.training.setup import TrainingSetup
-
-    images = load("digits", resolution=32, train=576, validation=128, seed=0)
-    setup = TrainingSetup(
-        skeleton=Skeleton(in_channels=images.channels, classes=len(images.classes)),
-        recipe=Recipe(batch=192),
-        precision=choose_precision("auto", "float32", True, gpus=0.0, address=None),
-        engine="auto",
-    )
-    gpus = torch.cuda.device_count() if setup.precision.device == "cuda" else 0
-    with Bar(console, loading="placements") as bar:
-        *tried, asked = calibrate(setup, images, worth_trying(usable_cores(), gpus), listen=bar.loading)
-    best = max(placed.epochs_per_hour for placed in tried)
-    return {
-        "placements": [asdict(placed) for placed in tried],
-        "recommended": asdict(recommended(tried)),
-        "too_many": {**asdict(asked), "share": asked.epochs_per_hour / best if best else 0.0},
-    }
 
 
 def _say_placements(state: dict[str, Any], console: Console) -> None:
@@ -115,14 +87,3 @@ def _say_placements(state: dict[str, Any], console: Console) -> None:
             else ""
         )
     )
-
-
-def _ray() -> str:
-    try:
-        from zoo.population.ray_executor import find_cluster
-    except ImportError:
-        return "not installed: runs are serial; pip install ray for several workers"
-    try:
-        return f"a cluster answers at {find_cluster('auto')}: use --address auto"
-    except ValueError as error:
-        return f"installed; {error}"

@@ -17,6 +17,13 @@ def export(
     models: Annotated[
         int | None, typer.Option(help="Models at equal distances along the front; 5, or all, by default.")
     ] = None,
+    best: Annotated[
+        str | None,
+        typer.Option(
+            metavar="[METRIC]",
+            help="The one model that is best within the limits, by a metric, or by what judges the run.",
+        ),
+    ] = None,
     format: Annotated[str, typer.Option(help=f"Some of {FORMATS}.")] = "json,csv,table",
     maximize: opt.Maximize = None,
     minimize: opt.Minimize = None,
@@ -30,7 +37,8 @@ def export(
 ) -> None:
     """Write models of a run as files: genotypes, metrics, weights, programs, and the picture of its front.
 
-    Of a search for several objectives: models at equal distances along the front, with inherited or retrained weights.
+    Of a search for several objectives: models at equal distances along the front, or the most accurate one (--best),
+    with inherited or retrained weights.
     Of a run that ends with a model (zoo train, zoo build, econas search, darts search --finalists): that model.
     state is a model file of this package, torch a program for torch.export.load, onnx one for onnxruntime; both are
     read back and compared with the network.
@@ -46,6 +54,7 @@ def export(
         minimize=minimize or (),
         limits=limit or (),
         retrained=retrained or (),
+        best=best,
     )
     folder = run / "export" if out is None else out
     summary = deliver(Run.open(run), wanted, folder)

@@ -54,18 +54,32 @@ class Images:
     validation: Annotated[int | None, _data("Validation images, taken from training; a fifth by default.", "--val")] = (
         None
     )
+    skip_bad: Annotated[bool, _data("Leave out images that cannot be read, instead of naming them.", "--skip-bad")] = (
+        False
+    )
 
     def source(self, resolution: int | None = None, *, streamed: bool = False) -> "ImageSource":
         """Where they lie, for an experiment."""
         from zoo.experiments import ImageSource
 
-        return ImageSource(
-            name=self.data, train=self.train, validation=self.validation, resolution=resolution, streamed=streamed
-        )
+        counts = {"train": self.train, "validation": self.validation, "resolution": resolution}
+        return ImageSource(name=self.data, **counts, streamed=streamed, skip_bad=self.skip_bad)
 
 
 Resolution = Annotated[
     int | None, option("Pixels a side of the original setting; the data's own by default.", "Network")
+]
+Metric = Annotated[
+    str,
+    option(
+        "What finals and references are judged by: accuracy or balanced_accuracy; auto: the latter where the smallest "
+        "class has under half of the mean number of images.",
+        "Training",
+    ),
+]
+Cost = Annotated[
+    str,
+    option("What the recommended setting saves most of: counted macs, or seconds as they were measured.", "Study"),
 ]
 Seed = Annotated[int, option("Of everything random: networks, weights, splits, order.", "Training")]
 Batch = Annotated[int, option("Images per training step.", "Training")]

@@ -1,7 +1,9 @@
-"""Options that had another name in the release before: accepted for one more release, with a notice."""
+"""Options that had another name in the release before, and one whose value may be left out: arguments made whole."""
 
+import re
 import sys
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 RENAMED: Mapping[tuple[str, str], Mapping[str, str]] = {
     ("zoo", "study"): {"--settings": "--setting"},
@@ -29,4 +31,13 @@ def renamed(arguments: Sequence[str]) -> list[str]:
             print(f"{name} is called {names[name]} now; the old name goes with the next release", file=sys.stderr)
             word = names[name] + equals + value
         found.append(word)
-    return found
+    return _completed(found) if found[:2] == ["run", "export"] else found
+
+
+def _completed(arguments: Sequence[str]) -> list[str]:
+    """With an empty value for a --best that none follows: the option's metric may be left out."""
+    after = [*arguments[1:], "-"]
+    return [
+        "--best=" if word == "--best" and (not re.fullmatch(r"\w+", next_) or Path(next_).is_dir()) else word
+        for word, next_ in zip(arguments, after, strict=True)
+    ]

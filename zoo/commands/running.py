@@ -107,7 +107,10 @@ def _say_cost(
 
     with Bar(console) as bar:
         material = source.load(experiment, bar.loading)
-        estimate = experiment.fitted(material, bar.said).estimate(material, resources.workers)
+        fitted = experiment.fitted(material, bar.said)
+        if said := fitted.describe(material).get("decided"):
+            bar.said(f"Data: {said}")
+        estimate = fitted.estimate(material, resources.workers)
     if as_json:
         print(json.dumps(dict(estimate.numbers)))
         return

@@ -70,38 +70,33 @@ def report(
     target: Annotated[
         float | None, typer.Option(help="Of a study: Spearman correlation to reach; its own by default.")
     ] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="Of a study: accuracy, or balanced_accuracy for unequal classes.")
-    ] = None,
+    metric: opt.Metric | None = None,
+    cost: opt.Cost | None = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Write the report of a run as far as it is: tables and a page."""
+    """Write the report of a run as far as it is: tables and a page.
+
+    With another target, metric or cost than the study's own, the names of the files say so, and its own report stays.
+    """
     from zoo.experiments.run import Run
     from zoo.plugins import plugin
 
-    if metric not in (None, "accuracy", "balanced_accuracy"):
-        raise ValueError(f"metric must be accuracy or balanced_accuracy, got {metric!r}")
-    if target is not None and not 0 < target < 1:
-        raise ValueError(f"the target must lie between 0 and 1, got {target:g}")
+    other: dict[str, Any] = {"target": target, "metric": metric, "cost": cost}
+    if anew := set(other.values()) != {None}:
+        from zoo.experiments.kinds.study import check_judgement, other_report
+
+        check_judgement(**other)
     found, console = Run.open(run), Console(stderr=as_json)
     hook = plugin("thriftnas.reports", found.kind, "report")  # of searches that are no experiments
     if hook is not None:
         hook.held(run, console, as_json)
         return
-    written = found.report() if target is None and metric is None else _of_study(found, target, metric)
+    written = other_report(found, **other) if anew else found.report()
     written.write(run)
     if as_json:
         print(json.dumps(written.summary))
     else:
         written.show(console)
-
-
-def _of_study(run: Any, target: float | None, metric: str | None) -> Any:
-    from zoo.experiments.kinds.study import StudyExperiment, study_report
-
-    if not isinstance(run.experiment, StudyExperiment):
-        raise ValueError(f"{run.folder} is a run of {run.kind!r}; --target and --metric are for studies")
-    return study_report(run.experiment, run, target, metric)
 
 
 def digest(run: opt.Run, as_json: opt.Json = False) -> None:

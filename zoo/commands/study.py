@@ -38,9 +38,8 @@ def study(
         int, opt.option("Trainings per network at the reference, each with its own seed; may be raised later.", PANEL)
     ] = 2,
     target: Annotated[float, opt.option("Spearman correlation a candidate must reach.", PANEL)] = 0.8,
-    metric: Annotated[
-        str, opt.option("What the reference is judged by: accuracy, or balanced_accuracy for unequal classes.", PANEL)
-    ] = "accuracy",
+    metric: opt.Metric = "auto",
+    cost: opt.Cost = "macs",
     signals: Annotated[
         str | None,
         opt.option("What of a training ranks networks, such as accuracy,loss; usually all that are built in.", PANEL),
@@ -81,6 +80,7 @@ def study(
         target=target,
         at_least=at_least,
         metric=metric,  # type: ignore[arg-type]
+        cost=cost,  # type: ignore[arg-type]
         signals=OWN_SIGNALS if signals is None else parse_names(signals),
         group=engine.group,
         setup=cell_setup(network, compute, engine, cluster, seed, Recipe(batch=batch, cutout=0.5 if cutout else 0.0)),

@@ -39,17 +39,19 @@ def train(
 ) -> None:
     """Train a genotype at an original setting, as long as papers do; write the network as a model file.
 
+    A model-NN.json of run export says its own channels, cells and resolution.
+
     The weights are those of the last epoch; validation accuracy is measured every epoch and chooses nothing,
     the test images are read once, at the end. Killed or stopped, the same command continues from the last epoch.
     Several GPUs: torchrun --nproc-per-node N --no-python thriftnas zoo train ...
     """
-    from zoo.experiments.kinds.training import paper_training
-    from zoo.spaces.named import read_genotype
+    from zoo.experiments.kinds.training import paper_training, training_side
+    from zoo.spaces.named import read_blueprint
     from zoo.training.distributed import process_place
     from zoo.training.originals import original_of
 
     start(running)
-    original, what = original_of(recipe), read_genotype(genotype)
+    original, what = original_of(recipe), read_blueprint(genotype)
     experiment = paper_training(
         what,
         original,
@@ -61,5 +63,5 @@ def train(
         threads=compute.threads,
     )
     experiment = dataclasses.replace(experiment, processes=process_place()[1], sync_bn=sync_bn, loaders=loaders)
-    side = original.resolution if resolution is None else resolution
+    side = training_side(what, original) if resolution is None else resolution
     perform(ctx, experiment, images.source(side, streamed=stream or original.streamed), running)

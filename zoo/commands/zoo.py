@@ -54,24 +54,34 @@ def cost(
     channels: Annotated[int | None, typer.Option(help="Initial channels: 36; a chain's own of its stem.")] = None,
     cells: Annotated[int | None, typer.Option(help="Cells of a network, of which two reduce: 20.")] = None,
     resolution: Annotated[int | None, typer.Option(help="Pixels a side: 32; a chain's own.")] = None,
-    in_channels: Annotated[int, typer.Option(help="Colours of an image: 3, or 1 for grey.")] = 3,
+    in_channels: Annotated[int | None, typer.Option(help="Colours of an image: 3, or 1 for grey.")] = None,
     classes: Annotated[int | None, typer.Option(help="Outputs: 10; 1000 of a chain for 224 pixels.")] = None,
-    form: Annotated[str, typer.Option(help="cifar, or imagenet (use 14 cells, 224 px, 1000 classes).")] = "cifar",
+    form: Annotated[str | None, typer.Option(help="cifar, or imagenet (use 14 cells, 224 px, 1000 classes).")] = None,
     setting: Annotated[str | None, typer.Option(help="Reduce by a proxy setting, e.g. c4r4s0e60.")] = None,
     as_json: opt.Json = False,
 ) -> None:
-    """Parameters and MACs per image of a genotype, in closed form: no network is built."""
+    """Parameters and MACs per image of a genotype, in closed form: no network is built.
+
+    A model-NN.json of run export says its own channels, cells, resolution and classes.
+    """
     from zoo.population.proxy import ProxySetting
     from zoo.spaces.chain_cost import chain_skeleton, network_cost
     from zoo.spaces.genotype import ChainGenotype
-    from zoo.spaces.named import read_genotype
+    from zoo.spaces.named import read_blueprint
     from zoo.spaces.skeleton import Skeleton
 
-    what = read_genotype(genotype)
-    usual = chain_skeleton(what.space) if isinstance(what, ChainGenotype) else Skeleton()
-    sizes = {"channels": channels, "cells": cells, "resolution": resolution, "classes": classes}
+    planned = read_blueprint(genotype)
+    what = planned.genotype
+    usual = planned.skeleton or (chain_skeleton(what.space) if isinstance(what, ChainGenotype) else Skeleton())
+    sizes: dict[str, int | str | None] = {
+        "channels": channels,
+        "cells": cells,
+        "resolution": resolution,
+        "classes": classes,
+    }
+    sizes |= {"in_channels": in_channels, "form": form}
     given = {name: value for name, value in sizes.items() if value is not None}
-    skeleton = replace(usual, **given, in_channels=in_channels, form=form)  # type: ignore[arg-type]
+    skeleton = replace(usual, **given)  # type: ignore[arg-type]
     if setting is not None:
         skeleton = ProxySetting.parse(setting).skeleton(skeleton)
     price = network_cost(what, skeleton)

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.data.checking import bad_files, require_good
 from zoo.data.picture import decode_picture
 from zoo.data.pool import Progress
 from zoo.files import draft
@@ -44,13 +45,14 @@ def read_decoded(
 
     The first time all files are decoded into `cache`, in which another choice finds them again as long as no
     file's path, size or modification time changes. Where the cache cannot be written, the chosen files are
-    decoded each time and a warning is logged. Raises ValueError, naming the file, where one cannot be read.
+    decoded each time and a warning is logged. Raises ValueError, naming all files that cannot be read.
     """
     key = _key(files, directory, resolution)
     shape = (len(files), 3, resolution, resolution)
     paths = [str(directory / file) for file in files]
     stored = _stored(cache, key, shape)
     if stored is None:
+        require_good(bad_files(paths))  # names all at once, and long before the last of them would be decoded
         try:
             stored = _store(cache, key, shape, _decode(paths, resolution, progress))
         except OSError as error:  # a picture that cannot be read is a ValueError, so this is the cache
@@ -72,22 +74,34 @@ def _key(files: Sequence[str], directory: Path, resolution: int) -> str:
 
 
 def _decode(paths: Sequence[str], resolution: int, progress: Progress | None) -> Iterator[NDArray[np.uint8]]:
-    """Chunks (n, 3, resolution, resolution) in order. Threads: decoders release the interpreter's lock."""
+    """Chunks (n, 3, resolution, resolution) in order. Threads: decoders release the interpreter's lock.
+
+    Raises ValueError at the end, naming all files that cannot be decoded.
+    """
+    bad: dict[str, str] = {}
     chunks = [paths[start : start + _CHUNK] for start in range(0, len(paths), _CHUNK)]
     done = 0
     threads = ThreadPoolExecutor(min(8, os.cpu_count() or 1), thread_name_prefix="decode")
     try:
-        for pixels in threads.map(partial(_decode_chunk, resolution=resolution), chunks):
+        for pixels in threads.map(partial(_decode_chunk, resolution=resolution, bad=bad), chunks):
             yield pixels
             done += len(pixels)
             if progress is not None:
                 progress(done, len(paths))
     finally:
-        threads.shutdown(cancel_futures=True)  # one damaged file ends it all; do not decode the others first
+        threads.shutdown(cancel_futures=True)
+    require_good(dict(sorted(bad.items())))
 
 
-def _decode_chunk(paths: Sequence[str], resolution: int) -> NDArray[np.uint8]:
-    return np.stack([decode_picture(path, resolution) for path in paths])
+def _decode_chunk(paths: Sequence[str], resolution: int, bad: dict[str, str]) -> NDArray[np.uint8]:
+    """The pixels of some files; those that cannot be decoded are noted, and black."""
+    pixels = np.zeros((len(paths), 3, resolution, resolution), dtype=np.uint8)
+    for place, path in enumerate(paths):
+        try:
+            pixels[place] = decode_picture(path, resolution)
+        except ValueError as error:
+            bad[path] = str(error)
+    return pixels
 
 
 def _store(cache: Path, key: str, shape: tuple[int, ...], chunks: Iterator[NDArray[np.uint8]]) -> NDArray[np.uint8]:

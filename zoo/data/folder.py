@@ -2,36 +2,49 @@
 
 import logging
 import os
+from collections import Counter
+from collections.abc import Collection
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image
 
 from zoo.data.decoded import read_decoded
 from zoo.data.image_set import split_off
+from zoo.data.layout import left_over, splits_of, subfolders
 from zoo.data.pool import Pool, Progress
 from zoo.purposes import TEST_SPLIT
 
+PICTURES = (
+    ".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".apng", ".gif", ".webp", ".bmp", ".ppm", ".pgm", ".pnm", ".tif", ".tiff",
+    ".avif", ".heic", ".heif", ".jp2",
+)  # fmt: skip
+"""Endings of photographs and drawings."""
+OF_SYSTEMS = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
+"""Files that systems leave in folders of images."""
 BASE = 32  # pixels a side unless the user wants others
 TEST_SEED = (TEST_SPLIT, 1)  # fixed: which images are held out as test must not depend on a run's seed
 
 _log = logging.getLogger(__name__)
 
 
-def open_folder(directory: Path, *, cache: Path, progress: Progress | None = None) -> Pool:
+def open_folder(
+    directory: Path, *, cache: Path, progress: Progress | None = None, without: Collection[str] = ()
+) -> Pool:
     """The images below `directory`, listed but not read. Hidden files and folders are ignored.
 
-    Without a test folder, one fifth of the training images is held out, the same at every call. Raises
-    ValueError where the folder cannot be read, is empty, has one class or an empty one, or its splits have
-    different classes.
+    Without a test folder, one fifth of the training images is held out, the same at every call. without: paths of
+    files that are left out. Raises ValueError where the folder cannot be read, is empty, has one class or an empty
+    one, its splits have different classes, or it has another layout than the one that is read.
     """
-    splits = _splits(directory)
+    splits = splits_of(directory)
     classes = _classes(splits)
     files: list[str] = []
     labels: list[int] = []
     numbers: dict[str, NDArray[np.int64]] = {}
     for name, folder in splits.items():
-        listed = _list(folder, classes)
+        listed = _list(folder, classes, without)
         numbers[name] = np.arange(len(files), len(files) + len(listed), dtype=np.int64)
         files += [file[len(os.path.join(directory, "")) :] for file, _ in listed]  # relative to directory
         labels += [label for _, label in listed]
@@ -70,37 +83,8 @@ def _with_test(
     return train[kept], train[held_out]
 
 
-def _splits(directory: Path) -> dict[str, Path]:
-    """Folders of classes by split; a folder without splits is all `train`.
-
-    A folder named train is a split if it holds folders: it may be a class (of vehicles, say) as well.
-    """
-    folders = {folder.name: folder for folder in _subfolders(directory)}
-    splits: dict[str, Path] = {name: folders[name] for name in ("train", "val", "test") if name in folders}
-    if not splits or not any(_subfolders(folder) for folder in splits.values()):
-        return {"train": directory}
-    if "train" not in splits:
-        raise ValueError(f"{directory}: expected a train folder beside {' and '.join(splits)}, got none")
-    others = sorted(folders.keys() - splits.keys())
-    for name in others:
-        if name.startswith("valid"):
-            raise ValueError(f"{directory / name}: expected validation images in a folder named 'val', got {name!r}")
-    if others:
-        _log.warning("%s: only train, val and test are read; ignored: %s", directory, ", ".join(others))
-    return splits
-
-
-def _subfolders(directory: Path) -> list[Path]:
-    try:
-        with os.scandir(directory) as entries:
-            names = sorted(entry.name for entry in entries if entry.is_dir() and not entry.name.startswith("."))
-    except OSError as error:
-        raise ValueError(f"{directory}: expected a readable folder, got {error.strerror}") from error
-    return [directory / name for name in names]
-
-
 def _classes(splits: dict[str, Path]) -> tuple[str, ...]:
-    names = {split: [folder.name for folder in _subfolders(path)] for split, path in splits.items()}
+    names = {split: [folder.name for folder in subfolders(path)] for split, path in splits.items()}
     classes = names["train"]
     if len(classes) < 2:
         got = f"one ({classes[0]!r})" if classes else "none"
@@ -116,22 +100,37 @@ def _classes(splits: dict[str, Path]) -> tuple[str, ...]:
     return tuple(classes)
 
 
-def _list(folder: Path, classes: tuple[str, ...]) -> list[tuple[str, int]]:
-    """(path, class number) of every image of a split, sorted."""
-    from torchvision.datasets.folder import (  # here: a second of start-up that other data sets need not pay
-        IMG_EXTENSIONS,
-        has_file_allowed_extension,
-        make_dataset,
-    )
+def _list(folder: Path, classes: tuple[str, ...], without: Collection[str]) -> list[tuple[str, int]]:
+    """(path, class number) of every image of a split, sorted; what is left out for its kind is counted in the log."""
+    from torchvision.datasets.folder import make_dataset  # here: a second of start-up that other data sets need not pay
+
+    kinds = readable()
+    others: Counter[str] = Counter()
 
     def is_image(path: str) -> bool:
-        hidden = os.sep + "." in path[len(str(folder)) :]
-        return has_file_allowed_extension(path, IMG_EXTENSIONS) and not hidden
+        if any(left_over(part) for part in path[len(str(folder)) + 1 :].split(os.sep)):
+            return False
+        kind = os.path.splitext(path)[1].lower()
+        if kind not in kinds:
+            others[kind or "without an ending"] += os.path.basename(path).lower() not in OF_SYSTEMS
+            return False
+        return path not in without
 
     numbers = {name: number for number, name in enumerate(classes)}
     listed: list[tuple[str, int]] = make_dataset(str(folder), numbers, is_valid_file=is_image, allow_empty=True)
     empty = sorted(set(numbers.values()) - {label for _, label in listed})
     if empty:
-        kinds = ", ".join(IMG_EXTENSIONS)
-        raise ValueError(f"{folder / classes[empty[0]]}: expected at least one image ({kinds}), got none")
+        got = f"{sum(others.values())} files of other kinds in {folder}" if +others else "none"
+        raise ValueError(
+            f"{folder / classes[empty[0]]}: expected at least one image ({', '.join(sorted(kinds))}), got {got}"
+        )
+    if counted := ", ".join(f"{count} {kind}" for kind, count in sorted((+others).items())):
+        _log.warning("%s: files left out, which are no images that can be read here: %s", folder, counted)
     return listed
+
+
+def readable() -> frozenset[str]:
+    """Endings of the files that are read, in lower case: pictures of the usual kinds, where Pillow reads them here."""
+    Image.init()
+    known = Image.registered_extensions()
+    return frozenset(ending for ending in PICTURES if known.get(ending) in Image.OPEN)

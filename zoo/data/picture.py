@@ -35,7 +35,7 @@ def decode_picture(path: str | Path, resolution: int, channels: int = 3) -> NDAr
             square = _centre_square(_opaque(image).convert("RGB" if channels == 3 else "L"), resolution)
             turn = _UPRIGHT.get(_orientation(image))
     except Exception as error:  # decoders raise OSError, SyntaxError, struct.error, zlib.error, ... on damaged files
-        raise ValueError(_unreadable(path, error)) from error
+        raise ValueError(unreadable(path, error)) from error
     pixels = np.asarray(square if turn is None else square.transpose(turn))  # (H, W, C) or (H, W)
     return np.ascontiguousarray(pixels.reshape(resolution, resolution, channels).transpose(2, 0, 1))
 
@@ -48,11 +48,12 @@ def open_picture(path: str | Path) -> Image.Image:
             turn = _UPRIGHT.get(_orientation(image))
             picture = _opaque(image).convert("RGB")
     except Exception as error:
-        raise ValueError(_unreadable(path, error)) from error
+        raise ValueError(unreadable(path, error)) from error
     return picture if turn is None else picture.transpose(turn)
 
 
-def _unreadable(path: str | Path, error: Exception) -> str:
+def unreadable(path: str | Path, error: Exception) -> str:
+    """What is said of a file that is no readable picture."""
     return f"{path}: expected a readable image, got {' '.join(str(error).split()) or type(error).__name__}"
 
 

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.data.checking import known_bad, say_left_out
 from zoo.data.decoded import default_cache
 from zoo.data.folder import hold_out, open_folder
 from zoo.data.idx import FASHION, PACKAGED_FASHION, packaged, read_idx
@@ -97,6 +98,22 @@ def image_set(
 def default_root() -> Path:
     """Where downloads are kept: $THRIFTNAS_DATA, or a folder in the user's cache."""
     return Path(os.environ.get("THRIFTNAS_DATA") or Path.home() / ".cache" / "thriftnas" / "data")
+
+
+def readable_pool(name: str, progress: Progress | None = None) -> Pool:
+    """As :func:`load` reads it from the default places, without the files of a folder that cannot be read.
+
+    Raises ValueError as load does, but not for such files.
+    """
+    pool = _open(name, root=None, download=True, progress=progress)
+    if not name.startswith(FOLDER):
+        return pool
+    directory, cache = Path(name.removeprefix(FOLDER)).expanduser(), default_cache()
+    bad = known_bad(pool.files, directory, cache, whole=True)
+    if not bad:
+        return pool
+    say_left_out(directory, bad)
+    return open_folder(directory, cache=cache, progress=progress, without=bad)
 
 
 def _open(name: str, *, root: Path | None, download: bool, progress: Progress | None) -> Pool:

@@ -16,14 +16,19 @@ from PIL import Image
 from torch import Tensor
 from torch.utils.data import DataLoader
 
+from zoo.data.checking import known_bad, require_good, say_left_out
 from zoo.data.decoded import default_cache
 from zoo.data.folder import open_folder
 from zoo.data.image_set import balanced_prefix, channel_statistics
 from zoo.data.picture import decode_picture, open_picture
+from zoo.data.pool import Pool
 from zoo.data.sources import FOLDER, divide
 from zoo.purposes import STREAM_STATISTICS
 
 STATISTICS_IMAGES = 1000
+DECODED_IMAGES = 200
+"""Validation and test images that are decoded before a training, at most."""
+_SIDE = 8  # pixels a side where a picture is decoded only to see whether it can be
 
 AREA, RATIO, ATTEMPTS = (0.08, 1.0), (3 / 4, 4 / 3), 10
 """Share of a picture's area that a crop takes, its width over its height, and how often both are drawn."""
@@ -34,8 +39,9 @@ class ImageStream:
     """Three splits of a folder's images by number, divided as those of an image set are, and not read.
 
     files: paths below directory; labels: int64 (N,). mean, std: per channel, of at most 1000 training images,
-    class-balanced, as validation sees them. fingerprint: SHA-256 of names, sizes and labels of the files, the
-    splits and the statistics: whole contents would take as long to read as an epoch.
+    class-balanced, as validation sees them. fingerprint: SHA-256 of names, sizes and labels of the training and
+    validation files and of the statistics: whole contents would take as long to read as an epoch, and a test image
+    that is repaired makes no other training. former: the fingerprint of earlier releases, with the test images in it.
     """
 
     name: str
@@ -51,6 +57,7 @@ class ImageStream:
     std: tuple[float, ...]
     flip: bool
     fingerprint: str
+    former: str = ""
 
     @property
     def channels(self) -> int:
@@ -65,10 +72,12 @@ def open_stream(
     train: int | None = None,
     validation: int | None = None,
     seed: int = 0,
+    skip_bad: bool = False,
 ) -> ImageStream:
     """The images of "imagefolder:DIR" as a stream, with the splits that `load` would make.
 
-    Raises ValueError, one line, for another name, a count out of range, a folder that cannot be read.
+    Every header is read, and some images are decoded. Raises ValueError, one line, for another name, a count out of
+    range, a folder that cannot be read, or images that cannot; with skip_bad those are left out.
     """
     if not name.startswith(FOLDER) or name == FOLDER:
         raise ValueError(f"data set to stream: expected {FOLDER}DIR, got {name!r}")
@@ -76,19 +85,21 @@ def open_stream(
         raise ValueError(f"expected a positive resolution and a seed of 0 or more, got {resolution} and {seed}")
     directory = Path(name.removeprefix(FOLDER)).expanduser()
     pool = open_folder(directory, cache=default_cache())
+    bad = known_bad(pool.files, directory, default_cache())
+    if bad and skip_bad:
+        say_left_out(directory, bad)
+        pool = open_folder(directory, cache=default_cache(), without=bad)
+    else:
+        require_good(bad)
     train_indices, validation_indices = divide(pool, train, validation, seed)
     rng = np.random.default_rng((seed, STREAM_STATISTICS))
     labels = pool.labels[train_indices]
     sample = train_indices[balanced_prefix(labels, min(STATISTICS_IMAGES, len(labels)), rng)]
-    mean, std = channel_statistics(
-        np.stack([decode_picture(directory / pool.files[number], resolution) for number in sample])
-    )
-    digest = hashlib.sha256(repr((pool.classes, pool.flip, resolution, mean, std)).encode())
-    for file, label in zip(pool.files, pool.labels.tolist(), strict=True):
-        size = os.stat(directory / file).st_size
-        digest.update(f"{file}\0{size}\0{label}\n".encode(errors="surrogateescape"))
-    for split in (train_indices, validation_indices, pool.test):
-        digest.update(repr(split.shape).encode() + np.ascontiguousarray(split, dtype="<i8").tobytes())
+    unseen = np.concatenate([validation_indices, pool.test])
+    _decode(pool, directory, unseen[:: -(-len(unseen) // DECODED_IMAGES)], _SIDE)
+    mean, std = channel_statistics(_decode(pool, directory, sample, resolution))
+    known = repr((pool.classes, pool.flip, resolution, mean, std)).encode()
+    sizes = [os.stat(directory / file).st_size for file in pool.files]
     return ImageStream(
         name=name,
         directory=directory,
@@ -102,8 +113,45 @@ def open_stream(
         mean=mean,
         std=std,
         flip=pool.flip,
-        fingerprint=digest.hexdigest(),
+        fingerprint=_fingerprint(known, pool, sizes, (train_indices, validation_indices)),
+        former=_former(known, pool, sizes, (train_indices, validation_indices, pool.test)),
     )
+
+
+def _decode(pool: Pool, directory: Path, numbers: NDArray[np.int64], resolution: int) -> NDArray[np.uint8]:
+    """The pixels (N, 3, resolution, resolution) of some images; ValueError that names all that cannot be decoded."""
+    pixels, bad = [], {}
+    for number in numbers.tolist():
+        path = directory / pool.files[number]
+        try:
+            pixels.append(decode_picture(path, resolution))
+        except ValueError as error:
+            bad[str(path)] = str(error)
+    require_good(bad)
+    return np.stack(pixels)
+
+
+Splits = tuple[NDArray[np.int64], ...]
+
+
+def _fingerprint(known: bytes, pool: Pool, sizes: Sequence[int], splits: Splits) -> str:
+    digest = hashlib.sha256(known)
+    for split in splits:
+        digest.update(f"split of {len(split)}\n".encode())
+        for number in split.tolist():
+            line = f"{pool.files[number]}\0{sizes[number]}\0{pool.labels[number]}\n"
+            digest.update(line.encode(errors="surrogateescape"))
+    return digest.hexdigest()
+
+
+def _former(known: bytes, pool: Pool, sizes: Sequence[int], splits: Splits) -> str:
+    """What earlier releases took, so that their runs can be continued."""
+    digest = hashlib.sha256(known)
+    for file, size, label in zip(pool.files, sizes, pool.labels.tolist(), strict=True):
+        digest.update(f"{file}\0{size}\0{label}\n".encode(errors="surrogateescape"))
+    for split in splits:
+        digest.update(repr(split.shape).encode() + np.ascontiguousarray(split, dtype="<i8").tobytes())
+    return digest.hexdigest()
 
 
 class Request(NamedTuple):

@@ -2,13 +2,15 @@
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
 from zoo.data.image_set import ImageSet
-from zoo.experiments.resources import Resources
+from zoo.experiments.resources import Resources, usable_cores
+from zoo.experiments.source import Loading
 from zoo.population.executor import Executor
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Job, Trial
@@ -152,3 +154,29 @@ def _jobs(count: int, different: int, epochs: int) -> list[Job]:
         Job(Trial(index=i, genotype=genotypes[i % different], setting=setting, start=0, stop=epochs), i, None)
         for i in range(count)
     ]
+
+
+def calibrated(listen: Loading) -> dict[str, Any]:
+    """Placements tried on embedded images, the one to use, and what asking for too many workers leaves of it."""
+    import torch
+
+    from zoo.data import load
+    from zoo.spaces.skeleton import Skeleton
+    from zoo.training.device import choose_precision
+    from zoo.training.recipe import Recipe
+
+    images = load("digits", resolution=32, train=576, validation=128, seed=0)
+    setup = TrainingSetup(
+        skeleton=Skeleton(in_channels=images.channels, classes=len(images.classes)),
+        recipe=Recipe(batch=192),
+        precision=choose_precision("auto", "float32", True, gpus=0.0, address=None),
+        engine="auto",
+    )
+    gpus = torch.cuda.device_count() if setup.precision.device == "cuda" else 0
+    *tried, asked = calibrate(setup, images, worth_trying(usable_cores(), gpus), listen=listen)
+    best = max(placed.epochs_per_hour for placed in tried)
+    return {
+        "placements": [asdict(placed) for placed in tried],
+        "recommended": asdict(recommended(tried)),
+        "too_many": {**asdict(asked), "share": asked.epochs_per_hour / best if best else 0.0},
+    }

@@ -78,6 +78,8 @@ def execute(
         with locked(folder), closing(_opened(folder, experiment, source, resources, command)) as journal:
             if kept := experiment.describe(material):
                 journal.set("data", dict(kept))
+                if (said := kept.get("decided")) and not journal.get(FINISHED):
+                    listen.said(f"Data: {said}")
             experiment = _grown(experiment, journal)
             finished = _driven(experiment, material, folder, journal, resources, ends, listen)
             listen.ended()
@@ -168,6 +170,9 @@ def _continued_identity(folder: Path, experiment: Experiment) -> dict[str, Any]:
     if (folder / FILE).exists():
         with Run(folder).journal() as journal:
             held = journal.identity.get("strategy", {})
+            data = journal.identity.get("data")
+        if data and data == getattr(experiment, "former", ""):  # the same images, as an earlier release knew them
+            identity["data"] = data
         if held.get("version") in experiment.continues:  # what may change today was a part of it
             identity["strategy"] |= {name: held[name] for name in ("version", *experiment.adjustable) if name in held}
     return identity

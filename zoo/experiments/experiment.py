@@ -16,6 +16,7 @@ from zoo.plugins import names, plugin
 from zoo.population.journal import Journal
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Record, Trial
+from zoo.spaces.blueprint import Blueprint
 
 if TYPE_CHECKING:
     from zoo.experiments.run import Run
@@ -186,6 +187,13 @@ class Experiment(ABC):
         from zoo.experiments.kinds.searched import search_report
 
         return search_report(run)
+
+    def blueprints(self, run: "Run") -> Callable[[Trial], Blueprint]:
+        """What gives everything that builds the networks of trials, as far as the run knows it; genotypes by default.
+
+        As of :meth:`weights`, whatever all of them need is read once.
+        """
+        return lambda trial: Blueprint(genotype=trial.genotype)
 
     def weights(self, run: "Run") -> "Callable[[Trial, Record], Model]":
         """What gives the networks of trials with the weights they were measured with, where the run still can.

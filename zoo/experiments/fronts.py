@@ -17,13 +17,16 @@ from zoo.experiments.experiment import EXPERIMENTS, no_weights
 from zoo.experiments.report import Report
 from zoo.experiments.run import Run
 from zoo.plugins import names
-from zoo.population.front import Limit, Numbers, equispaced, objectives
+from zoo.population.front import Limit, Numbers, Objective, equispaced, losses_of, objectives
+from zoo.population.metric import METRICS
 from zoo.population.run_front import RunFront, has_front, read_front
 from zoo.population.trial import Record, Trial
+from zoo.spaces.blueprint import Blueprint
 
 if TYPE_CHECKING:
     from zoo.export.model import Model
 
+LESS_IS_BETTER = ("loss", "macs", "params", "latency")
 MODELS = 5
 """Models along a front where the user names no number, or fewer where it has fewer."""
 
@@ -39,6 +42,10 @@ class Wanted:
         minimize: metrics to make small.
         limits: such as "macs<=500e6".
         retrained: folders of trainings, whose weights are taken for their genotypes.
+        best: a metric by which the one best network is taken instead; empty: what the run is judged by.
+
+    Raises:
+        ValueError: for a number of models beside ``best``.
     """
 
     models: int | None = None
@@ -47,6 +54,11 @@ class Wanted:
     minimize: Sequence[str] = ()
     limits: Sequence[str] = ()
     retrained: Iterable[Path] = ()
+    best: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.best is not None and self.models is not None:
+            raise ValueError(f"the best is one model, expected --best or --models {self.models}, got both")
 
 
 def front_report(run: Run) -> Report:
@@ -87,24 +99,43 @@ def deliver(run: Run, wanted: Wanted, folder: Path) -> dict[str, Any]:
         ValueError: if nothing comparable was measured, weights are missing, or a program deviates.
     """
     from zoo.export.delivery import Delivery
-    from zoo.export.run_models import kept_model, weights_of
+    from zoo.export.run_models import kept_model, retrained_models, weights_of
 
     several = bool(wanted.maximize or wanted.minimize)
     goals = objectives(wanted.maximize, wanted.minimize) if several else ()
-    own = None if has_front(run.identity) or several or wanted.models is not None else kept_model(run.folder)
+    asked = several or wanted.models is not None or wanted.best is not None
+    own = None if has_front(run.identity) or asked else kept_model(run.folder)
     like = None if own is None else own.notes.get("trial")
     with run.journal() as journal:
         found = read_front(journal, goals, [Limit.parse(text) for text in wanted.limits], like)
+    if own is not None:
+        chosen = _row_of(found, own.genotype.key)
+    else:
+        chosen = along(found, wanted.models) if wanted.best is None else best_of(found, wanted.best or judged_by(run))
+    plan = cache(lambda: blueprints(run))  # which may read a supernet: where weights are wanted, they say it themselves
+
+    def planned(row: int) -> Blueprint:
+        return plan()(found.trials[row])
+
     delivery = Delivery(
         found=found,
-        chosen=along(found, wanted.models) if own is None else _row_of(found, own.genotype.key),
+        chosen=chosen,
         formats=wanted.formats,
-        weights=weights_of(run.folder, found, wanted.retrained, inherited(run)),
+        weights=weights_of(run.folder, found, planned, inherited(run)),
         about=facts_of(run),
+        planned=planned,
+        retrained=retrained_models(wanted.retrained, map(int, chosen), planned),
     )
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file, expected a folder")
     return delivery.write(folder)
+
+
+def blueprints(run: Run) -> Callable[[Trial], Blueprint]:
+    """What builds the networks of trials: all that the run's experiment knows; of a search that is none, genotypes."""
+    if run.kind in names(EXPERIMENTS):
+        return run.experiment.blueprints(run)
+    return lambda trial: Blueprint(genotype=trial.genotype)
 
 
 def inherited(run: Run) -> "Callable[[Trial, Record], Model]":
@@ -139,6 +170,30 @@ def along(found: RunFront, count: int | None) -> Numbers:
     return found.front[equispaced(points, found.objectives, count)]
 
 
+def judged_by(run: Run) -> str:
+    """The metric that a run is judged by: the accuracy among its objectives, or its experiment's own."""
+    named = [Objective.parse(text).metric for text in run.identity.get("strategy", {}).get("objectives", ())]
+    if run.kind in names(EXPERIMENTS) and not named:
+        experiment = run.experiment
+        named = [str(getattr(experiment, "metric", getattr(getattr(experiment, "parameters", None), "metric", "")))]
+    return next((name for name in named if name in METRICS), METRICS[0])
+
+
+def best_of(found: RunFront, metric: str) -> Numbers:
+    """The row of the network within the limits that is best by one metric: most, or least of a loss or a cost.
+
+    Of equals one of the front, where there is one.
+
+    Raises:
+        ValueError: for a metric that was not measured.
+    """
+    smaller = metric in LESS_IS_BETTER or any(one.metric == metric and not one.maximize for one in found.objectives)
+    losses = losses_of([record.metrics for record in found.records], [Objective(metric, not smaller)])[:, 0]
+    on_front = np.isin(np.arange(len(losses)), found.front)
+    order = np.lexsort((~on_front, losses))
+    return order[found.allowed[order]][:1].astype(np.int64)
+
+
 def facts_of(run: Run) -> dict[str, str]:
     """Facts of a run for its page."""
     about = run.facts()
@@ -160,14 +215,19 @@ def show_models(summary: dict[str, Any], console: Console) -> None:
     mattering = [text.split(" ")[1] for text in summary["objectives"]]
     names = [
         name
-        for name in dict.fromkeys([*mattering, "accuracy", "macs", "params"])
+        for name in dict.fromkeys([*mattering, "accuracy", "test_accuracy", "macs", "params"])
         if any(name in model["metrics"] for model in summary["models"])
     ]
     title = f"{len(summary['models'])} of {summary['front']} networks on the front, {summary['measured']} measured"
-    table = Table("model", "trial", *map(axis, names), title=title)
+    before = [name for name in names if any(name in model.get("inherited", {}) for model in summary["models"])]
+    heads = [*map(axis, names), *(f"inherited {axis(name)}" for name in before)]
+    table = Table("model", "trial", *heads, title=title)
     for model in summary["models"]:
-        values = [number(model["metrics"][name]) if name in model["metrics"] else "–" for name in names]
-        table.add_row(str(model["model"]), str(model["trial"]), *values)
+        values = [(model["metrics"], name) for name in names]
+        values += [(model.get("inherited", model["metrics"]), name) for name in before]
+        table.add_row(
+            str(model["model"]), str(model["trial"]), *(number(of[name]) if name in of else "–" for of, name in values)
+        )
     console.print(table)
     for model in summary["models"]:
         warning = model.get("weights", {}).get("notes", {}).get("warning")

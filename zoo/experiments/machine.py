@@ -35,9 +35,11 @@ def about() -> dict[str, Any]:
     }
 
 
-def found_device() -> dict[str, str]:
-    """The best device that networks can be computed on here, and what to know about it."""
+def device_at_hand() -> dict[str, str]:
+    """The best device of this machine, and what there is to know of it."""
     import torch
+
+    from zoo.experiments.resources import usable_cores
 
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
@@ -46,6 +48,18 @@ def found_device() -> dict[str, str]:
     if torch.backends.mps.is_available():
         return {"best": "mps", "detail": "Apple GPU"}
     return {"best": "cpu", "detail": f"no GPU found; use --workers {usable_cores()}"}
+
+
+def cluster_at_hand() -> str:
+    """Whether Ray is installed, and a cluster answers."""
+    try:
+        from zoo.population.ray_executor import find_cluster
+    except ImportError:
+        return "not installed: runs are serial; pip install ray for several workers"
+    try:
+        return f"a cluster answers at {find_cluster('auto')}: use --address auto"
+    except ValueError as error:
+        return f"installed; {error}"
 
 
 def _version(package: str) -> str:

@@ -204,6 +204,7 @@ class Run:
         folder: "Path | str | None" = None,
         *,
         models: int | None = None,
+        best: str | None = None,
         formats: Sequence[str] = ("json", "csv", "table"),
         limits: Sequence[str] = (),
     ) -> dict[str, Any]:
@@ -212,6 +213,7 @@ class Run:
         Args:
             folder: of the files; None: export in the run folder.
             models: at equal distances along the front; None: a few, or the run's own model.
+            best: the one that is best by this metric instead, within the limits.
             formats: of :data:`zoo.export.delivery.FORMATS`.
             limits: such as "macs<=500e6".
 
@@ -224,7 +226,7 @@ class Run:
         from zoo.experiments.fronts import Wanted, deliver
         from zoo.export.delivery import parse_formats
 
-        wanted = Wanted(models=models, formats=parse_formats(",".join(formats)), limits=limits)
+        wanted = Wanted(models=models, best=best, formats=parse_formats(",".join(formats)), limits=limits)
         return deliver(self, wanted, self.folder / "export" if folder is None else Path(folder))
 
     def report(self) -> Report:

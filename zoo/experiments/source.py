@@ -42,6 +42,7 @@ class ImageSource:
         validation: of the training images; None: a fifth.
         resolution: pixels a side; None: the data's own.
         streamed: whether they are decoded while a network trains.
+        skip_bad: whether files that cannot be read are left out instead of refused.
     """
 
     kind: ClassVar[str] = "images"
@@ -51,6 +52,7 @@ class ImageSource:
     validation: int | None = None
     resolution: int | None = None
     streamed: bool = False
+    skip_bad: bool = False
 
     def load(self, experiment: "Experiment", loading: Loading) -> "ImageSet | ImageStream":
         """Read the images, split by the experiment's seed.
@@ -62,9 +64,8 @@ class ImageSource:
             from zoo.data.stream import open_stream
 
             side = 32 if self.resolution is None else self.resolution
-            return open_stream(
-                self.name, resolution=side, train=self.train, validation=self.validation, seed=experiment.seed
-            )
+            counts = {"train": self.train, "validation": self.validation, "skip_bad": self.skip_bad}
+            return open_stream(self.name, resolution=side, seed=experiment.seed, **counts)  # type: ignore[arg-type]
         return self.images(experiment.seed, loading)
 
     def images(self, seed: int, loading: Loading | None = None, resolution: int | None = None) -> "ImageSet":
@@ -74,7 +75,12 @@ class ImageSource:
             ValueError: as :func:`zoo.data.load`.
         """
         from zoo.data import load
+        from zoo.data.sources import image_set, readable_pool
 
+        if self.skip_bad:
+            side = self.resolution if resolution is None else resolution
+            counts = {"train": self.train, "validation": self.validation, "resolution": side}
+            return image_set(self.name, readable_pool(self.name, loading), seed=seed, **counts)
         return load(
             self.name,
             resolution=self.resolution if resolution is None else resolution,

@@ -1,20 +1,23 @@
 """The delivery: the models chosen from a run, as files in every format asked for, whole or not at all."""
 
 import json
+import re
 import shutil
 import tempfile
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
+from zoo.export.chosen import ChosenModel, table_rows
 from zoo.export.front_page import axis, number, pictures, write_page
 from zoo.export.model import Model, save_model
 from zoo.export.program import TOLERANCE, require, save_onnx, save_program
 from zoo.population.front import Numbers
 from zoo.population.run_front import RunFront
+from zoo.spaces.blueprint import Blueprint
 
 FORMATS = ("json", "csv", "parquet", "state", "torch", "onnx", "table")
 WITH_WEIGHTS = ("state", "torch", "onnx")
@@ -22,6 +25,13 @@ _NEEDS = {"parquet": ("pyarrow",), "onnx": ("onnx", "onnxscript", "onnxruntime")
 _SUFFIXES = {"state": ".pt", "torch": ".pt2", "onnx": ".onnx"}
 UNFINISHED = ".new-"
 """How the names of folders begin in which a delivery grows until it is whole."""
+CLASSES = "classes.txt"
+"""The file with the names of the classes, one a line, in the order of the logits."""
+DELIVERED = re.compile(
+    r"model-[0-9]{2,}\.(json|pt|pt2|onnx)|models\.(json|csv|parquet|md)|history\.(csv|parquet)"
+    r"|hypervolume\.(csv|parquet|svg|png)|front\.(svg|png|html)|classes\.txt"
+)
+"""The names of the files that a delivery may consist of."""
 
 Weights = Callable[[int], Model]
 """The model of a row of a front, with its weights; raises ValueError where there are none."""
@@ -52,6 +62,8 @@ class Delivery:
         formats: of :data:`FORMATS`.
         weights: gives the models; called for formats that hold weights only.
         about: facts of the run for the page.
+        planned: gives everything that builds the network of a row; None: only genotypes are known.
+        retrained: by row, models that were trained again, whose weights and numbers are handed over instead.
     """
 
     found: RunFront
@@ -59,9 +71,11 @@ class Delivery:
     formats: tuple[str, ...]
     weights: Weights
     about: dict[str, Any]
+    planned: Callable[[int], Blueprint] | None = None
+    retrained: Mapping[int, Model] = field(default_factory=dict)
 
     def write(self, folder: Path) -> dict[str, Any]:
-        """Write everything; files of an earlier delivery that have the same names are replaced once all are there.
+        """Write everything, in the place of an earlier delivery, of which nothing is left once all is there.
 
         Returns:
             What was written: the models with their files, as in models.json.
@@ -75,8 +89,12 @@ class Delivery:
         made = Path(tempfile.mkdtemp(dir=folder, prefix=UNFINISHED))
         try:
             summary = self._write(made)
-            for path in sorted(made.iterdir()):
-                path.replace(folder / path.name)
+            new = sorted(path.name for path in made.iterdir())
+            for name in new:
+                (made / name).replace(folder / name)
+            for path in folder.iterdir():
+                if DELIVERED.fullmatch(path.name) and path.name not in new:
+                    path.unlink()
         finally:
             shutil.rmtree(made, ignore_errors=True)
             if not any(folder.iterdir()):
@@ -84,22 +102,17 @@ class Delivery:
         return summary
 
     def _write(self, folder: Path) -> dict[str, Any]:
-        models = [self._model(folder, number, int(row)) for number, row in enumerate(self.chosen, start=1)]
-        frame = self.found.frame()
-        chosen = frame.iloc[self.chosen].drop(columns=["front", "allowed"])
-        chosen.insert(0, "model", range(1, len(chosen) + 1))
+        models = [self._model(number, int(row)) for number, row in enumerate(self.chosen, start=1)]
+        facts = [self._files(folder, model) for model in models]
         growth = self.found.growth()
-        for name, table in (("models", chosen), ("history", frame), ("hypervolume", growth)):
-            if "csv" in self.formats:
-                table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
-            if "parquet" in self.formats:
-                table.to_parquet(folder / f"{name}.parquet", index=False)
-        if "table" in self.formats:
-            (folder / "models.md").write_text(markdown(chosen.drop(columns=["genotype"])), encoding="utf-8")
-        for name, picture in zip(("front", "hypervolume"), pictures(self.found, self.chosen), strict=True):
+        self._tables(folder, models, growth)
+        shown = pictures(self.found, self.chosen)
+        for name, picture in zip(("front", "hypervolume")[: len(models)], shown, strict=False):
             (folder / f"{name}.svg").write_text(picture.svg, encoding="utf-8")
             (folder / f"{name}.png").write_bytes(picture.png)
-        write_page(self.found, self.chosen, self.about, folder / "front.html")
+        if classes := models[0].blueprint.classes:
+            (folder / CLASSES).write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+        write_page(self.found, models, self.about, folder / "front.html")
         summary = {
             "run": self.found.name,
             "objectives": [str(one) for one in self.found.objectives],
@@ -108,33 +121,67 @@ class Delivery:
             "measured": len(self.found.trials),
             "front": len(self.found.front),
             "tolerance": TOLERANCE,
-            "models": models,
+            "models": facts,
         }
         if "json" in self.formats:
             for model in models:
-                text = json.dumps(model["genotype"], separators=(",", ":")) + "\n"
-                (folder / f"model-{model['model']:02d}.json").write_text(text, encoding="utf-8")
+                (folder / f"model-{model.number:02d}.json").write_text(
+                    model.blueprint.to_json() + "\n", encoding="utf-8"
+                )
             text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
             (folder / "models.json").write_text(text, encoding="utf-8")
         return summary
 
-    def _model(self, folder: Path, number: int, row: int) -> dict[str, Any]:
-        trial, record = self.found.trials[row], self.found.records[row]
+    def _tables(self, folder: Path, models: Sequence[ChosenModel], growth: pd.DataFrame) -> None:
+        """Models and history; how the front grew only where there are several models of it."""
+        frame = self.found.frame()
+        measured = frame.iloc[self.chosen].drop(columns=["front", "allowed"])
+        chosen = pd.DataFrame(list(table_rows(models, measured.to_dict("records"))))
+        tables = {"models": chosen, "history": frame} | ({"hypervolume": growth} if len(models) > 1 else {})
+        for name, table in tables.items():
+            if "csv" in self.formats:
+                table.to_csv(folder / f"{name}.csv", index=False, lineterminator="\n")
+            if "parquet" in self.formats:
+                table.to_parquet(folder / f"{name}.parquet", index=False)
+        if "table" in self.formats:
+            (folder / "models.md").write_text(markdown(chosen.drop(columns=["genotype"])), encoding="utf-8")
+
+    def _model(self, number: int, row: int) -> ChosenModel:
+        trial, model = self.found.trials[row], self.retrained.get(row)
+        if model is None and any(name in WITH_WEIGHTS for name in self.formats):
+            model = self.weights(row)
+        if model is not None:
+            blueprint = model.blueprint
+        else:
+            blueprint = Blueprint(genotype=trial.genotype) if self.planned is None else self.planned(row)
+        return ChosenModel(
+            number=number,
+            row=row,
+            trial=trial,
+            record=self.found.records[row],
+            blueprint=blueprint,
+            model=model,
+            retrained=row in self.retrained,
+        )
+
+    def _files(self, folder: Path, chosen: ChosenModel) -> dict[str, Any]:
+        """Write a model's weights in every format that holds them; what models.json says of it."""
         facts: dict[str, Any] = {
-            "model": number,
-            "trial": trial.index,
-            "key": trial.genotype.key,
-            "metrics": dict(record.metrics),
-            "genotype": trial.genotype.to_dict(),
+            "model": chosen.number,
+            "trial": chosen.trial.index,
+            "key": chosen.trial.genotype.key,
+            "metrics": dict(chosen.metrics),
+            **({"inherited": dict(chosen.inherited)} if chosen.retrained else {}),
+            "genotype": chosen.trial.genotype.to_dict(),
         }
-        wanted = [name for name in self.formats if name in WITH_WEIGHTS]
-        if not wanted:
+        wanted, model = [name for name in self.formats if name in WITH_WEIGHTS], chosen.model
+        if model is not None:
+            facts["weights"] = {"notes": model.notes, "classes": list(model.classes), "input": _input(model)}
+        if model is None or not wanted:
             return facts
-        model = self.weights(row)
-        facts["weights"] = {"notes": model.notes, "classes": list(model.classes), "input": _input(model)}
         facts["files"], facts["deviations"] = {}, {}
         for name in wanted:
-            path = folder / f"model-{number:02d}{_SUFFIXES[name]}"
+            path = folder / f"model-{chosen.number:02d}{_SUFFIXES[name]}"
             facts["files"][name] = path.name
             if name == "state":
                 save_model(model, path)

@@ -1,17 +1,22 @@
 """The page of a front: one HTML file, readable offline: the front to explore, its growth, everything measured."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from zoo.export.chosen import ChosenModel, table_rows
 from zoo.figures.front_chart import Network, Picture, front_picture, growth_picture
 from zoo.population.front import Numbers
 from zoo.population.run_front import RunFront
 
 TEMPLATE = "front.html"
+_APART = ("model", "trial", "generation", "front", "allowed", "key", "genotype")
+"""Columns of a front's table that are no metrics."""
 _UNITS = {"macs": "MACs per image", "params": "parameters"}
 
 
@@ -70,20 +75,20 @@ def _in_millions(unit: float) -> str:
     return "" if unit == 1 else ", millions"
 
 
-def page(found: RunFront, chosen: Numbers, about: dict[str, Any]) -> str:
+def page(found: RunFront, models: Sequence[ChosenModel], about: dict[str, Any]) -> str:
     """The page as HTML text.
 
     Args:
         found: the front.
-        chosen: rows of the models that are exported.
+        models: that are exported.
         about: facts of the run, name to text, for its last section.
     """
     across, up = _axes(found)
     frame = found.frame()
-    numbers = {int(row): number for number, row in enumerate(chosen, start=1)}
-    metrics = [
-        name for name in frame.columns if name not in ("trial", "generation", "front", "allowed", "key", "genotype")
-    ]
+    numbers = {model.row: model.number for model in models}
+    metrics = [name for name in frame.columns if name not in _APART]
+    rows = list(table_rows(models, frame.iloc[list(numbers)].to_dict("records")))
+    columns = list(dict.fromkeys(name for row in rows for name in row if name not in _APART))
     data = {
         "axes": {name: axis(name) for name in metrics},
         "x": across,
@@ -105,17 +110,19 @@ def page(found: RunFront, chosen: Numbers, about: dict[str, Any]) -> str:
         loader=PackageLoader("zoo", "export"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["number"] = number
-    still, grown = pictures(found, chosen)
+    still, grown = pictures(found, np.array(list(numbers), dtype=np.int64))
     return environment.get_template(TEMPLATE).render(
         found=found,
-        chosen=[(number, found.trials[row], found.records[row]) for row, number in numbers.items()],
+        chosen=models,
+        rows=[[row.get(name) for name in columns] for row in rows],
+        columns=[axis(name) for name in columns],
+        retrained=any(model.retrained for model in models),
+        classes=models[0].blueprint.classes,
         objectives=[str(one) for one in found.objectives],
         limits=[str(one) for one in found.limits],
-        metrics=metrics,
-        axes=data["axes"],
         data=_script(data),
         still=Markup(still.svg),
-        grown=Markup(grown.svg),
+        grown=Markup(grown.svg) if len(models) > 1 else "",
         growth=growth.to_dict("records"),
         volume=float(growth["hypervolume"].iloc[-1]),
         about=about,
@@ -137,6 +144,6 @@ def _script(data: dict[str, Any]) -> Any:
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
 
 
-def write_page(found: RunFront, chosen: Numbers, about: dict[str, Any], path: Path) -> None:
+def write_page(found: RunFront, models: Sequence[ChosenModel], about: dict[str, Any], path: Path) -> None:
     """Write the page as UTF-8."""
-    path.write_text(page(found, chosen, about), encoding="utf-8")
+    path.write_text(page(found, models, about), encoding="utf-8")

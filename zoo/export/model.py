@@ -16,6 +16,7 @@ from zoo.data.augmentation import prepare
 from zoo.files import write_bytes
 from zoo.networks.chain_network import ChainNetwork
 from zoo.networks.network import Network, build_any
+from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.genotype import Genotype, genotype_from_dict
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.checkpoint import read_tensors
@@ -45,6 +46,13 @@ class Model:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     notes: dict[str, Any]
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """Everything that builds the network."""
+        return Blueprint(
+            genotype=self.genotype, skeleton=self.skeleton, classes=self.classes, mean=self.mean, std=self.std
+        )
 
     @torch.no_grad()
     def predict(self, images: Tensor) -> Tensor:

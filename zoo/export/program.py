@@ -8,6 +8,7 @@ import copy
 import importlib
 import importlib.util
 import io
+import json
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -23,6 +24,8 @@ from zoo.export.model import Model
 TOLERANCE = 1e-4
 """Largest deviation from the network's logits, as a share of the largest logit, or absolute where that is below 1."""
 INPUT, OUTPUT = "pixels", "logits"
+CLASS_NAMES = "classes"
+"""Where a program names its classes, as JSON: an extra file of torch.export, a metadata property of ONNX."""
 EXTRA = "pip install 'thriftnas[export]'"
 CHECKED = 3
 """Images a program is compared on; another number than it was traced with."""
@@ -68,7 +71,8 @@ def save_program(model: Model, path: Path) -> float:
     """
     deployable = Deployable(model)
     with _quiet():
-        torch.export.save(_traced(deployable, model), path)
+        named = {CLASS_NAMES: json.dumps(list(model.classes))}
+        torch.export.save(_traced(deployable, model), path, extra_files=named)
         again: Any = torch.export.load(path).module()
     return _checked(deployable, model, lambda pixels: again(pixels).detach().numpy(), "torch.export")
 
@@ -92,6 +96,7 @@ def save_onnx(model: Model, path: Path) -> float:
         except Exception as error:  # whatever onnx, onnxscript and torch raise
             reason = str(error).strip().split("\n")[0]
             raise ValueError(f"torch {torch.__version__} cannot write this model as ONNX: {reason}") from error
+        program.model.metadata_props[CLASS_NAMES] = json.dumps(list(model.classes))
         program.save(path)
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3

@@ -8,6 +8,7 @@ from zoo.export.model import NAME, Model, load_model
 from zoo.plugins import plugin
 from zoo.population.run_front import RunFront
 from zoo.population.trial import Record, Trial
+from zoo.spaces.blueprint import Blueprint
 
 EXTRACTIONS = "thriftnas.models"
 """Entry-point group: by the name of a run's strategy an :data:`Extraction`."""
@@ -37,29 +38,52 @@ def extraction(kind: str) -> Extraction | None:
 
 
 def weights_of(
-    folder: Path, found: RunFront, retrained: Iterable[Path], inherited: Callable[[Trial, Record], Model]
+    folder: Path, found: RunFront, planned: Callable[[int], Blueprint], inherited: Callable[[Trial, Record], Model]
 ) -> Weights:
-    """By row of a front its model: the first of ``retrained`` runs with that genotype, the run's own, or inherited.
+    """By row of a front its model: the run's own where that is this network, or inherited.
 
     Args:
         folder: the run's.
         found: its front.
-        retrained: folders of `zoo train`, or model files.
+        planned: what the network of a row must be.
         inherited: gives the network of a trial; ValueError where it has no weights.
 
     Raises:
         ValueError: at once for a model that cannot be read; later for a row without weights.
     """
-    paths = [path / NAME if path.is_dir() else path for path in retrained]
-    trained = {model.genotype.key: model for model in reversed([load_model(path) for path in paths])}
     own = kept_model(folder)
 
     def weights(row: int) -> Model:
-        trial, record = found.trials[row], found.records[row]
-        if trial.genotype.key in trained:
-            return trained[trial.genotype.key]
-        if own is not None and own.genotype.key == trial.genotype.key:
+        if own is not None and not planned(row).differences(own.blueprint):
             return own
-        return inherited(trial, record)
+        return inherited(found.trials[row], found.records[row])
 
     return weights
+
+
+def retrained_models(
+    paths: Iterable[Path], chosen: Iterable[int], planned: Callable[[int], Blueprint]
+) -> dict[int, Model]:
+    """By row of a front the network that was trained again for it; of several of one network the first.
+
+    Args:
+        paths: folders of `zoo train`, or model files.
+        chosen: rows of the models that are delivered.
+        planned: what the network of a row must be.
+
+    Raises:
+        ValueError: for a model that cannot be read, or that is none of those chosen: another genotype, shape, classes.
+    """
+    paths = list(paths)
+    plans = {row: planned(row) for row in chosen} if paths else {}
+    models: dict[int, Model] = {}
+    for path in paths:
+        model = load_model(path / NAME if path.is_dir() else path)
+        apart = {row: plan.differences(model.blueprint) for row, plan in plans.items()}
+        row = next((row for row, found in apart.items() if not found), None)
+        if row is None:
+            near = next((found for row, found in apart.items() if plans[row].genotype.key == model.genotype.key), [])
+            why = "; ".join(near) or f"its genotype is none of the {len(plans)} models that are exported"
+            raise ValueError(f"{path} is another network: {why}")
+        models.setdefault(row, model)
+    return models

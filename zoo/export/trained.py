@@ -27,9 +27,8 @@ def trained_model(
     setup: TrainingSetup,
     images: ImageSet | ImageStream,
     device: str,
-    loaders: int = 0,
 ) -> Model:
-    """The network of a finished trial, with what is known about it; this is where the test images are read.
+    """The network of a finished trial, with what is known about it before the test images are read.
 
     Args:
         trial: the trial.
@@ -37,11 +36,10 @@ def trained_model(
         store: where the weights are.
         setup: of the run.
         images: of the run.
-        device: where to measure, such as "cuda:0".
-        loaders: processes that decode the test images of a stream.
+        device: where it will be measured, such as "cuda:0".
 
     Raises:
-        ValueError: if the weights are missing or damaged, or an image cannot be read.
+        ValueError: if the weights are missing or damaged.
     """
     weights = store.get(record.checkpoint) if record.checkpoint else None
     if isinstance(trial.genotype, SpaceGenotype):
@@ -58,8 +56,6 @@ def trained_model(
         dtype=setup.precision.storage,
     )
     load_checkpoint(weights, network, make_optimizer(network, setup.recipe))
-    exact_numbers()
-    tested = _tested(network, images, dataclasses.replace(setup.precision, device=device), loaders)
     return Model(
         network=network,
         genotype=trial.genotype,
@@ -71,14 +67,35 @@ def trained_model(
             "trial": trial.index,
             "accuracy": record.metrics["accuracy"],
             "balanced_accuracy": record.metrics["balanced_accuracy"],
-            "test_accuracy": tested["accuracy"],
-            "test_balanced_accuracy": tested["balanced_accuracy"],
             "params": int(record.metrics["params"]),
             "macs": int(record.metrics["macs"]),
             "data": images.name.partition(":")[0],
             "seed": setup.seed,
         },
     )
+
+
+def with_test_accuracy(
+    model: Model, images: ImageSet | ImageStream, precision: Precision, device: str, loaders: int = 0
+) -> Model:
+    """The model with what it reaches on the test images, which are read here and nowhere else.
+
+    Args:
+        model: of :func:`trained_model`.
+        images: of the run.
+        precision: it was trained in.
+        device: where to measure.
+        loaders: processes that decode the test images of a stream.
+
+    Raises:
+        ValueError: naming an image that cannot be read.
+    """
+    exact_numbers()
+    found = _tested(model.network, images, dataclasses.replace(precision, device=device), loaders)
+    notes = dict(model.notes)
+    after = {name: notes.pop(name) for name in ("params", "macs", "data", "seed")}
+    told = {"test_accuracy": found["accuracy"], "test_balanced_accuracy": found["balanced_accuracy"]}
+    return dataclasses.replace(model, notes={**notes, **told, **after})
 
 
 def _tested(network: Network, images: ImageSet | ImageStream, precision: Precision, loaders: int) -> dict[str, float]:

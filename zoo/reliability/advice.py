@@ -51,6 +51,11 @@ def notes(findings: Findings) -> Iterator[str]:
     """Sentences below the answer that nobody should overlook."""
     yield from findings.about.get("looks", ())[-1:]
     yield from _between_looks(findings)
+    if blind := findings.about.get("one_class"):
+        yield (
+            f"{blind} of {len(findings.genotypes)} networks name one class for every validation image, trained fully: "
+            "they have learned nothing but which is frequent. Train the reference longer, or balance the classes."
+        )
     yield from _as_good_without_training(findings)
     yield from _limited(findings)
     needed = findings.recommendation.needed_networks

@@ -1,5 +1,6 @@
 """The candidates of a study, from what it measured: every setting with every signal, and scores without training."""
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -45,22 +46,28 @@ def read_candidates(zoo: Measured, design: "Design", images: Mapping[int, int]) 
             if np.isnan(values).all() and signal.name != ACCURACY:
                 continue  # not recorded, as in runs of earlier versions
             name = candidate_name(setting, signal.name)
-            found.append(Read(setting, signal, Candidate(name, values, speed[setting], signal.words), records))
+            fast = zoo.speedup(records)
+            ranked = Candidate(name, values, speed[setting], signal.words, speedup=fast)
+            found.append(Read(setting, signal, ranked, records))
     passes = float(images[design.reference.s] * design.reference.e)
     known = {one.name: one for one in design.scores}
     for name in zoo.scores:
         signal, records = known.get(name) or metric_signal(name, name), zoo.scored(name)
         faster = passes if name in COUNTS else max(1.0, passes / SCORED_IMAGES)
-        found.append(_without_training(signal, scored(signal, records), faster, records))
+        fast = zoo.speedup(records)
+        found.append(_without_training(signal, scored(signal, records), faster, records, speedup=fast))
     for name in [name for name in COUNTS if name not in zoo.scores]:
         counted = [getattr(cost(genotype, design.skeleton), name) for genotype in zoo.genotypes]
         signal = known.get(name) or metric_signal(name, COUNTS[name])
-        found.append(_without_training(signal, np.array(counted, dtype=np.float64), passes))
+        found.append(_without_training(signal, np.array(counted, dtype=np.float64), passes, speedup=math.inf))
     return found
 
 
-def _without_training(signal: Signal, values: Array, faster: float, records: Sequence[Record] = ()) -> Read:
-    return Read(None, signal, Candidate(signal.name, values, faster, signal.words, trains=False), records)
+def _without_training(
+    signal: Signal, values: Array, faster: float, records: Sequence[Record] = (), *, speedup: float
+) -> Read:
+    ranked = Candidate(signal.name, values, faster, signal.words, trains=False, speedup=speedup)
+    return Read(None, signal, ranked, records)
 
 
 def scored(signal: Signal, records: Sequence[Record]) -> Array:

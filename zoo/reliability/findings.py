@@ -3,11 +3,12 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any
 
 import numpy as np
 
 from zoo.population.journal import Journal
+from zoo.population.metric import METRICS, Metric
 from zoo.population.proxy import ProxySetting, acceleration
 from zoo.purposes import STUDY_INTERVALS
 from zoo.reliability.candidates import COUNTS, Read, candidate_name, read_candidates, scored
@@ -16,14 +17,12 @@ from zoo.reliability.correlation import Array, resampled_entropy, resampled_spea
 from zoo.reliability.interval import Estimate, bootstrap
 from zoo.reliability.looks import Decision, Rule, in_sequence
 from zoo.reliability.measured import Measured
-from zoo.reliability.recommendation import Recommendation, choose
+from zoo.reliability.recommendation import COST_UNITS, CostUnit, Recommendation, choose
 from zoo.reliability.signal import ACCURACY, SIGNALS, Signal
-from zoo.spaces.cost import cost
+from zoo.spaces.cost import cost as counted
 from zoo.spaces.genotype import CellGenotype
 from zoo.spaces.skeleton import Skeleton
 
-Metric = Literal["accuracy", "balanced_accuracy"]
-METRICS: tuple[Metric, ...] = get_args(Metric)
 FACTORS = "crse"
 LEVEL = 0.95
 """Of the recommendation, where no look has spent of it."""
@@ -66,6 +65,7 @@ class Finding:
         bound: lower bound on its Spearman ρ that holds for all candidates at once; NaN where undefined.
         accuracy: mean validation accuracy at the setting over the networks that did not fail; NaN for a score.
         seconds: mean wall-clock seconds per network in a worker; NaN where it is counted.
+        speedup: how many times faster than the reference that is; NaN where nobody timed it, infinite where counted.
         values: per network, higher is better, NaN for a failure.
     """
 
@@ -78,6 +78,7 @@ class Finding:
     bound: float
     accuracy: float
     seconds: float
+    speedup: float = math.nan
     values: tuple[float, ...]
 
     @property
@@ -124,28 +125,32 @@ class Findings:
         repeats: trainings per network there.
         genotypes: the networks measured completely, in order.
         reference_accuracies: networks × repeats, NaN for a failure.
+        reference_seconds: mean wall-clock seconds of one training there in a worker; NaN where nobody timed it.
         candidates: settings by ascending acceleration, each with every signal in turn; then the scores.
         differences: at every setting, every signal against accuracy, paired.
         placebo: partial Spearman of MACs plus noise given MACs: its interval must hold zero.
         lines: ρ along every factor.
         recommendation: the answer; its index counts in ``candidates``.
         metric: by which the reference is judged.
+        cost: what the recommendation saves most of.
         failures: (trial, reason) of everything that failed.
         totals: trainings, failed, epochs, seconds summed over workers, seconds of scoring.
         about: identity, data, versions, hardware, command, models (measured) and planned (asked for), looks (what was
-            decided at them, in words).
+            decided at them, in words), one_class (networks that name one class only at the reference).
     """
 
     reference: ProxySetting
     repeats: int
     genotypes: tuple[CellGenotype, ...]
     reference_accuracies: tuple[tuple[float, ...], ...]
+    reference_seconds: float = math.nan
     candidates: tuple[Finding, ...]
     differences: tuple[Difference, ...]
     placebo: Estimate
     lines: tuple[FactorLine, ...]
     recommendation: Recommendation
     metric: Metric
+    cost: CostUnit = "macs"
     failures: tuple[tuple[str, str], ...]
     totals: Mapping[str, float]
     about: Mapping[str, Any]
@@ -190,7 +195,12 @@ def defined(candidates: Sequence[Finding]) -> list[Finding]:
 
 
 def find(
-    journal: Journal, design: Design, target: float = 0.8, metric: Metric = "accuracy", resamples: int = 2000
+    journal: Journal,
+    design: Design,
+    target: float = 0.8,
+    metric: Metric = "accuracy",
+    resamples: int = 2000,
+    cost: CostUnit = "macs",
 ) -> Findings:
     """Analyse a study, finished or not: networks measured at every setting count.
 
@@ -199,6 +209,8 @@ def find(
     """
     if metric not in METRICS:
         raise ValueError(f"metric must be {' or '.join(METRICS)}, got {metric!r}")
+    if cost not in COST_UNITS:
+        raise ValueError(f"cost must be {' or '.join(COST_UNITS)}, got {cost!r}")
     if not 0 < target < 1:
         raise ValueError(f"the target must lie between 0 and 1, got {target:g}")
     zoo = Measured(journal, design.settings, design.repeats)
@@ -213,6 +225,7 @@ def find(
     answer = choose(
         candidates, targets, drawn or rng,
         target=target, level=level, resamples=resamples, sequence=_sequence(zoo, design, found, images, decisions),
+        cost=cost,
     )  # fmt: skip
     compared = measured(
         answer,
@@ -220,7 +233,7 @@ def find(
         targets,
         rng,
         tolerance=max(0.0015, 1 / data["validation"]),  # of accuracies; Appendix B, Zhou 2020
-        control=[cost(genotype, design.skeleton).macs for genotype in zoo.genotypes],
+        control=[counted(genotype, design.skeleton).macs for genotype in zoo.genotypes],
         resamples=resamples,
     )
     return Findings(
@@ -228,12 +241,14 @@ def find(
         repeats=design.repeats,
         genotypes=zoo.genotypes,
         reference_accuracies=tuple(map(tuple, targets.tolist())),
+        reference_seconds=zoo.reference_seconds,
         candidates=_findings(found, compared),
         differences=_differences(found, targets, rng, resamples),
         placebo=compared.placebo,
         lines=tuple(_lines(zoo, targets, rng, resamples)),
         recommendation=compared.recommendation,
         metric=metric,
+        cost=cost,
         failures=zoo.failures,
         totals=zoo.totals,
         about={
@@ -242,6 +257,7 @@ def find(
             "command": journal.get("command"),
             "models": len(zoo.genotypes),
             "planned": _planned(journal, decisions),
+            "one_class": zoo.naming_one_class(data.get("class_counts", {}).get("validation", ())),
             "looks": [decision.sentence for decision in decisions],
             **journal.get("about"),
         },
@@ -296,6 +312,7 @@ def _findings(found: Sequence[Read], compared: Comparison) -> tuple[Finding, ...
             bound=float(compared.recommendation.bounds[i]),
             accuracy=_mean([record.metrics.get(ACCURACY, math.nan) for record in one.records if record.ok]),
             seconds=_mean([record.seconds for record in one.records]),
+            speedup=one.candidate.speedup,
             values=tuple(one.candidate.values.tolist()),
         )
         for i, one in enumerate(found)

@@ -171,7 +171,7 @@ class Decision:
         return words
 
     def _found(self) -> str:
-        times = f"{self.acceleration:.3g} times cheaper than the reference"
+        times = f"{self.acceleration:.3g} times cheaper than the reference in MACs"
         if self.answer == "safe":
             return (
                 f"{self.candidate} is safe, {times} with rho of at least {self.rho:.2f} "

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.population.journal import Journal
+from zoo.population.metric import METRICS, names_one_class
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import TRAINING, Record, Trial
 from zoo.reliability.looks import Decision
@@ -73,9 +74,29 @@ class Measured:
         """One record per network."""
         return [self._proxies[key][setting] for key in self._keys]
 
+    @property
+    def reference_seconds(self) -> float:
+        """Mean wall-clock seconds of a training at the reference in a worker; NaN where none was timed."""
+        found = [record for key in self._keys for record in self._references[key][: self.repeats]]
+        return _mean_seconds(found)
+
+    def speedup(self, records: Sequence[Record]) -> float:
+        """How many times less wall-clock time records took than as many trainings at the reference; NaN untimed."""
+        seconds = _mean_seconds(records)
+        return self.reference_seconds / seconds if seconds > 0 else math.nan
+
     def scored(self, name: str) -> list[Record]:
         """One record per network of a score without training."""
         return [self._scores[key][name] for key in self._keys]
+
+    def naming_one_class(self, counts: Sequence[int]) -> int:
+        """How many networks name one class only in all their trainings at the reference, of validation images."""
+
+        def one(record: Record) -> bool:
+            accuracy, balanced = (record.metrics.get(name, math.nan) for name in METRICS)
+            return record.ok and names_one_class(accuracy, balanced, counts)
+
+        return sum(all(map(one, self._references[key][: self.repeats])) for key in self._keys)
 
     @property
     def failures(self) -> tuple[tuple[str, str], ...]:
@@ -98,6 +119,11 @@ class Measured:
             "seconds": math.fsum(record.seconds for record in trained),
             "scoring_seconds": math.fsum(record.seconds for record in scored),
         }
+
+
+def _mean_seconds(records: Sequence[Record]) -> float:
+    found = [record.seconds for record in records if record.ok and record.seconds > 0]
+    return math.fsum(found) / len(found) if found else math.nan
 
 
 def _what(trial: Trial) -> str:

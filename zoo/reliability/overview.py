@@ -11,13 +11,13 @@ from zoo.reliability.findings import Finding, Findings
 from zoo.reliability.interval import Estimate
 from zoo.reliability.signal import ACCURACY
 
-COLUMNS = ("setting", "faster", "by acc.", "best signal", "rho [95 %]", "bound", "beyond", "best")
-LEFT_OUT = ("by acc.", "beyond")
+COLUMNS = ("setting", "cheaper", "clock", "by acc.", "best signal", "rho [95 %]", "bound", "beyond", "best")
+LEFT_OUT = ("by acc.", "beyond", "best")
 """Columns that a terminal of fewer than ``WIDE`` columns does without."""
 WIDE = 95
 
 
-def show_findings(findings: Findings, folder: Path, console: Console) -> None:
+def show_findings(findings: Findings, folder: Path, console: Console, page: str = "report.html") -> None:
     """Print the answer of the study in ``folder``, and a table of its settings; at most 100 columns wide."""
     answer = findings.recommendation
     if answer.warning:
@@ -34,7 +34,7 @@ def show_findings(findings: Findings, folder: Path, console: Console) -> None:
         console.print(note, markup=False)
     if text := unfinished(findings):
         console.print(f"{text}; thriftnas run resume {folder} continues.", markup=False)
-    console.print(f"Report: {folder / 'report.html'}", soft_wrap=True, markup=False)
+    console.print(f"Report: {folder / page}", soft_wrap=True, markup=False)
 
 
 def _table(findings: Findings, width: int) -> Table:
@@ -44,12 +44,16 @@ def _table(findings: Findings, width: int) -> Table:
     table = Table(title=f"{networks} against {findings.reference} × {findings.repeats}", box=None, padding=(0, 1, 0, 0))
     rows = [(found, _row(findings, found)) for found in (*findings.leading, *findings.free)]
     k = findings.candidates[0].score.k if findings.candidates else 1
-    heads = {"best": f"best in {k}\n[95 %]", "beyond": "beyond\nMACs"}
+    heads = {"cheaper": "cheaper\n(MACs)", "clock": "faster\n(clock)", "by acc.": "by\nacc."}
+    heads |= {"best": f"best in {k}\n[95 %]", "beyond": "beyond\nMACs"}
     shown = [name for name in COLUMNS if width >= WIDE or name not in LEFT_OUT]
     for name in shown:
         table.add_column(
             heads.get(name, name), justify="left" if name in ("setting", "best signal") else "right", no_wrap=True
         )
+    whole = {"setting": str(findings.reference), "clock": _seconds(findings.reference_seconds)}
+    whole |= {"cheaper": "1×", "best signal": "(reference)"}
+    table.add_row(*[whole.get(name, "") for name in shown])
     for found, row in rows:
         style = "dim" if found.setting is None else None
         style = "bold green" if found is findings.chosen else style
@@ -66,7 +70,8 @@ def _row(findings: Findings, found: Finding) -> dict[str, str]:
         best += f" [{100 * chance.low:.0f}, {100 * chance.high:.0f}]"
     return {
         "setting": found.signal if found.setting is None else str(found.setting),
-        "faster": "free" if found.counted else _times(found.acceleration),
+        "cheaper": "free" if found.counted else _times(found.acceleration),
+        "clock": "" if found.counted else _times(found.speedup),
         "by acc.": "" if found.setting is None else _number(*accurate or [math.nan]),
         "best signal": "no training" if found.setting is None else found.signal,
         "rho [95 %]": _interval(score.spearman),
@@ -76,7 +81,13 @@ def _row(findings: Findings, found: Finding) -> dict[str, str]:
     }
 
 
+def _seconds(value: float) -> str:
+    return f"{value:.3g} s" if value < 1000 else f"{value:.0f} s" if math.isfinite(value) else "–"
+
+
 def _times(acceleration: float) -> str:
+    if math.isnan(acceleration):
+        return "–"
     return f"{acceleration:.3g}×" if acceleration < 1000 else f"{acceleration:.0f}×"
 
 

@@ -56,7 +56,7 @@ def trust(findings: Findings) -> str:
 
 def _point(found: Finding, *, with_interval: bool) -> Point:
     rho, trained = found.score.spearman, found.setting is not None
-    cheaper = "free" if found.counted else f"{number(found.acceleration, 1)}× cheaper"
+    cheaper = "free" if found.counted else f"{number(found.acceleration, 1)}× cheaper (MACs)"
     return Point(
         label=str(found.setting) if trained else found.signal,
         x=found.acceleration if trained else math.inf,

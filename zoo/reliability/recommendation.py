@@ -20,8 +20,10 @@ less often; the sequence prefers slower settings, and one weak setting ends it);
 fastest is hardly ever the one it adds). What the rule kept achieves: `python -m benchmarks coverage`.
 """
 
+import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +31,10 @@ import numpy.typing as npt
 from zoo.reliability.ceiling import as_columns, ceiling, how_reliable
 from zoo.reliability.correlation import Array, pair, resampled_spearman
 from zoo.reliability.interval import FEWEST, Estimate, bonett_wright, fisher, resample, spread
+
+CostUnit = Literal["macs", "seconds"]
+COST_UNITS: tuple[CostUnit, ...] = get_args(CostUnit)
+"""What a candidate may save: counted multiply-accumulates, alike on every machine, or seconds as they were measured."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)  # arrays have no single truth value
@@ -41,6 +47,7 @@ class Candidate:
         acceleration: how many times cheaper than the reference it is, positive, known beforehand.
         words: what the values are, in a few words: "validation loss"; may be empty.
         trains: whether networks are trained for it.
+        speedup: how many times faster than the reference it was by the clock; NaN where nobody measured that.
     """
 
     name: str
@@ -48,6 +55,7 @@ class Candidate:
     acceleration: float
     words: str = ""
     trains: bool = True
+    speedup: float = math.nan
 
     @property
     def opening(self) -> str:
@@ -56,6 +64,8 @@ class Candidate:
             return f"Rank networks by {self.name}, without training: it ranks"
         words = f" ({self.words})" if self.words else ""
         cheaper = f"{self.acceleration:.3g} times cheaper than the reference"
+        if math.isfinite(self.speedup):
+            cheaper += f" in MACs and {self.speedup:.2g} times faster by the clock"
         return f"Search with {self.name}{words}: {cheaper}, it ranks"
 
 
@@ -117,11 +127,13 @@ def choose(
     level: float = 0.95,
     resamples: int = 2000,
     sequence: Sequence[int] | None = None,
+    cost: CostUnit = "macs",
 ) -> Recommendation:
     """The candidate with the greatest acceleration that has Spearman's ρ ≥ target, safe at `level`, or None.
 
-    Of equally fast ones the one with the highest bound. Where the point estimate of the ceiling is below the target,
-    nothing is recommended: the target cannot be met.
+    By seconds, the one with the greatest speed-up that was measured; the bounds are the same, for their order is known
+    beforehand. Of equally fast ones the one with the highest bound. Where the point estimate of the ceiling is below
+    the target, nothing is recommended: the target cannot be met.
 
     Args:
         candidates: at least one; a failed network is ranked below all others.
@@ -131,6 +143,7 @@ def choose(
         level: of confidence, for all candidates together.
         resamples: how many.
         sequence: candidates of the route in sequence, chosen before anything was measured; None: all.
+        cost: what the recommended candidate saves most of.
 
     Raises:
         ValueError: for shapes that do not match, a target or level outside (0, 1), or a candidate that is not there.
@@ -146,6 +159,8 @@ def choose(
         raise ValueError(f"expected a sequence of candidates from 0 to {len(x) - 1}, got {members.tolist()}")
     slow_first = members[np.argsort(speed[members], kind="stable")]
     evidence = _evidence(x, y, speed, slow_first, _Wanted(target, level, resamples), rng)
+    if cost == "seconds":
+        evidence = replace(evidence, speed=np.nan_to_num([one.speedup for one in candidates], posinf=np.inf))
     return _answer(evidence, ceiling(reference, rng, resamples), candidates)
 
 

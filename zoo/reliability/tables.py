@@ -16,19 +16,20 @@ def candidates_frame(findings: Findings) -> pd.DataFrame:
 
     The last row is the placebo, MACs plus noise: of what it says beyond MACs, which must be nothing.
     """
-    rows = [_row(found) for found in findings.candidates]
+    rows = [_row(found, findings.reference_seconds) for found in findings.candidates]
     rows.append({"setting": "", "signal": PLACEBO} | _estimate("beyond_macs", findings.placebo))
     rows[-1]["reason"] = findings.placebo.reason
     frame = pd.DataFrame(rows)
     return frame.astype(dict.fromkeys(("k", "networks", "failed"), "Int64"))  # whole numbers, the placebo has none
 
 
-def _row(found: Finding) -> dict[str, Any]:
+def _row(found: Finding, reference_seconds: float) -> dict[str, Any]:
     score = found.score
     return {
         "setting": "" if found.setting is None else str(found.setting),
         "signal": found.signal,
         "acceleration": found.acceleration,
+        "speedup": _number(found.speedup),
         **_estimate("spearman", score.spearman),
         "bound": found.bound,
         "corrected": score.corrected,
@@ -41,6 +42,7 @@ def _row(found: Finding) -> dict[str, Any]:
         "k": score.k,
         "accuracy": found.accuracy,
         "seconds": found.seconds,
+        "reference_seconds": reference_seconds,
         "networks": score.networks,
         "failed": score.failed,
         "reason": score.spearman.reason,
@@ -95,6 +97,10 @@ def recommendation_dict(findings: Findings) -> dict[str, Any]:
         "signal": None if chosen is None else chosen.signal,
         "name": None if chosen is None else chosen.name,
         "acceleration": None if chosen is None else chosen.acceleration,
+        "speedup": None if chosen is None else _number(chosen.speedup),
+        "seconds": None if chosen is None else _number(chosen.seconds),
+        "reference_seconds": _number(findings.reference_seconds),
+        "cost": findings.cost,
         "spearman": None if chosen is None else _number(chosen.rho),
         "corrected": None if chosen is None else _number(chosen.score.corrected),
         "promised": None if answer.promised is None else _number(answer.promised),

@@ -1,7 +1,7 @@
 """What experiments that train cells on images share: fitting to the images, the price of a trial, its workers."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
@@ -9,6 +9,7 @@ from zoo.experiments.estimate import epoch_price, images_at
 from zoo.experiments.experiment import Experiment, Say
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Evaluator, Trial
+from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.genotype import CellGenotype, require_cells
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.setup import TrainingSetup
@@ -16,6 +17,17 @@ from zoo.training.setup import TrainingSetup
 if TYPE_CHECKING:
     from zoo.data.image_set import ImageSet
     from zoo.data.stream import ImageStream
+    from zoo.experiments.run import Run
+
+
+SPLIT_WORDS = {"train": "training", "validation": "validation", "test": "test"}
+NAMED_CLASSES = 10
+"""Classes that the line about the images names; it counts more of them."""
+TO_CHANGE = (
+    "--resolution for the pixels; --train and --val for the counts. Validation images are a fifth of the training "
+    "images where the data have none of their own, and so are test images of a folder: DIR/train, DIR/val and DIR/test "
+    "with a folder per class say otherwise."
+)
 
 
 def fitted_skeleton(skeleton: Skeleton, images: "ImageSet | ImageStream") -> Skeleton:
@@ -35,7 +47,53 @@ def describe_images(images: "ImageSet | ImageStream", counts: Mapping[int, int])
         "images": {str(level): count for level, count in counts.items()},
         "resolution": images.resolution,
         "channels": images.channels,
+        "mean": list(images.mean),
+        "std": list(images.std),
+        "test": len(images.test),
+        "class_counts": class_counts(images),
+        "decided": decided(images),
+        "to_change": TO_CHANGE,
     }
+
+
+def decided(images: "ImageSet | ImageStream") -> str:
+    """What is trained on, in one line: images of every split, classes, pixels."""
+    counts = class_counts(images)
+    sizes = ", ".join(f"{sum(counts[name])} {word}" for name, word in SPLIT_WORDS.items())
+    few = len(images.classes) <= NAMED_CLASSES
+    names = f" ({', '.join(images.classes)})" if few else ""
+    spread = (
+        f"{min(counts['train'])} to {max(counts['train'])}" if len(set(counts["train"])) > 1 else counts["train"][0]
+    )
+    colours = "grey" if images.channels == 1 else "RGB"
+    return (
+        f"{images.name}: {len(images.classes)} classes{names} of {spread} training images each; {sizes} images; "
+        f"{images.resolution} × {images.resolution} pixels, {colours}"
+    )
+
+
+def class_counts(images: "ImageSet | ImageStream") -> dict[str, list[int]]:
+    """Images of every class, in their order, by split."""
+    found = {}
+    for name in ("train", "validation", "test"):
+        split = getattr(images, name)
+        labels = split.labels if hasattr(split, "labels") else images.labels[split]  # type: ignore[union-attr]
+        found[name] = [int((labels == number).sum()) for number in range(len(images.classes))]
+    return found
+
+
+def blueprint_of(run: "Run", trial: Trial, original: Skeleton) -> Blueprint:
+    """Everything that builds the network of a trial of a run on images.
+
+    Args:
+        run: whose journal says what :func:`describe_images` found; statistics are missing in those of earlier releases.
+        trial: at a setting that reduces ``original``.
+        original: skeleton of the run, fitted to its images.
+    """
+    about = run.value("data") or {}
+    skeleton = original if trial.setting is None else trial.setting.skeleton(original)
+    classes, mean, std = (tuple(about.get(name, ())) for name in ("classes", "mean", "std"))
+    return Blueprint(genotype=trial.genotype, skeleton=skeleton, classes=classes, mean=mean, std=std)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,6 +150,10 @@ class OnImages(Experiment):
         from zoo.training import evaluator
 
         return evaluator.make_evaluator(self.setup, material)
+
+    def blueprints(self, run: "Run") -> Callable[[Trial], Blueprint]:
+        """The networks of trials on the run's images."""
+        return lambda trial: blueprint_of(run, trial, self.setup.skeleton)
 
     def price(self, trial: Trial) -> float:
         """Forward MACs of all images the trial trains on, with a floor."""

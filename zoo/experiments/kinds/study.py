@@ -4,17 +4,19 @@ import dataclasses
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, get_args
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, get_args
 
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Say
-from zoo.experiments.kinds.on_images import OnImages
+from zoo.experiments.kinds.on_images import OnImages, class_counts
 from zoo.experiments.report import Report
 from zoo.population.journal import Journal
+from zoo.population.metric import METRICS, Metric, check_metric, settled
 from zoo.population.proxy import ProxySetting, merge_coinciding
 from zoo.population.strategy import GenotypeSequence, Strategy
-from zoo.reliability.findings import METRICS, Design, Metric
+from zoo.reliability.findings import Design
 from zoo.reliability.looks import Judge, Rule, looks
+from zoo.reliability.recommendation import COST_UNITS, CostUnit
 from zoo.reliability.signal import SIGNALS, find_signal, metric_signal
 from zoo.reliability.study import VERSION, Study
 from zoo.scores import find_score
@@ -60,7 +62,9 @@ class StudyExperiment(OnImages):
         models: networks, at most; the number may grow.
         target: Spearman correlation that a setting must reach.
         at_least: how many times cheaper than the reference it must be for a look to end the study.
-        metric: which accuracy the reference is judged by.
+        metric: which accuracy the reference is judged by; auto until the study is fitted to its images.
+        cost: what the recommended candidate saves most of: counted "macs", or "seconds" as they were measured. Looks
+            count, which every machine does alike.
         signals: by which every setting ranks networks.
         growth: numbers of networks that were asked for so far.
         repeated: of each of them, the trainings per network at the reference.
@@ -72,7 +76,7 @@ class StudyExperiment(OnImages):
     name: ClassVar[str] = "study"
     version: ClassVar[int] = VERSION
     continues: ClassVar[tuple[int, ...]] = (1,)
-    adjustable: ClassVar[tuple[str, ...]] = ("models", "repeats", "target", "at_least", "metric", "signals")
+    adjustable: ClassVar[tuple[str, ...]] = ("models", "repeats", "target", "at_least", "metric", "cost", "signals")
     requested: ClassVar[tuple[str, ...]] = ("counts", "growth", "repeated")
     later: ClassVar[tuple[str, ...]] = ("scores", "until")
     """Fields that the identity leaves out while they have their defaults, as it did before there were any."""
@@ -86,7 +90,8 @@ class StudyExperiment(OnImages):
     models: int = MODELS[FIXED]
     target: float = 0.8
     at_least: float = 4.0
-    metric: Metric = METRICS[0]
+    metric: Metric | Literal["auto"] = METRICS[0]
+    cost: CostUnit = COST_UNITS[0]
     signals: tuple[str, ...] = OWN_SIGNALS
     growth: tuple[int, ...] = ()
     repeated: tuple[int, ...] = ()
@@ -96,8 +101,9 @@ class StudyExperiment(OnImages):
             raise ValueError(f"models and group must be at least 1, got {self.models} and {self.group}")
         if self.until not in get_args(Until):
             raise ValueError(f"until must be {FIXED} or {DECIDED}, got {self.until!r}")
-        if self.metric not in METRICS:
-            raise ValueError(f"metric must be {' or '.join(METRICS)}, got {self.metric!r}")
+        check_metric(self.metric)
+        if self.cost not in COST_UNITS:
+            raise ValueError(f"cost must be {' or '.join(COST_UNITS)}, got {self.cost!r}")
         for kind, names in (("signals", self.signals), ("scores", self.scores)):
             if len(set(names)) < len(names):
                 raise ValueError(f"{kind}: expected each once, got {','.join(names)}")
@@ -148,7 +154,8 @@ class StudyExperiment(OnImages):
         for notice in notices:
             say(notice)
         fitted._check_scores()
-        return dataclasses.replace(fitted, settings=tuple(settings))
+        metric = settled(self.metric, class_counts(material)["train"], say)
+        return dataclasses.replace(fitted, settings=tuple(settings), metric=metric)
 
     def _check_scores(self) -> None:
         """Build the first network, where a score reads the signs of its ReLUs, and see whether it has some."""
@@ -260,11 +267,48 @@ class StudyExperiment(OnImages):
         Raises:
             ValueError: if no network has been measured at every setting yet.
         """
-        return study_report(self, run, metric=self.metric)
+        return study_report(self, run)
 
 
-def study_report(study: StudyExperiment, run: "Run", target: float | None = None, metric: Any = None) -> Report:
-    """The report of a study, for another target or by another metric than its own where they are given.
+def check_judgement(target: float | None, metric: str | None, cost: str | None) -> None:
+    """Complain about what a report cannot go by; None is the study's own.
+
+    Raises:
+        ValueError: for a value out of range.
+    """
+    if target is not None:
+        Rule(target=target)
+    if metric is not None and metric not in METRICS:
+        raise ValueError(f"metric must be {' or '.join(METRICS)}, got {metric!r}")
+    if cost is not None and cost not in COST_UNITS:
+        raise ValueError(f"cost must be {' or '.join(COST_UNITS)}, got {cost!r}")
+
+
+def other_report(run: "Run", **other: Any) -> Report:
+    """The report of a study by another target, metric or cost than its own; None: its own.
+
+    Its files have names that say so, and leave the study's own report as it is.
+
+    Raises:
+        ValueError: for a run that is no study, or as :func:`study_report`.
+    """
+    study, given = run.experiment, {name: value for name, value in other.items() if value is not None}
+    if not isinstance(study, StudyExperiment):
+        options = " and ".join(f"--{name}" for name in given)
+        raise ValueError(f"{run.folder} is a run of {run.kind!r}; {options}: expected a study")
+    changed = {name: value for name, value in given.items() if value != getattr(study, name)}
+    return study_report(
+        dataclasses.replace(study, **changed), run, "".join(f"-{name}-{value}" for name, value in changed.items())
+    )
+
+
+def study_report(study: StudyExperiment, run: "Run", suffix: str = "") -> Report:
+    """The report of a study.
+
+    Args:
+        study: whose target, metric and cost count.
+        run: whose journal says what was measured.
+        suffix: of the files' names.
 
     Raises:
         ValueError: for a target or a metric out of range, or if no network has been measured at every setting yet.
@@ -275,7 +319,7 @@ def study_report(study: StudyExperiment, run: "Run", target: float | None = None
     from zoo.reliability.tables import candidates_frame, differences_frame, entropy_frame, recommendation_dict
 
     with run.journal() as journal:
-        findings = find(journal, study.design(), study.target if target is None else target, metric or study.metric)
+        findings = find(journal, study.design(), study.target, cast(Metric, study.metric), cost=study.cost)
     tables = {
         "study": candidates_frame(findings),
         "differences": differences_frame(findings),
@@ -283,14 +327,16 @@ def study_report(study: StudyExperiment, run: "Run", target: float | None = None
     }
     files: dict[str, str] = {}
     for name, frame in tables.items():
-        files[f"{name}.csv"] = frame.to_csv(index=False, lineterminator="\n")
-        files[f"{name}.json"] = frame.to_json(orient="records", indent=2, double_precision=15) + "\n"
+        files[f"{name}{suffix}.csv"] = frame.to_csv(index=False, lineterminator="\n")
+        files[f"{name}{suffix}.json"] = frame.to_json(orient="records", indent=2, double_precision=15) + "\n"
+    page = f"report{suffix}.html"
     answer: Mapping[str, Any] = recommendation_dict(findings)
-    files["recommendation.json"] = json.dumps(answer, indent=2, allow_nan=False) + "\n"
+    files[f"recommendation{suffix}.json"] = json.dumps(answer, indent=2, allow_nan=False) + "\n"
     return Report(
         summary=answer,
         tables=tables,
         page=findings_page(findings),
+        name=page,
         files=files,
-        show=lambda console: show_findings(findings, run.folder, console),
+        show=lambda console: show_findings(findings, run.folder, console, page),
     )

@@ -1,6 +1,7 @@
 """What a run that trains networks ends with: the model of one of its trials, and a page of what was trained."""
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,6 +11,7 @@ from rich.console import Console
 from zoo.experiments.folder import WEIGHTS
 from zoo.experiments.report import Report
 from zoo.files import write_json
+from zoo.population.metric import METRICS, names_one_class
 from zoo.population.trial import Record, Trial
 from zoo.population.weights import WeightStore
 from zoo.training.setup import TrainingSetup
@@ -28,8 +30,8 @@ Panel = tuple[str, str, Sequence[str]]
 """Title, y axis and columns of a chart of lines."""
 
 
-def best_trial(run: "Run") -> tuple[Trial, Record]:
-    """The trial with the highest validation accuracy.
+def best_trial(run: "Run", metric: str = "accuracy") -> tuple[Trial, Record]:
+    """The trial with the highest validation accuracy, or another metric; of equals the first.
 
     Raises:
         ValueError: if every network failed; names the first reason.
@@ -38,7 +40,13 @@ def best_trial(run: "Run") -> tuple[Trial, Record]:
     if best is None:
         frame = run.frame
         raise ValueError(f"all {len(frame)} networks failed; the first: {frame['reason'].iloc[0]}")
-    return best
+    if metric == "accuracy":
+        return best
+    with run.journal() as journal:
+        trials, records = journal.trials(), journal.records()
+    good = [record for record in records.values() if metric in record.metrics]
+    chosen = min(good, key=lambda record: (-record.metrics[metric], record.index))
+    return trials[chosen.index], chosen
 
 
 def keep_trained(
@@ -48,7 +56,7 @@ def keep_trained(
     images: "ImageSet | ImageStream",
     loaders: int = 0,
 ) -> dict[str, Any]:
-    """Write a trial's network as model.pt, with best.json beside it; this is where the test images are read.
+    """Write a trial's network as model.pt, read the test images, and write what it reaches there, with best.json.
 
     Args:
         run: whose folder has the weights.
@@ -64,12 +72,19 @@ def keep_trained(
         ValueError: if the weights are missing or damaged, or an image cannot be read.
     """
     from zoo.export.model import save_model
-    from zoo.export.trained import trained_model
+    from zoo.export.trained import trained_model, with_test_accuracy
     from zoo.training.device import local_device
 
     device = local_device(setup.precision)
-    model = trained_model(*trained, WeightStore(run.folder / WEIGHTS), setup, images, device, loaders)
+    model = trained_model(*trained, WeightStore(run.folder / WEIGHTS), setup, images, device)
     path = run.folder / MODEL
+    save_model(model, path)  # a test image that cannot be read must not cost the training
+    try:
+        model = with_test_accuracy(model, images, setup.precision, device, loaders)
+    except ValueError as error:
+        raise ValueError(
+            f"{error}; the model is kept in {path}, and the same command measures it once the image can be read"
+        ) from error
     save_model(model, path)
     summary: dict[str, Any] = {"model": str(path), **model.notes}
     write_json(run.folder / "best.json", {**summary, "genotype": model.genotype.to_dict()})
@@ -87,6 +102,19 @@ def kept_summary(folder: Path) -> dict[str, Any]:
     summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     summary.pop("genotype", None)
     return {**summary, "model": str(folder / MODEL)}
+
+
+def one_class_said(run: "Run", kept: Mapping[str, Any]) -> list[str]:
+    """That the network a run ends with names one class only, on validation or on test images; empty where not."""
+    counts = (run.value("data") or {}).get("class_counts", {})
+    for split, start in (("validation", ""), ("test", "test_")):
+        accuracy, balanced = (kept.get(f"{start}{name}", math.nan) for name in METRICS)
+        if names_one_class(accuracy, balanced, counts.get(split, ())):
+            return [
+                f"Warning: this network names one class for every {split} image (accuracy {accuracy:.3f}, balanced "
+                f"accuracy {balanced:.3f}): it has learned nothing but which class is frequent."
+            ]
+    return []
 
 
 def say_model(folder: Path, console: Console) -> None:

@@ -1,19 +1,21 @@
 """A training as an experiment: one genotype at an original setting, as long as papers train it."""
 
 import dataclasses
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment, Say
-from zoo.experiments.kinds.on_images import describe_images, fitted_skeleton
-from zoo.experiments.kinds.trained import keep_trained, kept_summary, training_report
+from zoo.experiments.kinds.on_images import blueprint_of, describe_images, fitted_skeleton
+from zoo.experiments.kinds.trained import keep_trained, kept_summary, one_class_said, training_report
 from zoo.experiments.report import Report
+from zoo.population.metric import unequal
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Strategy
-from zoo.population.trial import Evaluator
+from zoo.population.trial import Evaluator, Trial
+from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.chain_cost import chain_skeleton
 from zoo.spaces.genotype import CellGenotype, ChainGenotype
 from zoo.spaces.skeleton import Skeleton
@@ -46,6 +48,8 @@ class TrainingExperiment(Experiment):
         processes: that train together; torchrun starts them.
         sync_bn: whether batch normalisation sees the batches of all processes.
         loaders: processes that decode streamed images.
+        planned: the network as its file describes it, so that images that make another one of it are said.
+        former: what ``data`` was in earlier releases, whose runs go on.
     """
 
     name: ClassVar[str] = "train"
@@ -53,6 +57,7 @@ class TrainingExperiment(Experiment):
     distributed: ClassVar[bool] = True
     beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group", "processes", "sync_bn")
     adjustable: ClassVar[tuple[str, ...]] = ("loaders",)
+    requested: ClassVar[tuple[str, ...]] = ("planned", "former")
 
     genotype: CellGenotype | ChainGenotype
     setting: ProxySetting
@@ -60,6 +65,8 @@ class TrainingExperiment(Experiment):
     processes: int = 1
     sync_bn: bool = False
     loaders: int = 2
+    planned: Blueprint | None = None
+    former: str = ""
 
     def __post_init__(self) -> None:
         if self.loaders < 0:
@@ -96,11 +103,20 @@ class TrainingExperiment(Experiment):
 
         batch_slices(len(material.train), self.setup.recipe.batch, self.processes)
         setup = dataclasses.replace(self.setup, skeleton=fitted_skeleton(self.setup.skeleton, material))
-        return dataclasses.replace(self, data=material.fingerprint, setup=setup)
+        if self.planned is not None:
+            trained = Blueprint(genotype=self.genotype, skeleton=setup.skeleton, classes=material.classes)
+            if apart := self.planned.differences(trained):
+                say(f"This is not the network that was exported: {'; '.join(apart)}. run export will not take it.")
+        former = getattr(material, "former", "")
+        return dataclasses.replace(self, data=material.fingerprint, setup=setup, former=former)
 
     def describe(self, material: "ImageSet | ImageStream") -> Mapping[str, Any]:
         """Names and sizes of the images."""
         return describe_images(material, {0: len(material.train)})
+
+    def blueprints(self, run: "Run") -> Callable[[Trial], Blueprint]:
+        """The network that is trained."""
+        return lambda trial: blueprint_of(run, trial, self.setup.skeleton)
 
     def strategy(self) -> Retraining:
         """One chain of epochs."""
@@ -171,15 +187,17 @@ class TrainingExperiment(Experiment):
         sentences = [f"{trained} of {self.setting.e} epochs are trained"]
         if kept:
             validation, test = kept["accuracy"], kept["test_accuracy"]
-            sentences = [
-                f"after {self.setting.e} epochs: validation {validation:.4f}, test {test:.4f}",
-                f"{kept['params']:,} parameters, {kept['macs']:,} MACs per image",
-            ]
+            sentences = [f"after {self.setting.e} epochs: validation {validation:.4f}, test {test:.4f}"]
+            if unequal((run.value("data") or {}).get("class_counts", {}).get("train", ())):
+                balanced = kept["balanced_accuracy"], kept["test_balanced_accuracy"]
+                sentences.append("balanced accuracy: validation {:.4f}, test {:.4f}".format(*balanced))
+            sentences += one_class_said(run, kept)
+            sentences.append(f"{kept['params']:,} parameters, {kept['macs']:,} MACs per image")
         return training_report(run, COLUMNS, PANELS, sentences, kept)
 
 
 def paper_training(
-    genotype: CellGenotype | ChainGenotype,
+    what: CellGenotype | ChainGenotype | Blueprint,
     original: Original,
     *,
     epochs: int | None = None,
@@ -192,7 +210,7 @@ def paper_training(
     """A training as a paper has it, with what is given in other numbers.
 
     Args:
-        genotype: cells, or a chain, which has sizes of its own.
+        what: cells, a chain, which has sizes of its own, or a blueprint, whose sizes count instead of the paper's.
         original: the paper's setting.
         epochs: of the schedule.
         recipe: of the training.
@@ -206,19 +224,32 @@ def paper_training(
     """
     if seed < 0 or threads < 1:
         raise ValueError(f"threads must be at least 1 and the seed not negative, got {threads} and {seed}")
+    planned = what if isinstance(what, Blueprint) else Blueprint(genotype=what)
+    genotype = cast(CellGenotype | ChainGenotype, planned.genotype)
     given = {name: value for name, value in (sizes or {}).items() if value is not None}
-    usual = {"channels": original.channels, "cells": original.cells, "resolution": original.resolution or 32}
+    usual: dict[str, Any] = {"channels": original.channels, "cells": original.cells, "form": original.form}
+    usual["resolution"] = original.resolution or 32
     if isinstance(genotype, ChainGenotype):
         if "cells" in given or (recipe is not None and recipe.auxiliary):
             raise ValueError("a chain has no cells and no auxiliary head, expected neither option")
         chain = chain_skeleton(genotype.space)
         usual |= {"channels": chain.channels, "cells": chain.cells}
+    if planned.skeleton is not None:
+        usual = dataclasses.asdict(planned.skeleton)
     setup = TrainingSetup(
-        skeleton=Skeleton(**{**usual, **given}, form=original.form),
+        skeleton=Skeleton(**{**usual, **given}),
         recipe=original.recipe if recipe is None else recipe,
         precision=Precision() if precision is None else precision,
         seed=seed,
         threads=threads,
     )
     setting = ProxySetting(0, 0, 0, original.epochs if epochs is None else epochs)
-    return TrainingExperiment(genotype=genotype, setting=setting, setup=setup)
+    return TrainingExperiment(
+        genotype=genotype, setting=setting, setup=setup, planned=None if planned.skeleton is None else planned
+    )
+
+
+def training_side(what: CellGenotype | ChainGenotype | Blueprint, original: Original) -> int | None:
+    """Pixels a side that a training reads its images with where nothing else is asked for; None: the data's own."""
+    planned = what.skeleton if isinstance(what, Blueprint) else None
+    return original.resolution if planned is None else planned.resolution

@@ -1,22 +1,26 @@
 """A zoo as an experiment: random networks trained at one setting, the best of which is kept."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from rich.console import Console
 
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
-from zoo.experiments.kinds.on_images import OnImages
+from zoo.experiments.experiment import Say
+from zoo.experiments.kinds.on_images import OnImages, class_counts
 from zoo.experiments.kinds.trained import (
     best_trial,
     keep_trained,
     kept_summary,
     measured_frame,
+    one_class_said,
     run_page,
     say_model,
 )
 from zoo.experiments.report import Report
+from zoo.population.metric import METRICS, Metric, check_metric, settled
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import GenotypeSequence, RandomSearch, Strategy
 from zoo.population.trial import Trial
@@ -40,6 +44,7 @@ class ZooExperiment(OnImages):
         space: name of the search space.
         setting: how each network is trained.
         models: networks; the number may grow.
+        metric: by which the best is chosen; auto until the zoo is fitted to its images.
         growth: numbers of networks that were asked for so far.
 
     Raises:
@@ -47,18 +52,29 @@ class ZooExperiment(OnImages):
     """
 
     name: ClassVar[str] = "zoo"
-    adjustable: ClassVar[tuple[str, ...]] = ("models",)
+    adjustable: ClassVar[tuple[str, ...]] = ("models", "metric")
     requested: ClassVar[tuple[str, ...]] = ("counts", "growth")
 
     space: str = "econas-zoo"
     setting: ProxySetting
     models: int = 8
+    metric: Metric | Literal["auto"] = METRICS[0]
     growth: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         if self.models < 1 or self.group < 1:
             raise ValueError(f"models and group must be at least 1, got {self.models} and {self.group}")
         cell_space(self.space)
+        check_metric(self.metric)
+
+    def fitted(self, material: "ImageSet", say: Say) -> Self:
+        """The zoo with a skeleton for these images, and the metric that suits their classes.
+
+        Raises:
+            ValueError: for images that the skeleton cannot read.
+        """
+        metric = settled(self.metric, class_counts(material)["train"], say)
+        return dataclasses.replace(super().fitted(material, say), metric=metric)
 
     def strategy(self) -> Strategy:
         """Random search with the zoo's history of sizes."""
@@ -88,7 +104,7 @@ class ZooExperiment(OnImages):
         Raises:
             ValueError: if every network failed.
         """
-        return keep_trained(run, best_trial(run), self.setup, material)
+        return keep_trained(run, best_trial(run, self.metric), self.setup, material)
 
     def report(self, run: "Run") -> Report:
         """The table of the zoo, and the spread of its accuracies.
@@ -110,8 +126,10 @@ class ZooExperiment(OnImages):
             panel = Curves(title="Accuracies", xlabel="rank from below", ylabel="validation accuracy", curves=[line])
             pictures = curves_svg([panel], name="zoo", description="Validation accuracies of the zoo, sorted")
         if kept:
-            validation, test = kept["accuracy"], kept["test_accuracy"]
-            sentences.append(f"best: trial {kept['trial']}, validation {validation:.4f}, test {test:.4f}")
+            validation, test = kept[self.metric], kept[f"test_{self.metric}"]
+            by = "" if self.metric == METRICS[0] else f" by {self.metric.replace('_', ' ')}"
+            sentences.append(f"best{by}: trial {kept['trial']}, validation {validation:.4f}, test {test:.4f}")
+            sentences += one_class_said(run, kept)
 
         def show(console: Console) -> None:
             for sentence in sentences:
