@@ -39,8 +39,6 @@ def device_at_hand() -> dict[str, str]:
     """The best device of this machine, and what there is to know of it."""
     import torch
 
-    from zoo.experiments.resources import usable_cores
-
     if torch.cuda.is_available():
         free, total = torch.cuda.mem_get_info()
         name, size = torch.cuda.get_device_name(), f"{free / 1e9:.0f} of {total / 1e9:.0f} GB free"
