@@ -153,8 +153,8 @@ class SupernetExperiment(Experiment):
         params = parameter_count(self.form, self.setup.training.skeleton)
         epochs = self.setting.e
         seconds = (training / self.processes + validation) * epochs
-        # two checkpoints of weights and momentum for a moment, and the supernet
-        megabytes = (params * (2 * 8 + 4) + epochs * JOURNAL_BYTES) / 1e6
+        # three checkpoints of weights and momentum for a moment, and the supernet
+        megabytes = (params * (3 * 8 + 4) + epochs * JOURNAL_BYTES) / 1e6
         numbers = {"epochs": epochs, "parameters": params, "hours": seconds / 3600, "disk_mb": megabytes}
         lines = (
             ("epochs", str(epochs)), ("parameters", f"{params:,}"), hours(seconds / 3600), disk(megabytes),

@@ -65,7 +65,7 @@ def save_supernet(supernet: TrainedSupernet, path: Path) -> None:
     Raises:
         OSError: if it cannot be written; nothing is left behind then.
     """
-    write_bytes(path, supernet_bytes(supernet))
+    write_bytes(path, supernet_bytes(supernet), sync=True)
 
 
 def read_supernet(data: bytes, name: str = "supernet", device: str = "cpu") -> TrainedSupernet:

@@ -147,13 +147,14 @@ def _opened(
     try:
         for name, sizes in _sizes(folder, experiment, journal).items():
             journal.set(name, sizes)
-        journal.set(OPTIONS, experiment.options())
-        journal.set(SOURCE, source.to_dict())
-        journal.set(RESOURCES, resources.to_dict())
-        journal.set("command", list(command))
-        journal.set("directory", os.getcwd())
-        if journal.get("about") is None:
-            journal.set("about", about())
+        held = {
+            OPTIONS: experiment.options(),
+            SOURCE: source.to_dict(),
+            RESOURCES: resources.to_dict(),
+            "command": list(command),
+            "directory": os.getcwd(),
+        }
+        journal.update(held if journal.get("about") is not None else held | {"about": about()})
     except BaseException:
         journal.close()
         raise

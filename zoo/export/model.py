@@ -87,7 +87,7 @@ def save_model(model: Model, path: Path) -> None:
     }
     buffer = io.BytesIO()
     torch.save({"schema": SCHEMA, "facts": json.dumps(facts), "weights": weights}, buffer)
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, buffer.getvalue(), sync=True)
 
 
 def load_model(path: Path, device: str = "cpu") -> Model:

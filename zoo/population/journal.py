@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+from zoo.files import make_folder, sync_folder
 from zoo.population.schema_1 import converted
 from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, TRAINING, Record, Trial
 
@@ -75,9 +76,10 @@ class Journal:
         if not path.exists():
             if folder.exists() and (not folder.is_dir() or any(p.name not in _OURS for p in folder.iterdir())):
                 raise ValueError(f"{folder} holds something else than a run, expected a new or empty folder")
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             _write_new(folder / ".new", identity)
             os.replace(folder / ".new", path)
+            sync_folder(folder)
         journal = cls.open(folder)
         held = journal.identity
         wanted = json.loads(json.dumps(identity))
@@ -109,15 +111,19 @@ class Journal:
         return cls(_connect(path, readonly=readonly))
 
     def _start(self, identity: Mapping[str, Any]) -> None:
-        self._db.executescript(_TABLES)
-        self.set("schema", SCHEMA)
-        self.set("identity", dict(identity))
+        self._db.executescript(f"BEGIN;{_TABLES}COMMIT;")
+        self.update({"schema": SCHEMA, "identity": dict(identity)})
 
     def close(self) -> None:
         """Release the file."""
         self._db.close()
 
     # -------------------------------------------------------------- what the run is
+
+    @property
+    def on_disk(self) -> bool:
+        """Whether anything has to wait for a disk."""
+        return bool(self._db.execute("PRAGMA database_list").fetchone()[2])
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -131,7 +137,13 @@ class Journal:
 
     def set(self, name: str, value: Any) -> None:
         """Set a named value, which must be JSON-ready; not part of the history."""
-        self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (name, json.dumps(value)))
+        self.update({name: value})
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """Set several named values at once."""
+        rows = [(name, json.dumps(value)) for name, value in values.items()]
+        with self._transaction() as db:
+            db.executemany("INSERT OR REPLACE INTO run VALUES (?, ?)", rows)
 
     @property
     def schema_1_trials(self) -> int:
@@ -143,15 +155,24 @@ class Journal:
     # -------------------------------------------------------------- appending
 
     def append_ask(self, asked: int, trials: Sequence[Trial]) -> None:
-        """Note that a strategy was asked for at most ``asked`` trials and gave these."""
-        with self._transaction() as db:
+        """Note that a strategy was asked for at most ``asked`` trials and gave these.
+
+        Nothing waits for the disk: whoever asks again gets the same answer, and the next tell syncs this too.
+        """
+        with self._appending(synced=False) as db:
             rows = [(trial.index, json.dumps(trial.to_dict(), separators=(",", ":"))) for trial in trials]
             db.executemany("INSERT INTO trials VALUES (?, ?)", rows)
             self._event("ask", asked, [trial.index for trial in trials])
 
-    def append_tell(self, records: Sequence[Record]) -> None:
-        """Note the records of one batch."""
-        with self._transaction() as db:
+    def append_tell(self, records: Sequence[Record], *, synced: bool = True) -> None:
+        """Note the records of one batch.
+
+        Args:
+            records: of the batch.
+            synced: wait until they and everything before them are on the disk; otherwise a killed process loses
+                nothing, but a power cut may, until the next call that syncs.
+        """
+        with self._appending(synced=synced) as db:
             rows = [
                 (record.index, json.dumps(record.to_dict(), separators=(",", ":"), allow_nan=False))
                 for record in records
@@ -159,18 +180,33 @@ class Journal:
             db.executemany("INSERT INTO records VALUES (?, ?)", rows)
             self._event("tell", 0, [record.index for record in records])
 
+    def sync(self) -> None:
+        """Wait until everything appended is on the disk."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def _event(self, kind: str, asked: int, numbers: list[int]) -> None:
         self._db.execute(
             "INSERT INTO events (kind, asked, numbers) VALUES (?, ?, ?)", (kind, asked, json.dumps(numbers))
         )
 
     @contextmanager
+    def _appending(self, *, synced: bool) -> Iterator[sqlite3.Connection]:
+        if not synced:
+            self._db.execute("PRAGMA synchronous = NORMAL")
+        try:
+            with self._transaction() as db:
+                if self.get("schema") != SCHEMA:  # what follows has tags and notes
+                    for name, value in (("schema_1_trials", self.schema_1_trials), ("schema", SCHEMA)):
+                        db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (name, json.dumps(value)))
+                yield db
+        finally:
+            if not synced:
+                self._db.execute("PRAGMA synchronous = FULL")
+
+    @contextmanager
     def _transaction(self) -> Iterator[sqlite3.Connection]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            if self.get("schema") != SCHEMA:  # what follows has tags and notes
-                self.set("schema_1_trials", self.schema_1_trials)
-                self.set("schema", SCHEMA)
             yield self._db
             self._db.execute("COMMIT")
         except BaseException:
@@ -280,7 +316,7 @@ def _connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30)
     db = sqlite3.connect(path, isolation_level=None, timeout=30)
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing; a power cut the last moments at most
+    db.execute("PRAGMA synchronous = FULL")  # a commit waits for the disk: what was told outlives a power cut
     return db
 
 

@@ -172,7 +172,10 @@ class Record:
 INCIDENTAL = ("seconds", "host", "attempt")
 """Fields of a record that say how it was measured and differ from run to run: digests leave them out."""
 
-INCIDENTAL_NOTES = ("fallback",)
+AGAIN = "again"
+"""Note of a record whose trial had to train more than its own stage: which weights were missing, and from where on."""
+
+INCIDENTAL_NOTES = ("fallback", AGAIN)
 """Notes of that kind."""
 
 

@@ -135,9 +135,9 @@ class TrainingExperiment(Experiment):
         from zoo.training.timing import network_parameters, training_seconds
 
         seconds = training_seconds(self.setup, material, self.setting, self.genotype, self.loaders, self.processes)
-        # two checkpoints of weights and momentum for a moment, and the model
+        # three checkpoints of weights and momentum for a moment, and the model
         params = network_parameters(self.genotype, self.setup)
-        megabytes = (params * (2 * 8 + 4) + self.setting.e * JOURNAL_BYTES) / 1e6
+        megabytes = (params * (3 * 8 + 4) + self.setting.e * JOURNAL_BYTES) / 1e6
         numbers = {"networks": 1, "epochs": self.setting.e, "hours": seconds / 3600, "disk_mb": megabytes}
         lines = (("networks", "1"), ("epochs", str(self.setting.e)), hours(seconds / 3600), disk(megabytes))
         return Estimate(numbers=numbers, lines=lines)
