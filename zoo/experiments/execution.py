@@ -20,7 +20,7 @@ from zoo.population.journal import FILE, Journal
 from zoo.population.manager import Manager
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Record, Trial
-from zoo.population.weights import WeightStore
+from zoo.population.weights import LostWeights, WeightStore
 
 LONELY = Resources()
 
@@ -77,11 +77,9 @@ def execute(
             if kept := experiment.describe(material):
                 journal.set("data", dict(kept))
             experiment = _grown(experiment, journal)
-            finished = _driven(experiment, material, folder, journal, resources, ends, listen)
-            listen.ended()
+            drive = _Drive(experiment, folder, journal, listen)
             run = Run(folder)
-            if finished:
-                run.summary = experiment.finish(run, material)
+            finished = _driven(drive, run, material, resources, ends)
             journal.set(FINISHED, finished)
     finally:
         listen.ended()
@@ -200,27 +198,26 @@ def _grown(experiment: Experiment, journal: Journal) -> Experiment:
     return dataclasses.replace(experiment, **found)
 
 
-def _driven(
-    experiment: Experiment,
-    material: Any,
-    folder: Path,
-    journal: Journal,
-    resources: Resources,
-    ends: float | None,
-    listen: Listener,
-) -> bool:
+def _driven(drive: "_Drive", run: Run, material: Any, resources: Resources, ends: float | None) -> bool:
     """Ask, measure and tell until the strategy has finished, or time is up and what was running has come back."""
+    experiment = drive.experiment
 
     def over() -> bool:
         return ends is not None and time.monotonic() >= ends
 
-    drive = _Drive(experiment, folder, journal, listen)
+    def workers() -> Executor:
+        return resources.executor(experiment.evaluator, material, experiment.threads)
+
     if not experiment.distributed:
-        return drive.run(lambda: resources.executor(experiment.evaluator, material, experiment.threads), over)
+        return drive.run(workers, over) and drive.end(workers, run, material)
     from zoo.training.distributed import ProcessGroupExecutor  # torch, for which those who only read do not wait
 
     with experiment.joined(material) as (ranks, evaluator):
-        finished = drive.run(lambda: ProcessGroupExecutor(evaluator, ranks), over)
+
+        def processes() -> Executor:
+            return ProcessGroupExecutor(evaluator, ranks)
+
+        finished = drive.run(processes, over) and drive.end(processes, run, material)
         ranks.send(None)
     return finished
 
@@ -229,7 +226,7 @@ class _Drive:
     """A strategy on its way: the manager's loop, with what is told while it goes round."""
 
     def __init__(self, experiment: Experiment, folder: Path, journal: Journal, listen: Listener) -> None:
-        self._experiment, self._journal, self._listen = experiment, journal, listen
+        self.experiment, self._journal, self._listen = experiment, journal, listen
         self._strategy: Strategy = experiment.strategy()
         self._manager = Manager(self._strategy, journal, WeightStore(folder / WEIGHTS), batch=experiment.group)
         trials, records = self._manager.trials, self._manager.records
@@ -246,7 +243,7 @@ class _Drive:
         try:
             finished = self._manager.run(workers, listen=self._note, stop=over)
             if finished and workers.started:
-                self._done = self._experiment.total(self._strategy)  # a run may cost less than it might have
+                self._done = self.experiment.total(self._strategy)  # a run may cost less than it might have
                 self._announce()
             return finished
         finally:
@@ -255,16 +252,45 @@ class _Drive:
             workers.close()
             self._observe()  # what a killed process had heard and not written
 
+    def end(self, executor: Callable[[], Executor], run: Run, material: Any) -> bool:
+        """Keep what the run ends with; weights that this needs and that are lost are trained again, at most once each.
+
+        Raises:
+            ValueError: where nothing came of the run, or lost weights cannot be trained again.
+        """
+        self._listen.ended()
+        restored: set[int] = set()
+        while True:
+            try:
+                run.summary = self.experiment.finish(run, material)
+            except LostWeights as lost:
+                if lost.index in restored:
+                    raise
+                restored.add(lost.index)
+                self._restore(lost, executor)
+            else:
+                self._manager.forget_older()
+                return True
+
+    def _restore(self, lost: LostWeights, executor: Callable[[], Executor]) -> None:
+        self._listen.said(f"{lost}: they are trained again")
+        workers = executor()
+        try:
+            record = self._manager.restore(lost.index, workers)
+        finally:
+            workers.close()
+        self._listen.said(f"trial {lost.index} is trained again: {record.epochs_paid:g} epochs paid")
+
     def _announce(self, trial: Trial | None = None, record: Record | None = None) -> None:
-        total = self._experiment.total(self._strategy)
+        total = self.experiment.total(self._strategy)
         self._listen.progressed(Progress(done=self._done, total=total, trials=self._count, trial=trial, record=record))
 
     def _note(self, trial: Trial, record: Record) -> None:
-        self._done += self._experiment.price(trial)
+        self._done += self.experiment.price(trial)
         self._count += 1
         self._announce(trial, record)
         self._observe()
 
     def _observe(self) -> None:
-        for sentence in self._experiment.observe(self._strategy, self._journal):
+        for sentence in self.experiment.observe(self._strategy, self._journal):
             self._listen.said(sentence)

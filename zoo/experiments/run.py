@@ -14,6 +14,7 @@ from zoo.experiments.resources import Resources
 from zoo.experiments.source import Source
 from zoo.plugins import names
 from zoo.population.journal import Journal
+from zoo.population.manager import RESTORED
 from zoo.population.trial import Record, Trial
 
 if TYPE_CHECKING:
@@ -115,6 +116,11 @@ class Run:
     def finished(self) -> bool:
         """Whether the strategy has come to its end."""
         return bool(self.value(FINISHED))
+
+    def restored(self, record: Record) -> Record:
+        """The record, or what the trial measured when its lost weights were trained again after the run's end."""
+        again = (self.value(RESTORED) or {}).get(str(record.index))
+        return record if again is None else Record.from_dict(again)
 
     # -------------------------------------------------------------- what it has measured
 

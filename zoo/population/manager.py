@@ -15,6 +15,9 @@ from zoo.population.weights import WeightStore
 
 Listener = Callable[[Trial, Record], None]
 
+RESTORED = "restored"
+"""Name of the journal's value with records of trials whose weights were lost after their run had ended, by index."""
+
 SETTLE_SECONDS = 0.1
 """Records that took less, all together, may wait for one another before the disk is waited for: a power cut costs no
 more work than that. Who listens hears of a record when it is on the disk."""
@@ -102,6 +105,28 @@ class Manager:
                 return exhausted
             self._absorb(executor.collect(), listen)
 
+    def restore(self, index: int, executor: Executor) -> Record:
+        """Train the lost weights of a trial that was told again; the journal's value "restored" has what it measured.
+
+        Its own record stays what it is. On a processor that computes otherwise the weights are others than they were:
+        what is said of them must be what they measure, which is in this record.
+
+        Raises:
+            ValueError: if they cannot be trained again.
+        """
+        trial = self._trials[index]
+        self._open[index] = trial
+        executor.submit([self._job(trial)])
+        outcomes: list[Outcome] = []
+        while not outcomes:
+            outcomes = executor.collect()
+        record = self._stored(*outcomes[0])
+        del self._open[index]
+        if record.checkpoint is None:
+            raise ValueError(f"the weights of trial {index} are missing, and training it again failed: {record.reason}")
+        self._journal.set(RESTORED, {**(self._journal.get(RESTORED) or {}), str(index): record.to_dict()})
+        return record
+
     def _ask(self) -> list[Trial]:
         first = len(self._trials)
         trials = self._strategy.ask(self._batch, first)
@@ -164,6 +189,11 @@ class Manager:
             self._before = self._weights.names if self._needed is None else self._needed
             self._needed = names
         self._weights.keep_only(names | self._before)
+
+    def forget_older(self) -> None:
+        """Delete the generation before, once the run has ended and kept what it ends with."""
+        if self._weights is not None and self._needed is not None:
+            self._weights.keep_only(self._needed)
 
     def _job(self, trial: Trial) -> Job:
         """The trial with the weights it resumes; a longer one in its place where they are missing or damaged."""

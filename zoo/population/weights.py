@@ -7,6 +7,18 @@ from pathlib import Path
 from zoo.files import make_folder, write_bytes
 
 
+class LostWeights(ValueError):
+    """Weights that a record names and that are not there; whoever can trains them again.
+
+    Attributes:
+        index: of the trial whose weights they are.
+    """
+
+    def __init__(self, index: int, folder: Path) -> None:
+        super().__init__(f"the weights of trial {index} are missing or damaged in {folder}")
+        self.index = index
+
+
 class WeightStore:
     """A folder of files named by the SHA-256 of what they hold.
 
