@@ -14,6 +14,7 @@ import typer
 from zoo import __version__
 from zoo.commands.groups import lazy_group
 from zoo.commands.renamed import renamed
+from zoo.population.faults import EXIT_CODE, MachineFault
 
 SEARCHES = "thriftnas.commands"
 """Entry-point group through which a search adds its typer app."""
@@ -72,8 +73,8 @@ for group, loaders, about in (
     ),
     (
         "run",
-        _named("runs", "status", "resume", "report") | _named("", "export") | _named("runs", "digest"),
-        "Runs: status, resume, report, export, digest.",
+        _named("runs", "status", "resume", "retry", "report") | _named("", "export") | _named("runs", "digest"),
+        "Runs: status, resume, retry, report, export, digest.",
     ),
 ):
     app.add_typer(typer.Typer(cls=lazy_group(loaders), no_args_is_help=True, help=about), name=group)
@@ -95,7 +96,10 @@ def _root(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 2 after one line on standard error, 130 when interrupted."""
+    """Run a command; returns the exit code: 0, 2 after one line on standard error, 75 where machines failed.
+
+    130 when interrupted, 143 when asked to end; what has been measured is kept.
+    """
     message = ""
     given = renamed(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -109,6 +113,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         code, message = 2, f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    except MachineFault as error:
+        code, message = EXIT_CODE, str(error)
     except (ValueError, sqlite3.Error) as error:
         code, message = 2, str(error)
     except Exception as error:

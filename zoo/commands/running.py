@@ -42,7 +42,8 @@ def perform(
     from zoo.experiments import Bar, Resources, execute
 
     console = Console(stderr=running.as_json or follows(), quiet=follows())
-    resources = Resources() if cluster is None else fitting(cluster.resources(), experiment.threads, console)
+    say = Bar(console).said
+    resources = Resources() if cluster is None else cluster.resources().fitting(experiment.threads, say)
     if running.dry_run:
         if not follows():
             _say_cost(experiment, source, resources, running.as_json, console)
@@ -84,18 +85,6 @@ def conclude(run: "Run", time: str | None, console: Console, as_json: bool) -> N
 def follows() -> bool:
     """Whether this process is one that torchrun has started beside the first."""
     return os.environ.get("RANK", "0") not in ("", "0")
-
-
-def fitting(resources: "Resources", threads: int, console: Console) -> "Resources":
-    """The workers that this machine has cores for; says so where they are fewer than asked for."""
-    from zoo.experiments.resources import usable_cores
-
-    fewer = resources.fitting(threads)
-    if fewer != resources:
-        cores = usable_cores()
-        there_are = f"this machine has {cores} core{'' if cores == 1 else 's'}"
-        console.print(f"{fewer.workers} of {resources.workers} workers: {there_are}", style="dim", markup=False)
-    return fewer
 
 
 def _say_cost(

@@ -13,16 +13,23 @@ from zoo.experiments.folder import WEIGHTS, check_folder, locked
 from zoo.experiments.machine import about
 from zoo.experiments.progress import SILENT, Listener, Progress
 from zoo.experiments.resources import Resources
-from zoo.experiments.run import FINISHED, OPTIONS, RESOURCES, SOURCE, Run
+from zoo.experiments.run import FAULTS, FINISHED, OPTIONS, RESOURCES, SOURCE, Run
 from zoo.experiments.source import Source
 from zoo.population.executor import Executor, LazyExecutor
+from zoo.population.faults import is_missing
 from zoo.population.journal import FILE, Journal
 from zoo.population.manager import Manager
+from zoo.population.patience import GRACE_SECONDS, Patience
+from zoo.population.retry import Retried, reopen
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Record, Trial
 from zoo.population.weights import LostWeights, WeightStore
 
 LONELY = Resources()
+
+FAULTS_KEPT = 100
+BEFORE_RETRY = "before-retry.sqlite"
+"""Name of the copy of a journal whose failed trials are asked again."""
 
 GROWN = {"repeated": "repeats", "growth": "models"}
 """Names of the journal's values that list what a field that may only grow was, every time one of them has grown.
@@ -50,7 +57,8 @@ def execute(
         source: where its material lies.
         folder: new, empty, or of the same run.
         resources: workers, GPUs, cluster.
-        deadline: seconds after which nothing new is started, once the material is loaded.
+        deadline: seconds after which nothing new is started, once the material is loaded. Workers are then waited for
+            as long again at most, or a minute, or twice as long as their batches have taken so far.
         listen: hears how it goes on.
         command: words of the command line that asked for it, for reports.
 
@@ -60,6 +68,7 @@ def execute(
     Raises:
         ValueError: for anything that does not go together, before anything is written where that is possible; for
             another run in the folder; where nothing came of the run.
+        MachineFault: if machines fail again and again; the run can be continued.
     """
     rank = _rank(experiment) if experiment.distributed else 0
     if rank == 0:
@@ -79,7 +88,8 @@ def execute(
             experiment = _grown(experiment, journal)
             drive = _Drive(experiment, folder, journal, listen)
             run = Run(folder)
-            finished = _driven(drive, run, material, resources, ends)
+            patience = Patience(price=experiment.price, ends=ends, grace=max(GRACE_SECONDS, deadline or 0.0))
+            finished = _driven(drive, run, material, resources, patience)
             journal.set(FINISHED, finished)
     finally:
         listen.ended()
@@ -98,7 +108,7 @@ def resume(
 
     Args:
         folder: the run's.
-        resources: other than those it last had.
+        resources: other than those it last had, without its cluster.
         source: other than where its material lay; needed where that was in memory.
         deadline: seconds from now after which nothing new is started.
         listen: hears how it goes on.
@@ -111,11 +121,36 @@ def resume(
         run.experiment,
         run.source if source is None else source,
         folder,
-        run.resources if resources is None else resources,
+        run.resources_here() if resources is None else resources,
         deadline=deadline,
         listen=listen,
         command=run.command,
     )
+
+
+def retry(folder: Path, everything: bool = False) -> Retried:
+    """Take failed trials out of a run's history, so that :func:`resume` asks them again; a copy of the journal stays.
+
+    Args:
+        folder: the run's.
+        everything: those that failed by themselves too, which diverged or lacked memory; otherwise only those that say
+            nothing about their network.
+
+    Raises:
+        ValueError: if none failed, or the run cannot be found, or is running.
+    """
+    experiment = Run.open(folder).experiment
+    with locked(folder), closing(Journal.open(folder)) as journal:
+        records = journal.records().values()
+        failed = {r.index for r in records if is_missing(r.ok, r.reason) or (everything and not r.ok)}
+        if not failed:
+            count = sum(not record.ok for record in records)
+            more = f"; {count} failed by themselves, which --all asks again" if count else ""
+            raise ValueError(f"no trial of {folder} is missing{more}")
+        journal.copy(folder / BEFORE_RETRY)
+        found = reopen(journal, _grown(experiment, journal).strategy, failed)
+        journal.set(FINISHED, False)
+    return found
 
 
 def _rank(experiment: Experiment) -> int:
@@ -198,15 +233,15 @@ def _grown(experiment: Experiment, journal: Journal) -> Experiment:
     return dataclasses.replace(experiment, **found)
 
 
-def _driven(drive: "_Drive", run: Run, material: Any, resources: Resources, ends: float | None) -> bool:
+def _driven(drive: "_Drive", run: Run, material: Any, resources: Resources, patience: Patience) -> bool:
     """Ask, measure and tell until the strategy has finished, or time is up and what was running has come back."""
-    experiment = drive.experiment
+    experiment, ends = drive.experiment, patience.ends
 
     def over() -> bool:
         return ends is not None and time.monotonic() >= ends
 
     def workers() -> Executor:
-        return resources.executor(experiment.evaluator, material, experiment.threads)
+        return resources.executor(experiment.evaluator, material, experiment.threads, patience, drive.fault)
 
     if not experiment.distributed:
         return drive.run(workers, over) and drive.end(workers, run, material)
@@ -251,6 +286,12 @@ class _Drive:
                 self._journal.set("sessions", [*(self._journal.get("sessions") or []), workers.session()])
             workers.close()
             self._observe()  # what a killed process had heard and not written
+
+    def fault(self, sentence: str) -> None:
+        """Say and note what has become of workers; the newest :data:`FAULTS_KEPT` are kept."""
+        self._listen.said(sentence)
+        when = time.strftime("%Y-%m-%d %H:%M:%S")
+        self._journal.set(FAULTS, [*(self._journal.get(FAULTS) or []), f"{when} {sentence}"][-FAULTS_KEPT:])
 
     def end(self, executor: Callable[[], Executor], run: Run, material: Any) -> bool:
         """Keep what the run ends with; weights that this needs and that are lost are trained again, at most once each.

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from zoo.files import make_folder, sync_folder
 from zoo.population.damage import DamagedError, add_sums, checked_rows, has_sums, require_whole, row_sum
 from zoo.population.schema_1 import converted
-from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, TRAINING, Record, Trial
+from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, Record, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -119,6 +119,12 @@ class Journal:
         self._sums = True
         self.update({"schema": SCHEMA, "identity": dict(identity)})
 
+    def copy(self, path: Path) -> None:
+        """Write what it holds to another file, which is replaced."""
+        _drop(path)
+        with closing(sqlite3.connect(path)) as other:
+            self._db.backup(other)
+
     def close(self) -> None:
         """Release the file."""
         self._db.close()
@@ -185,6 +191,18 @@ class Journal:
             )
             self._put("records", *rows)
             self._event("tell", 0, [record.index for record in records])
+
+    def rewrite(self, events: Sequence[Event]) -> None:
+        """Make these events the whole history; trials and records that no event names are gone."""
+        with self._appending(synced=True):
+            self._db.execute("DELETE FROM events")
+            for event in events:
+                self._event(event.kind, event.asked, list(event.numbers))
+            for table, kind in (("trials", "ask"), ("records", "tell")):
+                kept = {number for event in events if event.kind == kind for number in event.numbers}
+                held = [number for (number,) in self._db.execute(f"SELECT number FROM {table}")]
+                gone = [(number,) for number in held if number not in kept]
+                self._db.executemany(f"DELETE FROM {table} WHERE number = ?", gone)
 
     def sync(self) -> None:
         """Wait until everything appended is on the disk."""
@@ -283,30 +301,9 @@ class Journal:
         The columns "tags" and "notes" are JSON, as "genotype" is; they are there where any trial has tags, any record
         notes, and "measure" where any trial is a score.
         """
-        import pandas as pd  # takes a while to import; who only runs or looks does without
+        from zoo.population.frame import frame_of  # pandas takes a while to import; who only runs or looks does without
 
-        trials, records = self.trials(), self.records()
-        tagged = any(trial.tags for trial in trials)
-        scored = any(trial.measure != TRAINING for trial in trials)
-        noted = any(record.notes for record in records.values())
-        rows = []
-        for trial in trials:
-            row: dict[str, Any] = trial.to_dict() | {
-                "key": trial.genotype.key,
-                "genotype": trial.genotype.to_json(),
-            }
-            if tagged:
-                row["tags"] = json.dumps(dict(trial.tags))
-            if scored:
-                row["measure"] = trial.measure
-            if record := records.get(trial.index):
-                measured = record.to_dict()
-                if noted:
-                    measured["notes"] = json.dumps(dict(record.notes))
-                row |= {name: measured[name] for name in measured if name not in ("index", "metrics")}
-                row |= measured["metrics"]
-            rows.append(row)
-        return pd.DataFrame(rows)
+        return frame_of(self.trials(), self.records())
 
     def digest(self) -> str:
         """SHA-256 of trials and records by index, without what differs from run to run (seconds, host, attempt).

@@ -7,6 +7,7 @@ from contextlib import suppress
 from dataclasses import replace
 
 from zoo.population.executor import Executor
+from zoo.population.faults import MachineFault, OutOfTime, raised
 from zoo.population.journal import Journal
 from zoo.population.schema_1 import same_requests
 from zoo.population.strategy import Recalling, Strategy
@@ -17,6 +18,9 @@ Listener = Callable[[Trial, Record], None]
 
 RESTORED = "restored"
 """Name of the journal's value with records of trials whose weights were lost after their run had ended, by index."""
+
+FAILURES_IN_A_ROW = 10
+"""Trials that fail with the same exception one after the other, after which a run stops."""
 
 SETTLE_SECONDS = 0.1
 """Records that took less, all together, may wait for one another before the disk is waited for: a power cut costs no
@@ -49,6 +53,8 @@ class Manager:
         self._longer: dict[int, Trial] = {}  # by index what is sent in a trial's place, where weights are missing
         self._unheard: list[tuple[Trial, Record]] = []  # journaled, not yet waited for
         self._settled = time.monotonic() if journal.on_disk else -math.inf  # in memory everything is settled at once
+        self._failing: str | None = None  # which exception the last trials have failed with, and how many of them
+        self._alike = 0
         self._needed: set[str] | None = None  # names of weights, and those of before they last changed
         self._before: set[str] = set()
         self._pending = self._replay()
@@ -79,6 +85,8 @@ class Manager:
         """
         try:
             finished = self._loop(executor, listen, stop)
+        except OutOfTime:
+            finished = False
         except BaseException:
             with suppress(Exception):  # of the two, the first is the cause
                 self._settle(listen)
@@ -153,6 +161,19 @@ class Manager:
             if settling:
                 self._heard(listen)
                 self._forget()
+            self._watch(records)
+
+    def _watch(self, records: Sequence[Record]) -> None:
+        """Stop where trial after trial fails in the same way: that is none of their networks."""
+        for record in records:
+            name = None if record.ok else raised(record.reason)
+            self._alike = self._alike + 1 if name is not None and name == self._failing else int(name is not None)
+            self._failing = name
+            if self._alike == FAILURES_IN_A_ROW:
+                raise MachineFault(
+                    f"the last {self._alike} trials failed in the same way, of which no network is the cause: "
+                    f"{record.reason}; `thriftnas run retry` asks them again"
+                )
 
     def _settle(self, listen: Listener) -> None:
         """Wait for the disk, where a record does."""
