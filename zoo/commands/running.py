@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from zoo.commands.options import Cluster, Running, parse_time
+from zoo.population.faults import MachineFault
 
 if TYPE_CHECKING:
     from zoo.experiments import Experiment, Resources, Run, Source
@@ -80,6 +81,8 @@ def conclude(run: "Run", time: str | None, console: Console, as_json: bool) -> N
         print(json.dumps({**report.summary, **run.summary}))
     else:
         report.show(console)
+    if "withheld" in run.summary:
+        raise MachineFault(f"the answer is withheld: {run.summary['withheld']}")
 
 
 def follows() -> bool:

@@ -16,7 +16,7 @@ from zoo.experiments.resources import Resources
 from zoo.experiments.run import FAULTS, FINISHED, OPTIONS, RESOURCES, SOURCE, Run
 from zoo.experiments.source import Source
 from zoo.population.executor import Executor, LazyExecutor
-from zoo.population.faults import is_missing
+from zoo.population.faults import is_missing, too_many_missing
 from zoo.population.journal import FILE, Journal
 from zoo.population.manager import Manager
 from zoo.population.patience import GRACE_SECONDS, Patience
@@ -26,6 +26,9 @@ from zoo.population.trial import Record, Trial
 from zoo.population.weights import LostWeights, WeightStore
 
 LONELY = Resources()
+
+WITHHELD = "withheld"
+"""Name in the summary of a run whose verdict is withheld, for too many of its trials are missing."""
 
 FAULTS_KEPT = 100
 BEFORE_RETRY = "before-retry.sqlite"
@@ -296,10 +299,16 @@ class _Drive:
     def end(self, executor: Callable[[], Executor], run: Run, material: Any) -> bool:
         """Keep what the run ends with; weights that this needs and that are lost are trained again, at most once each.
 
+        Where too many trials are missing, nothing is kept, and the summary says so.
+
         Raises:
             ValueError: where nothing came of the run, or lost weights cannot be trained again.
         """
         self._listen.ended()
+        records = self._manager.records
+        if any(record.ok for record in records) and (missing := too_many_missing(records)):
+            run.summary = {WITHHELD: missing}
+            return True
         restored: set[int] = set()
         while True:
             try:

@@ -1,12 +1,18 @@
 """Faults: what is a machine's and not a trial's, and the two ways in which a run stops before its strategy ends."""
 
 import re
+from collections.abc import Collection
+
+from zoo.population.trial import Record
 
 EXIT_CODE = 75
 """Of a command whose machines failed, as sysexits.h has it: the same command may succeed later."""
 
 ATTEMPTS = 3
 """How often a batch is sent before the run stops."""
+
+MISSING_SHARE = 0.1
+"""Of a run's trials; where more are missing a recommendation or a winner is withheld."""
 
 _OF_MACHINES = re.compile(
     r"cuda error|cudnn|cublas|cusolver|cusparse|nvrtc|nccl|hip error|miopen|mps backend|device-side assert"
@@ -34,6 +40,15 @@ def is_machine_fault(error: BaseException) -> bool:
     if "out of memory" in text.lower():
         return False
     return isinstance(error, OSError | ImportError | MachineFault) or _OF_MACHINES.search(text) is not None
+
+
+def too_many_missing(records: Collection[Record]) -> str:
+    """Why no verdict can be had from records, where more than :data:`MISSING_SHARE` of them are missing; else empty."""
+    reasons = [record.reason for record in records if is_missing(record.ok, record.reason)]
+    if len(reasons) <= MISSING_SHARE * len(records):
+        return ""
+    what = f"{len(reasons)} of {len(records)} trials are missing (the first: {reasons[0]})"
+    return f"{what}; `thriftnas run retry` asks them again"
 
 
 def raised(reason: str) -> str | None:

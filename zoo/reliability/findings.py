@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 import numpy as np
 
+from zoo.population.faults import too_many_missing
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting, acceleration
 from zoo.purposes import STUDY_INTERVALS
@@ -223,6 +224,10 @@ def find(
         control=[cost(genotype, design.skeleton).macs for genotype in zoo.genotypes],
         resamples=resamples,
     )
+    recommendation = compared.recommendation
+    if missing := too_many_missing(list(journal.records().values())):
+        sentence = f"The recommendation is withheld: {missing}."
+        recommendation = replace(recommendation, index=None, promised=None, needed_networks=None, sentence=sentence)
     return Findings(
         reference=design.reference,
         repeats=design.repeats,
@@ -232,7 +237,7 @@ def find(
         differences=_differences(found, targets, rng, resamples),
         placebo=compared.placebo,
         lines=tuple(_lines(zoo, targets, rng, resamples)),
-        recommendation=compared.recommendation,
+        recommendation=recommendation,
         metric=metric,
         failures=zoo.failures,
         totals=zoo.totals,
