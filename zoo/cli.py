@@ -1,8 +1,10 @@
 """The command line `thriftnas`: which commands there are, and how an error looks: one line, exit code 2."""
 
 import os
+import signal
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
@@ -19,8 +21,42 @@ from zoo.population.faults import EXIT_CODE, MachineFault
 SEARCHES = "thriftnas.commands"
 """Entry-point group through which a search adds its typer app."""
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes after Ctrl-C and SIGTERM, as shells have them."""
+STOPPED = "stopped; what a run has measured is kept, the same command continues it"
+STOP_SECONDS = 4.5
+"""How long closing what runs may take after a signal."""
+
+
+class _Signals:
+    """While a command runs, SIGINT and SIGTERM end it in order, and in any case soon."""
+
+    def __init__(self) -> None:
+        self.code = 0
+        self._held: dict[int, Any] = {}
+
+    def __enter__(self) -> "_Signals":
+        if threading.current_thread() is threading.main_thread():
+            self._held = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._held.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _stop(self, number: int, _: object) -> None:
+        if not self.code:
+            self.code = TERMINATED if number == signal.SIGTERM else INTERRUPTED
+            last = threading.Timer(STOP_SECONDS, self._end)
+            last.daemon = True
+            last.start()
+        raise KeyboardInterrupt
+
+    def _end(self) -> None:
+        """What is running does not let go: a network's step, a cluster that does not answer."""
+        if self._held and signal.getsignal(signal.SIGTERM) == self._stop:
+            print(STOPPED, file=sys.stderr, flush=True)
+            os._exit(self.code)
 
 
 def _broken(name: str, error: Exception) -> Callable[[], None]:
@@ -100,6 +136,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
     130 when interrupted, 143 when asked to end; what has been measured is kept.
     """
+    with _Signals() as signals:
+        return _run(arguments, signals)
+
+
+def _run(arguments: Sequence[str] | None, signals: _Signals) -> int:
     message = ""
     given = renamed(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -127,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             where = getattr(getattr(error, "ctx", None), "command_path", "thriftnas")
             message = f"{message.rstrip('.')} (see {where} --help)"
     if code == INTERRUPTED:
-        print("stopped; what a run has measured is kept, the same command continues it", file=sys.stderr)
+        code = signals.code or INTERRUPTED
+        print(STOPPED, file=sys.stderr)
     elif message:
         print("error: " + " ".join(message.split()), file=sys.stderr)
     return code
