@@ -11,11 +11,12 @@ from tests.killing import PATIENCE, records, started
 from zoo import cli
 
 HANGING = """
-import sys, time
+import sys
 from zoo import cli
 from zoo.commands import runs
 
 def status(run, as_json=False):
+    import time
     print("begun", flush=True)
     try:
         time.sleep(60)
@@ -28,6 +29,7 @@ sys.exit(cli.main(["run", "status", "."]))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
 def test_a_run_is_stopped_by_a_signal_in_one_line_and_goes_on(
     thriftnas, study, tmp_path, digest, finished, number, code
