@@ -6,7 +6,7 @@ from typing import Literal
 
 from econas.strategy.audit import MODES, Auditing, Step
 from econas.strategy.parameters import Parameters
-from zoo.experiments.experiment import Say
+from zoo.experiments.resources import Say
 
 AuditMode = Literal["auto", "off", "warn", "escalate"]
 

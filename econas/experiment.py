@@ -10,8 +10,8 @@ from econas.pricing import Pricing
 from econas.recipe import FINAL_RECIPE, SPACE
 from econas.search import Search, estimate_of, winner_of
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate
-from zoo.experiments.experiment import Say
 from zoo.experiments.kinds.on_images import OnImages, class_counts, fitted_skeleton
+from zoo.experiments.resources import Say
 from zoo.files import write_json
 from zoo.population.metric import settled
 from zoo.population.proxy import ProxySetting

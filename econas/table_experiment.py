@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self
 from econas.search import Search, estimate_of, winner_of
 from econas.strategy.parameters import CHOSEN, Parameters
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate
-from zoo.experiments.experiment import Say
+from zoo.experiments.resources import Say
 from zoo.experiments.run import Run
 from zoo.experiments.source import Source
 from zoo.experiments.table_source import TableSource

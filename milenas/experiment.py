@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 from milenas.strategy.search import SupernetSearch
 from milenas.training.setup import VERSION, SearchSetup
 from zoo.experiments.estimate import Estimate
-from zoo.experiments.experiment import Experiment, Say
+from zoo.experiments.experiment import Experiment
 from zoo.experiments.kinds.on_images import blueprint_of, class_counts, describe_images, fitted_skeleton
 from zoo.experiments.report import Report
+from zoo.experiments.resources import Say
 from zoo.population.metric import METRICS, Metric, check_metric, settled
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Trial

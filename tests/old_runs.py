@@ -10,8 +10,14 @@ import sqlite3
 from functools import cache
 from pathlib import Path
 
-from zoo.population.journal import _TABLES, FILE
+from zoo.population.journal import FILE
 
+TABLES = """
+CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL);
+CREATE TABLE trials (number INTEGER PRIMARY KEY, trial TEXT NOT NULL);
+CREATE TABLE records (number INTEGER PRIMARY KEY REFERENCES trials, record TEXT NOT NULL);
+CREATE TABLE events (place INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, asked INTEGER, numbers TEXT NOT NULL);
+"""
 NAMES = ("study", "build", "train", "econas", "scarlet", "supernet", "darts")
 
 
@@ -32,7 +38,7 @@ def write_old_run(name, folder, events=None):
     numbers = {kind: {i for one, _, text in kept if one == kind for i in json.loads(text)} for kind in ("ask", "tell")}
     folder.mkdir(parents=True)
     db = sqlite3.connect(folder / FILE)
-    db.executescript(_TABLES)
+    db.executescript(TABLES)
     db.executemany("INSERT INTO run VALUES (?, ?)", rows["run"])
     db.executemany("INSERT INTO trials VALUES (?, ?)", [row for row in rows["trials"] if row[0] in numbers["ask"]])
     db.executemany("INSERT INTO records VALUES (?, ?)", [row for row in rows["records"] if row[0] in numbers["tell"]])

@@ -41,6 +41,7 @@ def resume(
     *,
     images: Any = None,
     workers: int | None = None,
+    address: str | None = None,
     deadline: float | None = None,
     progress: Progress = True,
 ) -> Run:
@@ -50,6 +51,7 @@ def resume(
         folder: the run's.
         images: what it was made from, where that was in memory: (images, labels).
         workers: another number of workers.
+        address: of a Ray cluster; the one of the run's journal is not joined unasked.
         deadline: seconds from now after which nothing new is started.
         progress: whether a bar is shown, or a listener of one's own.
 
@@ -57,10 +59,9 @@ def resume(
         ValueError: for a run that cannot be continued, or images that are not those it was made from.
     """
     run = Run.open(folder)
-    resources = run.resources if workers is None else dataclasses.replace(run.resources, workers=workers)
-    fitting = resources.fitting(run.experiment.threads)
     source = None if images is None else _source(run, images)
     with listener(progress) as listen:
+        fitting = run.resources_here(workers, address, listen.said)
         done = resumed(run.folder, resources=fitting, source=source, deadline=deadline, listen=listen)
     return report_of(done)
 

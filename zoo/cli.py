@@ -1,8 +1,10 @@
 """The command line `thriftnas`: which commands there are, and how an error looks: one line, exit code 2."""
 
 import os
+import signal
 import sqlite3
 import sys
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from importlib import import_module
@@ -14,12 +16,47 @@ import typer
 from zoo import __version__
 from zoo.commands.groups import lazy_group
 from zoo.commands.renamed import renamed
+from zoo.population.faults import EXIT_CODE, MachineFault
 
 SEARCHES = "thriftnas.commands"
 """Entry-point group through which a search adds its typer app."""
 
-INTERRUPTED = 130
-"""Exit code after Ctrl-C, as shells have it."""
+INTERRUPTED, TERMINATED = 130, 143
+"""Exit codes after Ctrl-C and SIGTERM, as shells have them."""
+STOPPED = "stopped; what a run has measured is kept, the same command continues it"
+STOP_SECONDS = 4.5
+"""How long closing what runs may take after a signal."""
+
+
+class _Signals:
+    """While a command runs, SIGINT and SIGTERM end it in order, and in any case soon."""
+
+    def __init__(self) -> None:
+        self.code = 0
+        self._held: dict[int, Any] = {}
+
+    def __enter__(self) -> "_Signals":
+        if threading.current_thread() is threading.main_thread():
+            self._held = {number: signal.signal(number, self._stop) for number in (signal.SIGINT, signal.SIGTERM)}
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for number, handler in self._held.items():
+            signal.signal(number, signal.SIG_DFL if handler is None else handler)
+
+    def _stop(self, number: int, _: object) -> None:
+        if not self.code:
+            self.code = TERMINATED if number == signal.SIGTERM else INTERRUPTED
+            last = threading.Timer(STOP_SECONDS, self._end)
+            last.daemon = True
+            last.start()
+        raise KeyboardInterrupt
+
+    def _end(self) -> None:
+        """What is running does not let go: a network's step, a cluster that does not answer."""
+        if self._held and signal.getsignal(signal.SIGTERM) == self._stop:
+            print(STOPPED, file=sys.stderr, flush=True)
+            os._exit(self.code)
 
 
 def _broken(name: str, error: Exception) -> Callable[[], None]:
@@ -72,8 +109,8 @@ for group, loaders, about in (
     ),
     (
         "run",
-        _named("runs", "status", "resume", "report") | _named("", "export") | _named("runs", "digest"),
-        "Runs: status, resume, report, export, digest.",
+        _named("runs", "status", "resume", "retry", "report") | _named("", "export") | _named("runs", "digest"),
+        "Runs: status, resume, retry, report, export, digest.",
     ),
 ):
     app.add_typer(typer.Typer(cls=lazy_group(loaders), no_args_is_help=True, help=about), name=group)
@@ -95,7 +132,15 @@ def _root(
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 2 after one line on standard error, 130 when interrupted."""
+    """Run a command; returns the exit code: 0, 2 after one line on standard error, 75 where machines failed.
+
+    130 when interrupted, 143 when asked to end; what has been measured is kept.
+    """
+    with _Signals() as signals:
+        return _run(arguments, signals)
+
+
+def _run(arguments: Sequence[str] | None, signals: _Signals) -> int:
     message = ""
     given = renamed(sys.argv[1:] if arguments is None else arguments)
     try:
@@ -109,6 +154,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except OSError as error:
         code, message = 2, f"{error.filename}: {error.strerror}" if error.filename and error.strerror else str(error)
+    except MachineFault as error:
+        code, message = EXIT_CODE, str(error)
     except (ValueError, sqlite3.Error) as error:
         code, message = 2, str(error)
     except Exception as error:
@@ -121,7 +168,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             where = getattr(getattr(error, "ctx", None), "command_path", "thriftnas")
             message = f"{message.rstrip('.')} (see {where} --help)"
     if code == INTERRUPTED:
-        print("stopped; what a run has measured is kept, the same command continues it", file=sys.stderr)
+        code = signals.code or INTERRUPTED
+        print(STOPPED, file=sys.stderr)
     elif message:
         print("error: " + " ".join(message.split()), file=sys.stderr)
     return code

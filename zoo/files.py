@@ -29,7 +29,7 @@ def draft(path: Path, *, sync: bool = False, shared: str = "") -> Iterator[Draft
 
     Args:
         path: of the file; its folder exists.
-        sync: wait until the bytes are on the disk before the file gets its name.
+        sync: wait until the bytes are on the disk before the file gets its name, and then until it has it there.
         shared: where several processes write into the folder at once, what names of unfinished files begin with; each
             then has one of its own. A killed process leaves its unfinished file behind.
 
@@ -50,10 +50,39 @@ def draft(path: Path, *, sync: bool = False, shared: str = "") -> Iterator[Draft
                 file.flush()
                 os.fsync(file.fileno())
         os.replace(temporary, written.path)
+        if sync:
+            sync_folder(path.parent)
     except BaseException:
         with suppress(OSError):
             temporary.unlink()
         raise
+
+
+def sync_folder(folder: Path) -> None:
+    """Wait until the names in a folder are on the disk: a file may be synced and its name lost in a power cut.
+
+    Raises:
+        OSError: if it cannot be read.
+    """
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def make_folder(folder: Path) -> None:
+    """Make a folder and those above it where they are missing, and wait until their names are on the disk.
+
+    Raises:
+        OSError: if it cannot be made, or there is something else.
+    """
+    above = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
+    folder.mkdir(parents=True, exist_ok=True)
+    made = folder.absolute()
+    while made != above:
+        made = made.parent
+        sync_folder(made)
 
 
 def write_bytes(path: Path, data: bytes, *, sync: bool = False) -> None:

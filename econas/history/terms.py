@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from econas.strategy.parameters import Parameters
-from zoo.population.metric import AUTO, Metric
+from zoo.population.metric import Metric
 from zoo.reliability.signal import ACCURACY, Signal, find_signal
 from zoo.surrogates.option import NO_SURROGATE
 
@@ -60,7 +60,8 @@ class Terms:
     @property
     def metric(self) -> Metric:
         """By which retrained networks, and dear trainings of audits, are judged."""
-        return "accuracy" if self.parameters is None or self.parameters.metric == AUTO else self.parameters.metric
+        metric = ACCURACY if self.parameters is None else self.parameters.metric
+        return "balanced_accuracy" if metric == "balanced_accuracy" else "accuracy"
 
     @property
     def judged(self) -> str:

@@ -37,7 +37,7 @@ def search_estimate(setup: SearchSetup, images: ImageSet, processes: int) -> Est
         "seconds/step": per_step,
         "hours": steps * per_step / 3600 / processes,
         "parameters": weights,
-        "disk_mb": weights * 2 * 2 * 4 / 1e6,  # two checkpoints of weights and momentum for a moment
+        "disk_mb": weights * 3 * 2 * 4 / 1e6,  # three checkpoints of weights and momentum for a moment
     }
     lines = tuple((name, f"{n:.3g}" if isinstance(n, float) else str(n)) for name, n in numbers.items())
     return Estimate(numbers=numbers, lines=lines)

@@ -16,9 +16,10 @@ from scarlet.strategy.nsga import VERSION, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from scarlet.strategy.surrogate_front import SurrogateFront
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
-from zoo.experiments.experiment import Experiment, Say
+from zoo.experiments.experiment import Experiment
 from zoo.experiments.fronts import front_report
 from zoo.experiments.report import Report
+from zoo.experiments.resources import Say
 from zoo.experiments.source import Source
 from zoo.population.costs import CostedEvaluator, Costs
 from zoo.population.metric import METRICS, Metric, check_metric, settled

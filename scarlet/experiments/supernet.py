@@ -4,24 +4,27 @@ import dataclasses
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from scarlet.supernet.form import SupernetForm
 from scarlet.supernet.setup import VERSION, SupernetSetup
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
-from zoo.experiments.experiment import Experiment, Say
+from zoo.experiments.experiment import Experiment
 from zoo.experiments.folder import WEIGHTS
 from zoo.experiments.kinds.on_images import describe_images, fitted_skeleton
 from zoo.experiments.kinds.trained import training_report
 from zoo.experiments.report import Report
+from zoo.experiments.resources import Say
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Strategy
-from zoo.population.trial import Evaluator
-from zoo.population.weights import WeightStore
+from zoo.population.trial import Evaluator, Record
+from zoo.population.weights import LostWeights, WeightStore
 from zoo.spaces.genotype import genotype_from_json
 from zoo.training.retraining import Retraining
 
 if TYPE_CHECKING:
+    from scarlet.supernet.file import TrainedSupernet
     from zoo.data.image_set import ImageSet
     from zoo.experiments.run import Run
     from zoo.training.distributed import ProcessGroup
@@ -158,8 +161,8 @@ class SupernetExperiment(Experiment):
         params = parameter_count(self.form, self.setup.training.skeleton)
         epochs = self.setting.e
         seconds = (training / self.processes + validation) * epochs
-        # two checkpoints of weights and momentum for a moment, and the supernet
-        megabytes = (params * (2 * 8 + 4) + epochs * JOURNAL_BYTES) / 1e6
+        # three checkpoints of weights and momentum for a moment, and the supernet
+        megabytes = (params * (3 * 8 + 4) + epochs * JOURNAL_BYTES) / 1e6
         numbers = {"epochs": epochs, "parameters": params, "hours": seconds / 3600, "disk_mb": megabytes}
         lines = (
             ("epochs", str(epochs)), ("parameters", f"{params:,}"), hours(seconds / 3600), disk(megabytes),
@@ -170,7 +173,8 @@ class SupernetExperiment(Experiment):
         """Keep the supernet of the last epoch as a file.
 
         Raises:
-            ValueError: if the training failed; the table of its epochs is written then too. If weights are missing.
+            LostWeights: if the weights of the last epoch are missing.
+            ValueError: if the training failed; the table of its epochs is written then too.
         """
         from scarlet.supernet.file import NAME, save_supernet
         from scarlet.supernet.training import trained_supernet
@@ -181,14 +185,32 @@ class SupernetExperiment(Experiment):
         if not record.ok:
             self.report(run).write(run.folder)
             raise ValueError(f"the training failed in epoch {last.stop}: {record.reason}")
-        weights = WeightStore(run.folder / WEIGHTS).get(record.checkpoint) if record.checkpoint else None
-        if weights is None:
-            raise ValueError(f"the weights of the last epoch are missing or damaged in {run.folder / WEIGHTS}")
-        notes = {"accuracy": record.metrics["accuracy"]}
-        held = trained_supernet(self.form, self.setup, material, weights, notes)
-        save_supernet(held, run.folder / NAME)
+        record = run.restored(record)
+        held = self._held(run.folder / NAME, record)
+        if held is None:
+            store = WeightStore(run.folder / WEIGHTS)
+            weights = store.get(record.checkpoint) if record.checkpoint else None
+            if weights is None:
+                raise LostWeights(last.index, store.folder)
+            notes = {"accuracy": record.metrics["accuracy"]}
+            held = trained_supernet(self.form, self.setup, material, weights, notes)
+            save_supernet(held, run.folder / NAME)
         count = sum(parameter.numel() for parameter in held.network.parameters())
         return {"supernet": str(run.folder / NAME), "params": count, **held.notes}
+
+    def _held(self, path: Path, record: Record) -> "TrainedSupernet | None":
+        """The supernet that is kept already, where it is this one and whole: its weights are needed no more."""
+        from scarlet.supernet.file import load_supernet
+
+        try:
+            held, _ = load_supernet(path)
+        except (OSError, ValueError):
+            return None
+        wanted = {
+            "data": self.data, "seed": self.seed, "epochs": self.setting.e, "sampling": self.setup.sampling,
+            "accuracy": record.metrics["accuracy"],
+        }  # fmt: skip
+        return held if held.network.form == self.form and held.notes == wanted else None
 
     def report(self, run: "Run") -> Report:
         """The table of epochs and its curves.

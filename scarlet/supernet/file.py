@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import io
 import json
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from scarlet.supernet.supernet import Supernet, build_supernet
 from zoo.data.image_set import ImageSet
 from zoo.files import write_bytes
 from zoo.spaces.skeleton import Skeleton
-from zoo.training.checkpoint import read_tensors
+from zoo.training.sealed import read_sealed, sealed_bytes
 
 SCHEMA = 1
 NAME = "supernet.pt"
@@ -54,9 +53,7 @@ def supernet_bytes(supernet: TrainedSupernet) -> bytes:
         "notes": supernet.notes,
     }
     weights = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
-    buffer = io.BytesIO()
-    torch.save({"schema": SCHEMA, "supernet": json.dumps(facts), "weights": weights}, buffer)
-    return buffer.getvalue()
+    return sealed_bytes({"schema": SCHEMA, "supernet": json.dumps(facts), "weights": weights})
 
 
 def save_supernet(supernet: TrainedSupernet, path: Path) -> None:
@@ -65,7 +62,7 @@ def save_supernet(supernet: TrainedSupernet, path: Path) -> None:
     Raises:
         OSError: if it cannot be written; nothing is left behind then.
     """
-    write_bytes(path, supernet_bytes(supernet))
+    write_bytes(path, supernet_bytes(supernet), sync=True)
 
 
 def read_supernet(data: bytes, name: str = "supernet", device: str = "cpu") -> TrainedSupernet:
@@ -79,9 +76,7 @@ def read_supernet(data: bytes, name: str = "supernet", device: str = "cpu") -> T
     Raises:
         ValueError: if it is no supernet, damaged, or of another schema.
     """
-    if not zipfile.is_zipfile(io.BytesIO(data)):  # torch would warn, and say which kinds of files it once wrote
-        raise ValueError(f"the supernet {name} cannot be read safely: it is no such file, or not the whole of one")
-    state = read_tensors(io.BytesIO(data), f"supernet {name}")
+    state = read_sealed(io.BytesIO(data), f"supernet {name}")
     if state.get("schema") != SCHEMA or "supernet" not in state:
         raise ValueError(f"{name} is not a supernet file of schema {SCHEMA}")
     try:

@@ -1,6 +1,7 @@
 import dataclasses
 import hashlib
 import itertools
+from functools import partial
 
 import numpy as np
 import pytest
@@ -79,8 +80,8 @@ class Torn:
     def append_ask(self, *arguments):
         self._append(self.journal.append_ask, arguments)
 
-    def append_tell(self, *arguments):
-        self._append(self.journal.append_tell, arguments)
+    def append_tell(self, *arguments, **options):
+        self._append(partial(self.journal.append_tell, **options), arguments)
 
     def _append(self, append, arguments):
         self.lives -= 1

@@ -1,12 +1,16 @@
+import contextlib
 import os
 import socket
+import threading
+import time
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from zoo.population import Job, Journal, Manager, ProxySetting, Record, SerialExecutor, Trial
-from zoo.population.ray_executor import ATTEMPTS, RayExecutor, _fitting, find_cluster, ray
+from zoo.population import Job, Journal, Manager, ProxySetting, Record, SerialExecutor, Trial, ray_executor
+from zoo.population.faults import ATTEMPTS, MachineFault
+from zoo.population.ray_executor import RayExecutor, _fitting, find_cluster, ray
 from zoo.reliability.study import Study
 from zoo.spaces import DARTS
 
@@ -53,19 +57,16 @@ def make_mortal():
     return factory
 
 
-def test_a_batch_whose_worker_dies_is_sent_again_until_it_died_too_often(start, tmp_path):
+def test_a_batch_whose_worker_dies_is_sent_again_and_never_a_result(start, tmp_path):
     executor = start(make_mortal(), tmp_path)
     executor.submit(jobs(2, 3))
     found = [(r.index, r.ok, r.attempt, r.batch) for r, _ in executor.collect()]
     assert found == [(2, True, 2, 2), (3, True, 2, 2)]
     assert executor.free == 1
     executor.submit(jobs(8, 9))
-    for record, weights in executor.collect():
-        assert (record.ok, record.reason, record.attempt) == (False, f"the worker died {ATTEMPTS} times", ATTEMPTS)
-        assert (record.batch, weights) == (8, None)
+    with pytest.raises(MachineFault, match="the batch of trial 8 was sent 3 times in vain: its process ended"):
+        executor.collect()
     assert len(list(tmp_path.iterdir())) == 1 + ATTEMPTS
-    executor.submit(jobs(4))
-    assert [record.ok for record, _ in executor.collect()] == [True], "a fresh worker goes on"
 
 
 def make_odd():
@@ -154,7 +155,7 @@ def test_a_worker_that_cannot_start_is_an_error_and_no_record(start):
     """The cause is the machine's, so no trial may be written off for it."""
     executor = start(make_broken())
     executor.submit(jobs(0))
-    with pytest.raises(ValueError, match="the workers cannot start: ImportError: no module named payload"):
+    with pytest.raises(MachineFault, match="lost in a row: it cannot start: ImportError: no module named payload"):
         executor.collect()
 
 
@@ -229,11 +230,44 @@ def test_an_address_that_cannot_exist_is_an_error_too(monkeypatch):
         find_cluster("no-such-host:6379")
 
 
-def test_an_address_somebody_answers_at_is_given_back():
+@pytest.fixture
+def answering():
+    """A port where somebody says what a gRPC server says first."""
     with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-        assert find_cluster(address) == address
-        assert find_cluster(f"ray://{address}") == f"ray://{address}"
+
+        def serve():
+            with contextlib.suppress(OSError):
+                while True:
+                    connection, _ = server.accept()
+                    with connection:
+                        connection.recv(1000)
+                        connection.sendall(bytes((0, 0, 0, 4, 0, 0, 0, 0, 0)))
+
+        threading.Thread(target=serve, daemon=True).start()
+        yield f"127.0.0.1:{server.getsockname()[1]}"
+        server.shutdown(socket.SHUT_RDWR)
+
+
+def test_an_address_somebody_answers_at_is_given_back(answering):
+    assert find_cluster(answering) == answering
+    assert find_cluster(f"ray://{answering}") == f"ray://{answering}"
+
+
+@pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
+def test_an_address_that_accepts_and_never_answers_as_ray_does_is_an_error_in_time(says, monkeypatch):
+    monkeypatch.setattr(ray_executor, "PROBE_SECONDS", 0.3)
+    with socket.create_server(("127.0.0.1", 0)) as server:
+
+        def serve():
+            with server.accept()[0] as connection:
+                connection.sendall(says)
+                time.sleep(0.5)
+
+        threading.Thread(target=serve, daemon=True).start()
+        address, began = f"127.0.0.1:{server.getsockname()[1]}", time.monotonic()
+        with pytest.raises(ValueError, match="no Ray cluster answers at"):
+            find_cluster(address)
+        assert time.monotonic() - began < 3
 
 
 @pytest.mark.parametrize("note", [None, "", "\n"])
@@ -249,14 +283,22 @@ def test_auto_without_a_cluster_says_how_to_start_one(tmp_path, monkeypatch, not
         find_cluster("auto")
 
 
-def test_auto_finds_the_cluster_ray_noted_or_the_environment_names(tmp_path, monkeypatch, closed_port):
+def test_auto_finds_the_cluster_ray_noted_or_the_environment_names(tmp_path, monkeypatch, closed_port, answering):
     monkeypatch.setenv("RAY_TMPDIR", str(tmp_path))
     monkeypatch.delenv("RAY_ADDRESS", raising=False)
     (tmp_path / "ray").mkdir()
-    with socket.create_server(("127.0.0.1", 0)) as server:
-        address = f"127.0.0.1:{server.getsockname()[1]}"
-        Path(tmp_path, "ray", "ray_current_cluster").write_text(address + "\n")
-        assert find_cluster("auto") == address
-        monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{closed_port}")
-        with pytest.raises(ValueError, match=f"answers at 127.0.0.1:{closed_port}"):
-            find_cluster("auto")
+    Path(tmp_path, "ray", "ray_current_cluster").write_text(answering + "\n")
+    assert find_cluster("auto") == answering
+    monkeypatch.setenv("RAY_ADDRESS", f"127.0.0.1:{closed_port}")
+    with pytest.raises(ValueError, match=f"answers at 127.0.0.1:{closed_port}"):
+        find_cluster("auto")
+
+
+def test_ray_that_cannot_start_here_is_one_line(monkeypatch):
+    def refuse(**_):
+        raise RuntimeError("Failed to start\nthe GCS server")
+
+    monkeypatch.setattr(ray, "init", refuse)
+    monkeypatch.setattr(ray, "is_initialized", lambda: False)
+    with pytest.raises(MachineFault, match="Ray cannot start here: RuntimeError: Failed to start the GCS server"):
+        RayExecutor(make_odd(), None, workers=1)

@@ -61,7 +61,8 @@ def test_a_file_is_whole_before_it_has_its_name(store, monkeypatch):
     monkeypatch.setattr(os, "fsync", lambda handle: (synced.append(os.fstat(handle).st_size), fsync(handle)))
     monkeypatch.setattr(os, "replace", lambda a, b: (synced.append("named"), replace(a, b)))
     store.put(b"12345")
-    assert synced == [5, "named"]
+    assert synced[-3:] == [5, "named", os.stat(store.folder).st_size], "and its name is on the disk too"
+    assert len(synced) == 3 + 2, "as are those of the two new folders"
 
 
 def test_keeping_some_deletes_the_others_and_what_a_crash_left(store):

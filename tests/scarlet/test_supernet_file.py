@@ -4,6 +4,7 @@ import dataclasses
 import io
 import json
 import pickle
+import random
 
 import pytest
 import torch
@@ -38,8 +39,9 @@ class Bomb:
 
 
 def changed(data, **facts):
-    """The file with other facts."""
+    """The file with other facts; it is one of before there were checksums."""
     state = torch.load(io.BytesIO(data), weights_only=True)
+    del state["sha256"]
     state["supernet"] = json.dumps(json.loads(state["supernet"]) | facts)
     buffer = io.BytesIO()
     torch.save(state, buffer)
@@ -74,6 +76,7 @@ def test_other_spaces_schemas_and_facts_are_refused(held):
         with pytest.raises(ValueError, match=text):
             read_supernet(changed(data, **facts))
     broken = torch.load(io.BytesIO(data), weights_only=True)
+    del broken["sha256"]
     broken["weights"]["layers.3.1.project.weight"].fill_(float("nan"))  # fused kernels hide them: max(nan, 0) is 0
     buffer = io.BytesIO()
     torch.save(broken, buffer)
@@ -83,3 +86,22 @@ def test_other_spaces_schemas_and_facts_are_refused(held):
     torch.save({"schema": 2}, buffer)
     with pytest.raises(ValueError, match="not a supernet file of schema 1"):
         read_supernet(buffer.getvalue(), "file")
+
+
+def test_a_flipped_bit_is_found_and_an_old_file_is_read_with_a_notice(held, caplog):
+    data = supernet_bytes(held)
+    rng, said = random.Random(1), []
+    for _ in range(30):
+        damaged = bytearray(data)
+        damaged[rng.randrange(len(data))] ^= 1 << rng.randrange(8)
+        try:
+            read = read_supernet(bytes(damaged))
+        except ValueError as error:
+            said.append(str(error))
+        else:  # where no content is
+            assert supernet_bytes(read) == data
+    assert len(said) > 15
+    assert not [text for text in said if "\n" in text]
+    assert caplog.text == ""
+    assert supernet_bytes(read_supernet(changed(data), "old.pt")) == data
+    assert caplog.text.count("the supernet old.pt has no checksum of its own") == 1

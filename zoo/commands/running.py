@@ -9,6 +9,7 @@ import typer
 from rich.console import Console
 
 from zoo.commands.options import Cluster, Running, parse_time
+from zoo.population.faults import MachineFault
 
 if TYPE_CHECKING:
     from zoo.experiments import Experiment, Resources, Run, Source
@@ -42,9 +43,10 @@ def perform(
     from zoo.experiments import Bar, Resources, execute
 
     console = Console(stderr=running.as_json or follows(), quiet=follows())
-    resources = Resources()
-    if cluster is not None:
-        resources = fitting(cluster.resources(experiment.device), experiment.threads, console)
+    say = Bar(console).said
+    resources = (
+        Resources() if cluster is None else cluster.resources(experiment.device).fitting(experiment.threads, say)
+    )
     if running.dry_run:
         if not follows():
             _say_cost(experiment, source, resources, running.as_json, console)
@@ -81,23 +83,13 @@ def conclude(run: "Run", time: str | None, console: Console, as_json: bool) -> N
         print(json.dumps({**report.summary, **run.summary}))
     else:
         report.show(console)
+    if "withheld" in run.summary:
+        raise MachineFault(f"the answer is withheld: {run.summary['withheld']}")
 
 
 def follows() -> bool:
     """Whether this process is one that torchrun has started beside the first."""
     return os.environ.get("RANK", "0") not in ("", "0")
-
-
-def fitting(resources: "Resources", threads: int, console: Console) -> "Resources":
-    """The workers that this machine has cores for; says so where they are fewer than asked for."""
-    from zoo.experiments.resources import usable_cores
-
-    fewer = resources.fitting(threads)
-    if fewer != resources:
-        cores = usable_cores()
-        there_are = f"this machine has {cores} core{'' if cores == 1 else 's'}"
-        console.print(f"{fewer.workers} of {resources.workers} workers: {there_are}", style="dim", markup=False)
-    return fewer
 
 
 def _say_cost(

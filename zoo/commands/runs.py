@@ -28,41 +28,51 @@ def status(run: opt.Run, as_json: opt.Json = False) -> None:
         "best",
         "none yet" if best is None else f"{best['accuracy']:.4f} (trial {best['index']}, {best['setting']})",
     )
+    for fault in found.faults[-5:]:
+        table.add_row("fault", escape(fault))
     Console().print(table)
 
 
+Workers = Annotated[int | None, opt.option("Another number of workers.", "Workers")]
+Address = Annotated[str | None, opt.option("A Ray cluster: auto, host:port or ray://host:port.", "Workers")]
+Time = Annotated[str | None, opt.option("Stop cleanly after, e.g., 90s, 30m or 2h; rerun to continue.", "Run")]
+
+
 def resume(
-    run: opt.Run,
-    workers: Annotated[int | None, opt.option("Another number of workers.", "Workers")] = None,
-    address: Annotated[
-        str | None, opt.option("Another Ray cluster: auto, host:port or ray://host:port.", "Workers")
-    ] = None,
-    time: Annotated[
-        str | None, opt.option("Stop cleanly after, e.g., 90s, 30m or 2h; rerun to continue.", "Run")
-    ] = None,
-    as_json: opt.Json = False,
+    run: opt.Run, workers: Workers = None, address: Address = None, time: Time = None, as_json: opt.Json = False
 ) -> None:
     """Continue a run, whichever command or Python program began it.
 
-    Workers and cluster are what it had, unless given here. A run of several GPUs is continued by as many:
-    torchrun --nproc-per-node N --no-python thriftnas run resume ...
+    Workers are what it had, unless given here; a cluster is joined only if it is given here. A run of several GPUs is
+    continued by as many: torchrun --nproc-per-node N --no-python thriftnas run resume ...
     """
-    from dataclasses import replace
-
-    from zoo.commands.running import conclude, fitting, follows
+    from zoo.commands.running import conclude, follows
     from zoo.experiments import Bar
     from zoo.experiments import resume as resumed
     from zoo.experiments.run import Run
 
     console = Console(stderr=as_json or follows(), quiet=follows())
-    deadline, found = opt.parse_time(time), Run.open(run)
-    changes = {"workers": workers, "address": address}
-    given: dict[str, Any] = {name: value for name, value in changes.items() if value is not None}
-    resources = fitting(replace(found.resources, **given), found.experiment.threads, console)
     with Bar(console) as bar:
+        resources, deadline = Run.open(run).resources_here(workers, address, bar.said), opt.parse_time(time)
         done = resumed(run, resources=resources, deadline=deadline, listen=bar)
     if not follows():
         conclude(done, time, console, as_json)
+
+
+def retry(
+    run: opt.Run,
+    everything: Annotated[bool, typer.Option("--all", help="Also what diverged or lacked memory.")] = False,
+    workers: Workers = None, address: Address = None, time: Time = None, as_json: opt.Json = False,
+) -> None:  # fmt: skip
+    """Ask failed trials again, and continue the run; before-retry.sqlite in its folder keeps what it was."""
+    from zoo.experiments.execution import retry as reopened
+
+    found = reopened(run, everything)
+    Console(stderr=as_json).print(
+        f"{len(found.trials)} trials are asked again, {found.dropped} that depended on them are decided anew",
+        markup=False,
+    )
+    resume(run, workers, address, time, as_json)
 
 
 def report(

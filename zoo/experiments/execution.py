@@ -13,16 +13,26 @@ from zoo.experiments.folder import WEIGHTS, check_folder, locked
 from zoo.experiments.machine import about
 from zoo.experiments.progress import SILENT, Listener, Progress
 from zoo.experiments.resources import Resources
-from zoo.experiments.run import FINISHED, OPTIONS, RESOURCES, SOURCE, Run
+from zoo.experiments.run import FAULTS, FINISHED, OPTIONS, RESOURCES, SOURCE, Run
 from zoo.experiments.source import Source
 from zoo.population.executor import Executor, LazyExecutor
+from zoo.population.faults import is_missing, too_many_missing
 from zoo.population.journal import FILE, Journal
 from zoo.population.manager import Manager
+from zoo.population.patience import GRACE_SECONDS, Patience
+from zoo.population.retry import Retried, reopen
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Record, Trial
-from zoo.population.weights import WeightStore
+from zoo.population.weights import LostWeights, WeightStore
 
 LONELY = Resources()
+
+WITHHELD = "withheld"
+"""Name in the summary of a run whose verdict is withheld, for too many of its trials are missing."""
+
+FAULTS_KEPT = 100
+BEFORE_RETRY = "before-retry.sqlite"
+"""Name of the copy of a journal whose failed trials are asked again."""
 
 GROWN = {"repeated": "repeats", "growth": "models"}
 """Names of the journal's values that list what a field that may only grow was, every time one of them has grown.
@@ -50,7 +60,8 @@ def execute(
         source: where its material lies.
         folder: new, empty, or of the same run.
         resources: workers, GPUs, cluster.
-        deadline: seconds after which nothing new is started, once the material is loaded.
+        deadline: seconds after which nothing new is started, once the material is loaded. Workers are then waited for
+            as long again at most, or a minute, or twice as long as their batches have taken so far.
         listen: hears how it goes on.
         command: words of the command line that asked for it, for reports.
 
@@ -60,6 +71,7 @@ def execute(
     Raises:
         ValueError: for anything that does not go together, before anything is written where that is possible; for
             another run in the folder; where nothing came of the run.
+        MachineFault: if machines fail again and again; the run can be continued.
     """
     rank = _rank(experiment) if experiment.distributed else 0
     if rank == 0:
@@ -81,11 +93,10 @@ def execute(
                 if (said := kept.get("decided")) and not journal.get(FINISHED):
                     listen.said(f"Data: {said}")
             experiment = _grown(experiment, journal)
-            finished = _driven(experiment, material, folder, journal, resources, ends, listen)
-            listen.ended()
+            drive = _Drive(experiment, folder, journal, listen)
             run = Run(folder)
-            if finished:
-                run.summary = experiment.finish(run, material)
+            patience = Patience(price=experiment.price, ends=ends, grace=max(GRACE_SECONDS, deadline or 0.0))
+            finished = _driven(drive, run, material, resources, patience)
             journal.set(FINISHED, finished)
     finally:
         listen.ended()
@@ -104,7 +115,7 @@ def resume(
 
     Args:
         folder: the run's.
-        resources: other than those it last had.
+        resources: other than those it last had, without its cluster.
         source: other than where its material lay; needed where that was in memory.
         deadline: seconds from now after which nothing new is started.
         listen: hears how it goes on.
@@ -117,11 +128,36 @@ def resume(
         run.experiment,
         run.source if source is None else source,
         folder,
-        run.resources if resources is None else resources,
+        run.resources_here() if resources is None else resources,
         deadline=deadline,
         listen=listen,
         command=run.command,
     )
+
+
+def retry(folder: Path, everything: bool = False) -> Retried:
+    """Take failed trials out of a run's history, so that :func:`resume` asks them again; a copy of the journal stays.
+
+    Args:
+        folder: the run's.
+        everything: those that failed by themselves too, which diverged or lacked memory; otherwise only those that say
+            nothing about their network.
+
+    Raises:
+        ValueError: if none failed, or the run cannot be found, or is running.
+    """
+    experiment = Run.open(folder).experiment
+    with locked(folder), closing(Journal.open(folder)) as journal:
+        records = journal.records().values()
+        failed = {r.index for r in records if is_missing(r.ok, r.reason) or (everything and not r.ok)}
+        if not failed:
+            count = sum(not record.ok for record in records)
+            more = f"; {count} failed by themselves, which --all asks again" if count else ""
+            raise ValueError(f"no trial of {folder} is missing{more}")
+        journal.copy(folder / BEFORE_RETRY)
+        found = reopen(journal, _grown(experiment, journal).strategy, failed)
+        journal.set(FINISHED, False)
+    return found
 
 
 def _rank(experiment: Experiment) -> int:
@@ -151,13 +187,14 @@ def _opened(
     try:
         for name, sizes in _sizes(folder, experiment, journal).items():
             journal.set(name, sizes)
-        journal.set(OPTIONS, experiment.options())
-        journal.set(SOURCE, source.to_dict())
-        journal.set(RESOURCES, resources.to_dict())
-        journal.set("command", list(command))
-        journal.set("directory", os.getcwd())
-        if journal.get("about") is None:
-            journal.set("about", about())
+        held = {
+            OPTIONS: experiment.options(),
+            SOURCE: source.to_dict(),
+            RESOURCES: resources.to_dict(),
+            "command": list(command),
+            "directory": os.getcwd(),
+        }
+        journal.update(held if journal.get("about") is not None else held | {"about": about()})
     except BaseException:
         journal.close()
         raise
@@ -206,31 +243,27 @@ def _grown(experiment: Experiment, journal: Journal) -> Experiment:
     return dataclasses.replace(experiment, **found)
 
 
-def _driven(
-    experiment: Experiment,
-    material: Any,
-    folder: Path,
-    journal: Journal,
-    resources: Resources,
-    ends: float | None,
-    listen: Listener,
-) -> bool:
+def _driven(drive: "_Drive", run: Run, material: Any, resources: Resources, patience: Patience) -> bool:
     """Ask, measure and tell until the strategy has finished, or time is up and what was running has come back."""
+    experiment, ends = drive.experiment, patience.ends
 
     def over() -> bool:
         return ends is not None and time.monotonic() >= ends
 
     def workers() -> Executor:
         resources.check_device(experiment.device)
-        return resources.executor(experiment.evaluator, material, experiment.threads)
+        return resources.executor(experiment.evaluator, material, experiment.threads, patience, drive.fault)
 
-    drive = _Drive(experiment, folder, journal, listen)
     if not experiment.distributed:
-        return drive.run(workers, over)
+        return drive.run(workers, over) and drive.end(workers, run, material)
     from zoo.training.distributed import ProcessGroupExecutor  # torch, for which those who only read do not wait
 
     with experiment.joined(material) as (ranks, evaluator):
-        finished = drive.run(lambda: ProcessGroupExecutor(evaluator, ranks), over)
+
+        def processes() -> Executor:
+            return ProcessGroupExecutor(evaluator, ranks)
+
+        finished = drive.run(processes, over) and drive.end(processes, run, material)
         ranks.send(None)
     return finished
 
@@ -239,7 +272,7 @@ class _Drive:
     """A strategy on its way: the manager's loop, with what is told while it goes round."""
 
     def __init__(self, experiment: Experiment, folder: Path, journal: Journal, listen: Listener) -> None:
-        self._experiment, self._journal, self._listen = experiment, journal, listen
+        self.experiment, self._journal, self._listen = experiment, journal, listen
         self._strategy: Strategy = experiment.strategy()
         self._manager = Manager(self._strategy, journal, WeightStore(folder / WEIGHTS), batch=experiment.group)
         trials, records = self._manager.trials, self._manager.records
@@ -256,7 +289,7 @@ class _Drive:
         try:
             finished = self._manager.run(workers, listen=self._note, stop=over)
             if finished and workers.started:
-                self._done = self._experiment.total(self._strategy)  # a run may cost less than it might have
+                self._done = self.experiment.total(self._strategy)  # a run may cost less than it might have
                 self._announce()
             return finished
         finally:
@@ -265,16 +298,57 @@ class _Drive:
             workers.close()
             self._observe()  # what a killed process had heard and not written
 
+    def fault(self, sentence: str) -> None:
+        """Say and note what has become of workers; the newest :data:`FAULTS_KEPT` are kept."""
+        self._listen.said(sentence)
+        when = time.strftime("%Y-%m-%d %H:%M:%S")
+        self._journal.set(FAULTS, [*(self._journal.get(FAULTS) or []), f"{when} {sentence}"][-FAULTS_KEPT:])
+
+    def end(self, executor: Callable[[], Executor], run: Run, material: Any) -> bool:
+        """Keep what the run ends with; weights that this needs and that are lost are trained again, at most once each.
+
+        Where too many trials are missing, nothing is kept, and the summary says so.
+
+        Raises:
+            ValueError: where nothing came of the run, or lost weights cannot be trained again.
+        """
+        self._listen.ended()
+        records = self._manager.records
+        if any(record.ok for record in records) and (missing := too_many_missing(records)):
+            run.summary = {WITHHELD: missing}
+            return True
+        restored: set[int] = set()
+        while True:
+            try:
+                run.summary = self.experiment.finish(run, material)
+            except LostWeights as lost:
+                if lost.index in restored:
+                    raise
+                restored.add(lost.index)
+                self._restore(lost, executor)
+            else:
+                self._manager.forget_older()
+                return True
+
+    def _restore(self, lost: LostWeights, executor: Callable[[], Executor]) -> None:
+        self._listen.said(f"{lost}: they are trained again")
+        workers = executor()
+        try:
+            record = self._manager.restore(lost.index, workers)
+        finally:
+            workers.close()
+        self._listen.said(f"trial {lost.index} is trained again: {record.epochs_paid:g} epochs paid")
+
     def _announce(self, trial: Trial | None = None, record: Record | None = None) -> None:
-        total = self._experiment.total(self._strategy)
+        total = self.experiment.total(self._strategy)
         self._listen.progressed(Progress(done=self._done, total=total, trials=self._count, trial=trial, record=record))
 
     def _note(self, trial: Trial, record: Record) -> None:
-        self._done += self._experiment.price(trial)
+        self._done += self.experiment.price(trial)
         self._count += 1
         self._announce(trial, record)
         self._observe()
 
     def _observe(self) -> None:
-        for sentence in self._experiment.observe(self._strategy, self._journal):
+        for sentence in self.experiment.observe(self._strategy, self._journal):
             self._listen.said(sentence)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self, get_type_hints
 from zoo.experiments.codec import decode, encode
 from zoo.experiments.estimate import Estimate
 from zoo.experiments.report import Report
+from zoo.experiments.resources import Say
 from zoo.experiments.source import Source, image_source
 from zoo.plugins import names, plugin
 from zoo.population.journal import Journal
@@ -25,9 +26,6 @@ if TYPE_CHECKING:
 
 EXPERIMENTS = "thriftnas.experiments"
 """Entry-point group of kinds of runs: the name of a run's strategy, and its subclass of :class:`Experiment`."""
-
-Say = Callable[[str], None]
-"""Hears sentences that a user should know."""
 
 
 @dataclass(frozen=True, kw_only=True)

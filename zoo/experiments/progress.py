@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
-from zoo.population.trial import Record, Trial
+from zoo.population.trial import AGAIN, Record, Trial
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,11 +90,14 @@ class Bar(Listener):
         self._console.print(sentence, style="dim", markup=False)
 
     def progressed(self, progress: Progress) -> None:
-        """Move the bar; name a trial that failed."""
+        """Move the bar; name a trial that failed, or that had to train again what was lost."""
         self._stop(self._loading)
         self._bar.update(self._task, completed=progress.done, total=progress.total or None, done=progress.trials)
         self._bar.start()
         trial, record = progress.trial, progress.record
+        if trial is not None and record is not None and AGAIN in record.notes:
+            paid = f"{record.epochs_paid:g} epochs paid"
+            self.said(f"trial {trial.index}: {record.notes[AGAIN]}, {paid}")
         if trial is not None and record is not None and not record.ok:
             where = "" if trial.setting is None else f" ({trial.setting})"
             self._console.print(f"trial {trial.index}{where} failed: {record.reason}", style="yellow", markup=False)

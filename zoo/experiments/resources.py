@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from zoo.population.executor import Executor, SerialExecutor
+from zoo.population.patience import Patience
 from zoo.population.trial import Evaluator
+
+Say = Callable[[str], None]
+"""Hears sentences that a user should know."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,11 +31,26 @@ class Resources:
     gpus: float = 0.0
     address: str | None = None
 
-    def executor(self, make: Callable[[Any], Evaluator], payload: Any, threads: int) -> Executor:
+    def executor(
+        self,
+        make: Callable[[Any], Evaluator],
+        payload: Any,
+        threads: int,
+        patience: Patience | None = None,
+        report: Say = lambda sentence: None,
+    ) -> Executor:
         """Workers of ``threads`` CPU threads; each makes an evaluator of its own from the payload, such as images.
+
+        Args:
+            make: the evaluator.
+            payload: what it needs.
+            threads: of each worker.
+            patience: how long batches are waited for, where workers are other processes.
+            report: hears of workers that are lost.
 
         Raises:
             ValueError: for a count that is not positive or a cluster that does not answer.
+            MachineFault: if Ray cannot start here.
         """
         if self.workers < 1:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
@@ -42,16 +61,24 @@ class Resources:
 
         if 0 < self.gpus < 1:
             make = partial(_with_share, make, self.gpus)
-        return RayExecutor(make, payload, workers=self.workers, cpus=threads, gpus=self.gpus, address=self.address)
+        return RayExecutor(
+            make, payload, workers=self.workers, cpus=threads, gpus=self.gpus, address=self.address,
+            patience=patience or Patience(), report=report,
+        )  # fmt: skip
 
-    def fitting(self, threads: int) -> "Resources":
+    def fitting(self, threads: int, say: Say = lambda sentence: None) -> "Resources":
         """The same with no more workers than this machine has cores for: others would take turns with them.
 
-        On a cluster and on GPUs the executor does the same with what Ray counts.
+        On a cluster and on GPUs the executor does the same with what Ray counts. Says so where they are fewer.
         """
         if self.address is not None or self.gpus:
             return self
-        return replace(self, workers=min(self.workers, max(1, usable_cores() // threads)))
+        cores = usable_cores()
+        workers = min(self.workers, max(1, cores // threads))
+        if workers < self.workers:
+            s = "" if cores == 1 else "s"
+            say(f"{workers} of {self.workers} workers: this machine has {cores} core{s}")
+        return replace(self, workers=workers)
 
     def check(self, device: str | None = None) -> None:
         """Find out early whether the workers can be had, and whether networks can be computed on ``device`` there.

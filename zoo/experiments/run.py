@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -10,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 from zoo.experiments import legacy
 from zoo.experiments.experiment import EXPERIMENTS, Experiment, experiment_kind
 from zoo.experiments.report import Report
-from zoo.experiments.resources import Resources
+from zoo.experiments.resources import Resources, Say
 from zoo.experiments.source import Source
 from zoo.plugins import names
 from zoo.population.journal import Journal
+from zoo.population.manager import RESTORED
 from zoo.population.trial import Record, Trial
 
 if TYPE_CHECKING:
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from zoo.population.run_front import RunFront
 
 SOURCE, OPTIONS, RESOURCES, FINISHED = "source", "options", "resources", "finished"
+FAULTS = "faults"
 """Names of the journal's values that say where the material lies, how the run was asked for, and whether it ended."""
 
 
@@ -106,15 +109,44 @@ class Run:
             data = journal.get(RESOURCES)
             return Resources.from_dict(legacy.resources(journal) if data is None else data)
 
+    def resources_here(
+        self, workers: int | None = None, address: str | None = None, say: Say = lambda sentence: None
+    ) -> Resources:
+        """The resources to go on with: as before, but for what is given here.
+
+        The cluster of the journal is never joined unasked: whoever wrote the journal would be handed the run, and what
+        a cluster returns is unpickled here, which can run anything.
+
+        Args:
+            workers: another number of them.
+            address: of a cluster.
+            say: hears what is another than before.
+        """
+        before = self.resources
+        if before.address is not None and address is None:
+            say(f"the run was on the cluster {before.address}; it goes on here unless that address is given again")
+        found = replace(before, address=address, **({} if workers is None else {"workers": workers}))
+        return found.fitting(self.experiment.threads, say)
+
     @property
     def command(self) -> list[str]:
         """Words of the command line that ran it last; none for a run made in Python."""
         return list(self.value("command") or [])
 
     @property
+    def faults(self) -> list[str]:
+        """What has become of workers, newest last: faults of machines, which are no trial's results."""
+        return list(self.value(FAULTS) or [])
+
+    @property
     def finished(self) -> bool:
         """Whether the strategy has come to its end."""
         return bool(self.value(FINISHED))
+
+    def restored(self, record: Record) -> Record:
+        """The record, or what the trial measured when its lost weights were trained again after the run's end."""
+        again = (self.value(RESTORED) or {}).get(str(record.index))
+        return record if again is None else Record.from_dict(again)
 
     # -------------------------------------------------------------- what it has measured
 

@@ -1,9 +1,7 @@
 """A trained network as one file: genotype, skeleton, class names, statistics and weights, read without running code."""
 
 import dataclasses
-import io
 import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +17,7 @@ from zoo.networks.network import Network, build_any
 from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.genotype import Genotype, genotype_from_dict
 from zoo.spaces.skeleton import Skeleton
-from zoo.training.checkpoint import read_tensors
+from zoo.training.sealed import read_sealed, sealed_bytes
 
 SCHEMA = 1
 NAME = "model.pt"
@@ -93,9 +91,7 @@ def save_model(model: Model, path: Path) -> None:
         for name, tensor in model.network.state_dict().items()
         if not name.startswith("auxiliary.")
     }
-    buffer = io.BytesIO()
-    torch.save({"schema": SCHEMA, "facts": json.dumps(facts), "weights": weights}, buffer)
-    write_bytes(path, buffer.getvalue())
+    write_bytes(path, sealed_bytes({"schema": SCHEMA, "facts": json.dumps(facts), "weights": weights}), sync=True)
 
 
 def load_model(path: Path, device: str = "cpu") -> Model:
@@ -105,11 +101,7 @@ def load_model(path: Path, device: str = "cpu") -> Model:
         ValueError: if the file is no model, damaged, or of another schema.
         OSError: if it cannot be read.
     """
-    with path.open("rb") as file:
-        whole = zipfile.is_zipfile(file)
-    if not whole:  # torch would warn, and say which kinds of files it once wrote
-        raise ValueError(f"the model {path} cannot be read safely: it is no such file, or not the whole of one")
-    state = read_tensors(path, f"model {path}")
+    state = read_sealed(path, f"model {path}")
     if state.get("schema") != SCHEMA or "facts" not in state:
         raise ValueError(f"{path} is not a model file of schema {SCHEMA}")
     try:

@@ -10,7 +10,7 @@ from zoo.data.stream import ImageStream, Reader
 from zoo.export.model import Model
 from zoo.networks.network import Network, build_any
 from zoo.population.trial import Record, Trial
-from zoo.population.weights import WeightStore
+from zoo.population.weights import LostWeights, WeightStore
 from zoo.spaces.genotype import SpaceGenotype
 from zoo.training.checkpoint import load_checkpoint
 from zoo.training.device import exact_numbers
@@ -39,13 +39,14 @@ def trained_model(
         device: where it will be measured, such as "cuda:0".
 
     Raises:
-        ValueError: if the weights are missing or damaged.
+        LostWeights: if the weights are missing or damaged.
+        ValueError: if the trial is none that a model is made of.
     """
     weights = store.get(record.checkpoint) if record.checkpoint else None
     if isinstance(trial.genotype, SpaceGenotype):
         raise ValueError(f"trial {trial.index} is a supernet, of which no model is made")
     if weights is None or trial.setting is None:
-        raise ValueError(f"the weights of trial {trial.index} are missing or damaged in {store.folder}")
+        raise LostWeights(trial.index, store.folder)
     skeleton = trial.setting.skeleton(setup.skeleton)
     network = build_any(
         trial.genotype,

@@ -4,8 +4,10 @@ import dataclasses
 import socket
 import time
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Protocol
 
+from zoo.population.faults import ATTEMPTS, MachineFault, is_machine_fault
 from zoo.population.trial import Evaluator, Job, Outcome, Record
 
 
@@ -26,7 +28,12 @@ class Executor(Protocol):
         ...
 
     def collect(self) -> list[Outcome]:
-        """The outcomes of at least one whole batch, waiting for it; one per job, failures included."""
+        """The outcomes of at least one whole batch, waiting for it; one per job, failures included.
+
+        Raises:
+            MachineFault: if the machines cannot do it; the batch stays pending.
+            OutOfTime: if the run's time and its grace are over.
+        """
         ...
 
     def close(self) -> None:
@@ -53,9 +60,16 @@ class SerialExecutor:
         self._jobs = jobs
 
     def collect(self) -> list[Outcome]:
-        """Run the batch."""
+        """Run the batch.
+
+        Raises:
+            MachineFault: if the machine fails it several times.
+        """
         jobs, self._jobs = self._jobs, ()
-        return evaluate(self._evaluator, jobs)
+        for attempt in range(1, ATTEMPTS):
+            with suppress(MachineFault):
+                return evaluate(self._evaluator, jobs, attempt)
+        return evaluate(self._evaluator, jobs, ATTEMPTS)
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -111,6 +125,9 @@ def evaluate(evaluator: Evaluator, jobs: Sequence[Job], attempt: int = 1) -> lis
     """Run a batch where we are: an exception becomes failed records that name it, and the run goes on.
 
     Evaluators turn what they expect (divergence, out of memory) into records themselves.
+
+    Raises:
+        MachineFault: for an exception that speaks of the machine, such as a CUDA error or a file that cannot be read.
     """
     began = time.perf_counter()
     try:
@@ -120,6 +137,8 @@ def evaluate(evaluator: Evaluator, jobs: Sequence[Job], attempt: int = 1) -> lis
             raise RuntimeError(f"the evaluator answered for trials {got}, expected {asked}")
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
+        if is_machine_fault(error):
+            raise MachineFault(f"trial {jobs[0].trial.index} met a fault of the machine: {reason}") from error
         outcomes = failures(jobs, reason, seconds=time.perf_counter() - began)
     return [
         (

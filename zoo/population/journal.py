@@ -6,14 +6,16 @@ import json
 import os
 import sqlite3
 import weakref
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
+from zoo.files import make_folder, sync_folder
+from zoo.population.damage import DamagedError, add_sums, checked_rows, has_sums, require_whole, row_sum
 from zoo.population.schema_1 import converted
-from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, TRAINING, Record, Trial
+from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, Record, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,14 +24,16 @@ FILE = "journal.sqlite"
 SCHEMA = 2
 READABLE = (1, SCHEMA)
 
+Parsed = TypeVar("Parsed")
+
 _SUFFIXES = ("", "-wal", "-shm")
 _OURS = {".lock", *(".new" + suffix for suffix in _SUFFIXES)}  # what a start that was killed leaves behind
 
 _TABLES = """
-CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE trials (number INTEGER PRIMARY KEY, trial TEXT NOT NULL);
-CREATE TABLE records (number INTEGER PRIMARY KEY REFERENCES trials, record TEXT NOT NULL);
-CREATE TABLE events (place INTEGER PRIMARY KEY AUTOINCREMENT, kind TEXT NOT NULL, asked INTEGER, numbers TEXT NOT NULL);
+CREATE TABLE run (name TEXT PRIMARY KEY, value TEXT NOT NULL, sum INTEGER);
+CREATE TABLE trials (number INTEGER PRIMARY KEY, trial TEXT NOT NULL, sum INTEGER);
+CREATE TABLE records (number INTEGER PRIMARY KEY REFERENCES trials, record TEXT NOT NULL, sum INTEGER);
+CREATE TABLE events (place INTEGER PRIMARY KEY, kind TEXT NOT NULL, asked INTEGER, numbers TEXT NOT NULL, sum INTEGER);
 """
 
 
@@ -52,6 +56,7 @@ class Journal:
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
+        self._sums, self._sound = has_sums(connection), False
         weakref.finalize(self, _release, connection)  # a journal that nobody closed: Python 3.13 warns of its file
 
     @classmethod
@@ -75,9 +80,10 @@ class Journal:
         if not path.exists():
             if folder.exists() and (not folder.is_dir() or any(p.name not in _OURS for p in folder.iterdir())):
                 raise ValueError(f"{folder} holds something else than a run, expected a new or empty folder")
-            folder.mkdir(parents=True, exist_ok=True)
+            make_folder(folder)
             _write_new(folder / ".new", identity)
             os.replace(folder / ".new", path)
+            sync_folder(folder)
         journal = cls.open(folder)
         held = journal.identity
         wanted = json.loads(json.dumps(identity))
@@ -109,9 +115,15 @@ class Journal:
         return cls(_connect(path, readonly=readonly))
 
     def _start(self, identity: Mapping[str, Any]) -> None:
-        self._db.executescript(_TABLES)
-        self.set("schema", SCHEMA)
-        self.set("identity", dict(identity))
+        self._db.executescript(f"BEGIN;{_TABLES}COMMIT;")
+        self._sums = True
+        self.update({"schema": SCHEMA, "identity": dict(identity)})
+
+    def copy(self, path: Path) -> None:
+        """Write what it holds to another file, which is replaced."""
+        _drop(path)
+        with closing(sqlite3.connect(path)) as other:
+            self._db.backup(other)
 
     def close(self) -> None:
         """Release the file."""
@@ -120,18 +132,31 @@ class Journal:
     # -------------------------------------------------------------- what the run is
 
     @property
+    def on_disk(self) -> bool:
+        """Whether anything has to wait for a disk."""
+        return bool(self._db.execute("PRAGMA database_list").fetchone()[2])
+
+    @property
     def identity(self) -> dict[str, Any]:
         """What makes this run this run: rerunning with anything else is an error."""
         return dict(self.get("identity"))
 
     def get(self, name: str) -> Any:
         """A named value of the run, None where it was never set."""
-        row = self._db.execute("SELECT value FROM run WHERE name = ?", (name,)).fetchone()
+        held = "sum" if self._sums else "NULL"
+        row = self._db.execute(f"SELECT value, {held} FROM run WHERE name = ?", (name,)).fetchone()
+        if row is not None and row[1] is not None and row[1] != row_sum(name, row[0]):
+            raise self._damaged(f"its value {name!r} is not what was written")
         return None if row is None else json.loads(row[0])
 
     def set(self, name: str, value: Any) -> None:
         """Set a named value, which must be JSON-ready; not part of the history."""
-        self._db.execute("INSERT OR REPLACE INTO run VALUES (?, ?)", (name, json.dumps(value)))
+        self.update({name: value})
+
+    def update(self, values: Mapping[str, Any]) -> None:
+        """Set several named values at once."""
+        with self._transaction():
+            self._put("run", *((name, json.dumps(value)) for name, value in values.items()))
 
     @property
     def schema_1_trials(self) -> int:
@@ -143,36 +168,79 @@ class Journal:
     # -------------------------------------------------------------- appending
 
     def append_ask(self, asked: int, trials: Sequence[Trial]) -> None:
-        """Note that a strategy was asked for at most ``asked`` trials and gave these."""
-        with self._transaction() as db:
-            rows = [(trial.index, json.dumps(trial.to_dict(), separators=(",", ":"))) for trial in trials]
-            db.executemany("INSERT INTO trials VALUES (?, ?)", rows)
+        """Note that a strategy was asked for at most ``asked`` trials and gave these.
+
+        Nothing waits for the disk: whoever asks again gets the same answer, and the next tell syncs this too.
+        """
+        with self._appending(synced=False):
+            self._put("trials", *((one.index, json.dumps(one.to_dict(), separators=(",", ":"))) for one in trials))
             self._event("ask", asked, [trial.index for trial in trials])
 
-    def append_tell(self, records: Sequence[Record]) -> None:
-        """Note the records of one batch."""
-        with self._transaction() as db:
-            rows = [
+    def append_tell(self, records: Sequence[Record], *, synced: bool = True) -> None:
+        """Note the records of one batch.
+
+        Args:
+            records: of the batch.
+            synced: wait until they and everything before them are on the disk; otherwise a killed process loses
+                nothing, but a power cut may, until the next call that syncs.
+        """
+        with self._appending(synced=synced):
+            rows = (
                 (record.index, json.dumps(record.to_dict(), separators=(",", ":"), allow_nan=False))
                 for record in records
-            ]
-            db.executemany("INSERT INTO records VALUES (?, ?)", rows)
+            )
+            self._put("records", *rows)
             self._event("tell", 0, [record.index for record in records])
 
+    def rewrite(self, events: Sequence[Event]) -> None:
+        """Make these events the whole history; trials and records that no event names are gone."""
+        with self._appending(synced=True):
+            self._db.execute("DELETE FROM events")
+            for event in events:
+                self._event(event.kind, event.asked, list(event.numbers))
+            for table, kind in (("trials", "ask"), ("records", "tell")):
+                kept = {number for event in events if event.kind == kind for number in event.numbers}
+                held = [number for (number,) in self._db.execute(f"SELECT number FROM {table}")]
+                gone = [(number,) for number in held if number not in kept]
+                self._db.executemany(f"DELETE FROM {table} WHERE number = ?", gone)
+
+    def sync(self) -> None:
+        """Wait until everything appended is on the disk."""
+        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+
     def _event(self, kind: str, asked: int, numbers: list[int]) -> None:
-        self._db.execute(
-            "INSERT INTO events (kind, asked, numbers) VALUES (?, ?, ?)", (kind, asked, json.dumps(numbers))
-        )
+        (place,) = self._db.execute("SELECT COALESCE(MAX(place), 0) + 1 FROM events").fetchone()
+        self._put("events", (place, kind, asked, json.dumps(numbers)))
+
+    def _put(self, table: str, *rows: tuple[object, ...]) -> None:
+        """Insert rows with their checksums; a named value replaces the one before it."""
+        verb = "INSERT OR REPLACE" if table == "run" else "INSERT"
+        places = "?, ?, ?, ?, ?" if table == "events" else "?, ?, ?"
+        for row in rows:
+            self._db.execute(f"{verb} INTO {table} VALUES ({places})", (*row, row_sum(*row)))
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _appending(self, *, synced: bool) -> Iterator[None]:
+        if not synced:
+            self._db.execute("PRAGMA synchronous = NORMAL")
+        try:
+            with self._transaction():
+                if self.get("schema") != SCHEMA:  # what follows has tags and notes
+                    self._put("run", ("schema_1_trials", json.dumps(self.schema_1_trials)), ("schema", str(SCHEMA)))
+                yield
+        finally:
+            if not synced:
+                self._db.execute("PRAGMA synchronous = FULL")
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
         self._db.execute("BEGIN IMMEDIATE")
         try:
-            if self.get("schema") != SCHEMA:  # what follows has tags and notes
-                self.set("schema_1_trials", self.schema_1_trials)
-                self.set("schema", SCHEMA)
-            yield self._db
+            if not self._sums:  # a journal of before rows had checksums
+                add_sums(self._db)
+            yield
             self._db.execute("COMMIT")
+            self._sums = True
         except BaseException:
             if self._db.in_transaction:  # SQLite has rolled back by itself where the disk is full
                 self._db.execute("ROLLBACK")
@@ -183,22 +251,46 @@ class Journal:
     def trials(self) -> list[Trial]:
         """Every trial, by index."""
         old = self.schema_1_trials
-        rows = self._db.execute("SELECT trial FROM trials ORDER BY number")
-        trials = [Trial.from_dict(json.loads(text)) for (text,) in rows]
+        trials = self._read("trials", "number, trial", lambda _, text: Trial.from_dict(json.loads(text)))
         return [*map(converted, trials[:old]), *trials[old:]]
 
     def records(self) -> dict[int, Record]:
         """Every record, by its trial's index."""
-        rows = self._db.execute("SELECT record FROM records ORDER BY number")
-        return {record.index: record for (text,) in rows for record in [Record.from_dict(json.loads(text))]}
+        records = self._read("records", "number, record", lambda _, text: Record.from_dict(json.loads(text)))
+        return {record.index: record for record in records}
 
     def events(self) -> list[Event]:
         """The history, oldest first."""
-        rows = self._db.execute("SELECT kind, asked, numbers FROM events ORDER BY place")
-        return [Event(kind, asked, tuple(json.loads(numbers))) for kind, asked, numbers in rows]
+
+        def event(_: int, kind: Any, asked: int, numbers: str) -> Event:
+            return Event(kind, asked, tuple(json.loads(numbers)))
+
+        return self._read("events", "place, kind, asked, numbers", event)
+
+    def _read(self, table: str, cells: str, parse: Callable[..., Parsed]) -> list[Parsed]:
+        """All rows of a table, each as what it stands for; the first call looks whether the journal is whole.
+
+        Raises:
+            ValueError: if it is damaged.
+        """
+        try:
+            if not self._sound:
+                require_whole(self._db)
+                self._sound = True
+            return [parse(*row) for row in checked_rows(self._db, table, cells, sums=self._sums)]
+        except DamagedError as error:
+            raise self._damaged(str(error)) from None
+        except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            raise self._damaged(f"a row of its {table} is none: {what[:200]}") from None
+
+    def _damaged(self, what: str) -> ValueError:
+        (*_, path) = self._db.execute("PRAGMA database_list").fetchone()
+        return ValueError(f"{path or 'the journal'} is damaged: {what}; a copy of it may be whole")
 
     def counts(self) -> dict[str, int]:
         """How many trials there are, done, failed and pending."""
+        self._read("records", "number, record", lambda *_: None)
         total = self._db.execute("SELECT COUNT(*) FROM trials").fetchone()[0]
         told, good = self._db.execute("SELECT COUNT(*), TOTAL(json_extract(record, '$.ok')) FROM records").fetchone()
         return {"trials": total, "done": told, "failed": told - int(good), "pending": total - told}
@@ -209,41 +301,22 @@ class Journal:
         The columns "tags" and "notes" are JSON, as "genotype" is; they are there where any trial has tags, any record
         notes, and "measure" where any trial is a score.
         """
-        import pandas as pd  # takes a while to import; who only runs or looks does without
+        from zoo.population.frame import frame_of  # pandas takes a while to import; who only runs or looks does without
 
-        trials, records = self.trials(), self.records()
-        tagged = any(trial.tags for trial in trials)
-        scored = any(trial.measure != TRAINING for trial in trials)
-        noted = any(record.notes for record in records.values())
-        rows = []
-        for trial in trials:
-            row: dict[str, Any] = trial.to_dict() | {
-                "key": trial.genotype.key,
-                "genotype": trial.genotype.to_json(),
-            }
-            if tagged:
-                row["tags"] = json.dumps(dict(trial.tags))
-            if scored:
-                row["measure"] = trial.measure
-            if record := records.get(trial.index):
-                measured = record.to_dict()
-                if noted:
-                    measured["notes"] = json.dumps(dict(record.notes))
-                row |= {name: measured[name] for name in measured if name not in ("index", "metrics")}
-                row |= measured["metrics"]
-            rows.append(row)
-        return pd.DataFrame(rows)
+        return frame_of(self.trials(), self.records())
 
     def digest(self) -> str:
         """SHA-256 of trials and records by index, without what differs from run to run (seconds, host, attempt).
 
         What is hashed is what was stored, so that a run of schema 1 has the digest it always had.
         """
+        if not self._sums:  # no checksum says whether rows are whole: they must at least be trials and records
+            self.trials(), self.records()
         hasher = hashlib.sha256()
-        for (text,) in self._db.execute("SELECT trial FROM trials ORDER BY number"):
-            hasher.update(json.dumps(json.loads(text), sort_keys=True).encode())
-        for (text,) in self._db.execute("SELECT record FROM records ORDER BY number"):
-            hasher.update(json.dumps(_lasting(json.loads(text)), sort_keys=True).encode())
+        for trial in self._read("trials", "number, trial", lambda _, text: json.loads(text)):
+            hasher.update(json.dumps(trial, sort_keys=True).encode())
+        for record in self._read("records", "number, record", lambda _, text: _lasting(json.loads(text))):
+            hasher.update(json.dumps(record, sort_keys=True).encode())
         return hasher.hexdigest()
 
 
@@ -280,7 +353,7 @@ def _connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
         return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30)
     db = sqlite3.connect(path, isolation_level=None, timeout=30)
     db.execute("PRAGMA journal_mode = WAL")
-    db.execute("PRAGMA synchronous = NORMAL")  # a killed process loses nothing; a power cut the last moments at most
+    db.execute("PRAGMA synchronous = FULL")  # a commit waits for the disk: what was told outlives a power cut
     return db
 
 

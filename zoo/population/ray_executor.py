@@ -1,12 +1,16 @@
 """The Ray executor: workers are actors that hold the data once; this is the only file that knows Ray."""
 
-import dataclasses
 import logging
 import os
+import re
+import signal
 import socket
+import threading
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +19,24 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
-from ray.exceptions import RayError, RayTaskError
+from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeLabelSchedulingStrategy, NotIn
 
+from zoo import __version__
 from zoo.population.executor import evaluate, failures
+from zoo.population.faults import MachineFault
+from zoo.population.patience import Patience
+from zoo.population.pool import Pool, Report
 from zoo.population.trial import Evaluator, Job, Outcome
 
-ATTEMPTS = 3
-"""How often a batch is sent before its trials are recorded as failed."""
+_log = logging.getLogger("thriftnas")
 
 PROBE_SECONDS = 3.0
+FETCH_SECONDS = 300.0
+"""How long what a worker has returned may take on its way here."""
+
+_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # and empty settings
+_SETTINGS = 4
 
 
 class _Worker:
@@ -33,28 +46,33 @@ class _Worker:
         self._factory, self._payload = factory, payload
         self._evaluator: Evaluator | None = None
 
+    def prepare(self, wanted: Mapping[str, str]) -> tuple[str, str, bool]:
+        """The id of its node; why no batch can run here, empty where one can; and whether none ever will."""
+        node = ray.get_runtime_context().get_node_id()
+        found = versions()
+        other = [f"{name} {found[name]}, expected {one}" for name, one in wanted.items() if found[name] != one]
+        if other:
+            return node, f"it has {', '.join(other)}", True
+        try:
+            self._evaluator = self._factory(self._payload)
+        except Exception as error:
+            return node, f"it cannot start: {_line(error)}", False
+        return node, "", False
+
     def run(self, jobs: Sequence[Job], attempt: int) -> list[Outcome] | str:
-        """The outcomes, or why no batch can ever run here: not a fault of the trials, so it is no record."""
-        if self._evaluator is None:
-            try:
-                self._evaluator = self._factory(self._payload)
-            except Exception as error:
-                return " ".join(f"{type(error).__name__}: {error}".split())
-        return evaluate(self._evaluator, jobs, attempt)
-
-
-@dataclasses.dataclass(slots=True)
-class _Running:
-    worker: Any
-    jobs: Sequence[Job]
-    attempt: int
+        """The outcomes, or what the machine's fault is: not one of the trials, so it is no record."""
+        assert self._evaluator is not None
+        try:
+            return evaluate(self._evaluator, jobs, attempt)
+        except MachineFault as fault:
+            return str(fault)
 
 
 class RayExecutor:
     """Runs batches on ``workers`` actors, on this machine or on a running cluster.
 
-    The payload goes through the object store once per node; its arrays arrive read-only. A batch whose
-    worker dies is sent again whole to a new one, at most three times in all.
+    The payload goes through the object store once per node; its arrays arrive read-only. A batch waits here for any
+    worker that is ready; what becomes of lost workers, :class:`~zoo.population.pool.Pool` says.
 
     Args:
         factory: makes the evaluator in the worker, from the payload.
@@ -63,10 +81,13 @@ class RayExecutor:
         cpus: cores per actor.
         gpus: GPUs per actor, may be a fraction.
         address: of a running cluster: "auto", "host:port" or "ray://host:port"; None starts Ray here.
+        patience: how long to wait for batches.
+        report: hears of every fault, a sentence each.
 
     Raises:
         ValueError: for a count that is not positive, when nobody answers at the address, or when the cluster
             has no room for a single worker.
+        MachineFault: if Ray cannot start here.
     """
 
     def __init__(
@@ -78,6 +99,8 @@ class RayExecutor:
         cpus: int = 1,
         gpus: float = 0.0,
         address: str | None = None,
+        patience: Patience | None = None,
+        report: Callable[[str], None] = _log.warning,
     ) -> None:
         if workers < 1 or cpus < 1:
             raise ValueError(f"workers and their cores must be at least 1, got {workers} and {cpus}")
@@ -85,82 +108,168 @@ class RayExecutor:
             raise ValueError(f"GPUs per worker must not be negative, got {gpus:g}")
         self._owner = not ray.is_initialized()
         if self._owner:
-            _connect(address, workers * cpus)
-        workers = _fitting(workers, cpus, gpus)
-        self._factory = ray.put(factory)
-        self._payload = ray.put(payload)
-        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0)(_Worker)
-        self._idle: deque[Any] = deque(self._start() for _ in range(workers))
-        self._running: dict[Any, _Running] = {}
+            with _own_signals():
+                _connect(address, workers * cpus)
+        crew = _Crew(factory, payload, cpus, gpus)
+        self._pool = Pool(crew, _fitting(workers, cpus, gpus), patience, report)
 
     @property
     def free(self) -> int:
         """Workers without a batch."""
-        return len(self._idle)
+        return self._pool.free
 
     def submit(self, jobs: Sequence[Job]) -> None:
-        """Send a batch to an idle worker."""
-        if not self._idle:
-            raise RuntimeError("no worker is free")
-        self._send(self._idle.popleft(), jobs, 1)
+        """Take a batch for the next worker that is ready."""
+        self._pool.submit(jobs)
 
     def collect(self) -> list[Outcome]:
-        """Wait for a batch, and take every other one that has ended meanwhile."""
-        outcomes: list[Outcome] = []
-        while not outcomes and self._running:
-            ray.wait(list(self._running), num_returns=1)
-            ready, _ = ray.wait(list(self._running), num_returns=len(self._running), timeout=0)
-            for reference in ready:
-                outcomes += self._finish(reference)
-        return outcomes
+        """Wait for a batch, and take every other one that has ended meanwhile.
+
+        Raises:
+            MachineFault, OutOfTime: as :meth:`zoo.population.pool.Pool.collect`.
+        """
+        return self._pool.collect()
 
     def close(self) -> None:
         """Stop the workers, and Ray too if it was started or joined here."""
-        for worker in [*self._idle, *(running.worker for running in self._running.values())]:
-            ray.kill(worker)
-        self._idle.clear()
-        self._running.clear()
+        self._pool.close()
         if self._owner:
             ray.shutdown()
             self._owner = False
 
-    def _finish(self, reference: Any) -> list[Outcome]:
-        running = self._running.pop(reference)
-        try:
-            outcomes: list[Outcome] | str = ray.get(reference)
-        except RayTaskError as error:  # outcomes that cannot be sent; another attempt would end the same way
-            self._idle.append(running.worker)
-            reason = f"{type(error.cause).__name__}: {error.cause}".splitlines()[0]
-            return _failed(running, reason)
-        except RayError:  # the worker died, or the node that held what it returned
-            ray.kill(running.worker)
-            return self._again(running)
-        self._idle.append(running.worker)
-        if isinstance(outcomes, str):
-            raise ValueError(f"the workers cannot start: {outcomes}")
-        return outcomes
 
-    def _again(self, running: _Running) -> list[Outcome]:
-        """Replace a lost worker and send its batch once more, if it has not been sent too often."""
-        worker = self._start()
-        if running.attempt < ATTEMPTS:
-            self._send(worker, running.jobs, running.attempt + 1)
+class _Crew:
+    """Workers as actors of Ray."""
+
+    def __init__(self, factory: Callable[[Any], Evaluator], payload: Any, cpus: int, gpus: float) -> None:
+        self._factory, self._payload = ray.put(factory), ray.put(payload)
+        self._actor = ray.remote(num_cpus=cpus, num_gpus=gpus, max_restarts=0)(_Worker)
+        self._actors: dict[Hashable, Any] = {}
+        self._calls: dict[Any, tuple[int, Sequence[Job], int] | tuple[int]] = {}  # by reference: worker, and its batch
+        self._count = 0
+
+    def start(self, avoid: Collection[str]) -> int:
+        """A new actor, whose first call says whether it is ready."""
+        self._count += 1
+        actor = self._actor.options(**_elsewhere(avoid)).remote(self._factory, self._payload)
+        self._actors[self._count] = actor
+        self._calls[actor.prepare.remote(versions())] = (self._count,)  # type: ignore[attr-defined]
+        return self._count
+
+    def send(self, worker: Hashable, jobs: Sequence[Job], attempt: int) -> None:
+        """A call of the actor."""
+        self._calls[self._actors[worker].run.remote(jobs, attempt)] = (worker, jobs, attempt)  # type: ignore[assignment]
+
+    def stop(self, worker: Hashable) -> None:
+        """Kill the actor."""
+        self._calls = {reference: call for reference, call in self._calls.items() if call[0] != worker}
+        ray.kill(self._actors.pop(worker))
+
+    def poll(self, seconds: float) -> list[Report]:
+        """What calls have returned."""
+        if not self._calls:
             return []
-        self._idle.append(worker)
-        return _failed(running, f"the worker died {running.attempt} times")
+        ray.wait(list(self._calls), num_returns=1, timeout=seconds)
+        ready, _ = ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
+        return [self._report(reference, *self._calls.pop(reference)) for reference in ready]
 
-    def _start(self) -> Any:
-        return self._actor.remote(self._factory, self._payload)
+    def nodes(self) -> set[str]:
+        """Those that are alive."""
+        return {_name(node) for node in _nodes().values()}
 
-    def _send(self, worker: Any, jobs: Sequence[Job], attempt: int) -> None:
-        self._running[worker.run.remote(jobs, attempt)] = _Running(worker, jobs, attempt)
+    def close(self) -> None:
+        """Kill all actors."""
+        for actor in self._actors.values():
+            ray.kill(actor)
+        self._actors.clear()
+        self._calls.clear()
+
+    def _report(self, reference: Any, worker: int, jobs: Sequence[Job] = (), attempt: int = 0) -> Report:
+        try:
+            found = ray.get(reference, timeout=FETCH_SECONDS)
+        except RayTaskError as error:
+            if jobs:  # outcomes that cannot be sent; another attempt would end the same way
+                outcomes = failures(jobs, f"{type(error.cause).__name__}: {error.cause}".splitlines()[0])
+                return Report(worker=worker, outcomes=[(replace(r, attempt=attempt), data) for r, data in outcomes])
+            return Report(worker=worker, node=self._node(worker), fault=f"it cannot start: {_line(error.cause)}")
+        except RayError as error:  # the worker died, or the node that held what it returned
+            node = self._node(worker)
+            gone = bool(node) and node not in self.nodes()
+            return Report(worker=worker, node=node, fault="its node is lost" if gone else _cause(error), gone=gone)
+        if jobs:
+            given = found if isinstance(found, list) else None
+            return Report(worker=worker, outcomes=given, fault="" if given is not None else str(found))
+        node, fault, unfit = found
+        return Report(worker=worker, node=_name(_nodes(alive=False).get(node)), fault=fault, unfit=unfit)
+
+    def _node(self, worker: int) -> str:
+        """Where an actor is or was, as the cluster has noted."""
+        try:
+            from ray._private.state import actors  # no public call says it of an actor that has died at its start
+
+            noted = actors(self._actors[worker]._actor_id.hex())
+            return _name(_nodes(alive=False).get(noted["Address"]["NodeID"]))
+        except Exception:  # another version of Ray: a fault whose node nobody knows
+            return ""
 
 
-def _failed(running: _Running, reason: str) -> list[Outcome]:
-    return [
-        (dataclasses.replace(record, attempt=running.attempt), weights)
-        for record, weights in failures(running.jobs, reason)
-    ]
+def versions() -> dict[str, str]:
+    """What must be the same here and where workers are: other numbers would come of it, or none."""
+    return {"thriftnas": __version__, "torch": version("torch"), "numpy": version("numpy")}
+
+
+def _nodes(*, alive: bool = True) -> dict[str, Any]:
+    """The cluster's nodes by id."""
+    return {node["NodeID"]: node for node in ray.nodes() if node["Alive"] or not alive}  # type: ignore[no-untyped-call]
+
+
+def _name(node: Mapping[str, Any] | None) -> str:
+    return "" if node is None else f"{node['NodeManagerHostname']} ({node['NodeID'][:6]})"
+
+
+def _elsewhere(avoid: Collection[str]) -> dict[str, Any]:
+    """Options of an actor that shall be on none of these nodes; every node has its own id as a label."""
+    if not avoid:
+        return {}
+    nodes = [node for node in _nodes().values() if _name(node) in avoid]
+    keys = {
+        key: node["NodeID"] for node in nodes for key, held in node.get("Labels", {}).items() if held == node["NodeID"]
+    }
+    if not keys:
+        return {}
+    key = next(iter(keys))
+    others = NotIn(*(node["NodeID"] for node in nodes))  # type: ignore[no-untyped-call]
+    return {"scheduling_strategy": NodeLabelSchedulingStrategy(hard={key: others})}
+
+
+def _cause(error: RayError) -> str:
+    """Why a worker has died, in a few words: Ray's text is a page."""
+    text = str(error)
+    if "low on memory" in text or isinstance(error, OutOfMemoryError):
+        return "killed for want of memory on its node"
+    if "creation task" in text:
+        return f"it cannot start: {[line for line in text.splitlines() if line.strip()][-1].strip()[:200]}"
+    code = re.search(r"exit code (-?\d+)", text)
+    return f"its process ended{f' with exit code {code[1]}' if code else ''}"
+
+
+def _line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())[:300]
+
+
+@contextmanager
+def _own_signals() -> Iterator[None]:
+    """Ray puts handlers of its own on signals, which print stack traces; whoever runs here decides."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    held = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in held.items():
+            if handler is not None:
+                signal.signal(number, handler)
 
 
 def _fitting(workers: int, cpus: int, gpus: float) -> int:
@@ -176,7 +285,7 @@ def _fitting(workers: int, cpus: int, gpus: float) -> int:
             f"no room for a worker with {cpus} and {gpus:g}"
         )
     if room < workers:
-        logging.getLogger(__name__).warning("the Ray cluster has room for %d of %d workers", room, workers)
+        _log.warning("the Ray cluster has room for %d of %d workers", room, workers)
     return min(room, workers)
 
 
@@ -184,7 +293,10 @@ def _connect(address: str | None, cores: int) -> None:
     quiet: dict[str, Any] = {"log_to_driver": False, "logging_level": logging.ERROR}
     if address is None:
         # By default Ray would join a cluster that it finds.
-        ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+        try:
+            ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+        except Exception as error:  # whatever is wrong with this machine, its processes or its temporary folder
+            raise MachineFault(f"Ray cannot start here: {_line(error)}; --workers 1 does without it") from None
         return
     address = find_cluster(address)
     try:
@@ -198,7 +310,7 @@ def _connect(address: str | None, cores: int) -> None:
 
 
 def find_cluster(address: str) -> str:
-    """The address itself, or the running cluster's for "auto", once a connection to it succeeded.
+    """The address itself, or the running cluster's for "auto", once it answered.
 
     Ray itself would wait for minutes, so the port is probed for 3 seconds first.
 
@@ -213,9 +325,31 @@ def find_cluster(address: str) -> str:
     host, _, port = address.removeprefix("ray://").rpartition(":")
     if not host or not port.isdecimal():
         raise ValueError(f"{address!r} is not a Ray address, expected auto, host:port or ray://host:port")
-    deadline = time.monotonic() + PROBE_SECONDS
     try:
-        socket.create_connection((host.strip("[]"), int(port)), timeout=deadline - time.monotonic()).close()
+        answered = _answers(host.strip("[]"), int(port))
     except (OSError, OverflowError):
-        raise ValueError(f"no Ray cluster answers at {address} (tried for {PROBE_SECONDS:g} s)") from None
+        answered = False
+    if not answered:
+        raise ValueError(f"no Ray cluster answers at {address} (tried for {PROBE_SECONDS:g} s)")
     return address
+
+
+def _answers(host: str, port: int) -> bool:
+    """Whether somebody there speaks gRPC, as Ray does: a port may accept everybody and never say a word.
+
+    Raises:
+        OSError: if nobody accepts, or in time.
+    """
+    deadline = time.monotonic() + PROBE_SECONDS
+    with socket.create_connection((host, port), timeout=PROBE_SECONDS) as connection:
+        if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
+            return True
+        connection.sendall(_PREFACE)
+        head = b""
+        while len(head) < 4:  # three bytes of length, one that says what the frame is
+            connection.settimeout(max(0.01, deadline - time.monotonic()))
+            part = connection.recv(4 - len(head))
+            if not part:
+                return False
+            head += part
+    return head[3] == _SETTINGS

@@ -1,8 +1,10 @@
 """Trials and records: what was asked and what was measured, as frozen data with a JSON form."""
 
+import json
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from zoo.population.json_value import JSON, check_json
@@ -107,10 +109,16 @@ class Trial:
         return cls(
             **{
                 **data,
-                "genotype": genotype_from_dict(data["genotype"]),
+                "genotype": _genotype(json.dumps(data["genotype"], separators=(",", ":"))),
                 "setting": None if setting is None else ProxySetting.parse(setting),
             }
         )
+
+
+@lru_cache(maxsize=65536)
+def _genotype(text: str) -> Genotype:
+    """A genotype from its JSON; most runs have the same ones many times, and reading them takes longest."""
+    return genotype_from_dict(json.loads(text))
 
 
 TRAIN_LOSSES = "train_losses"
@@ -175,7 +183,10 @@ class Record:
 INCIDENTAL = ("seconds", "host", "attempt")
 """Fields of a record that say how it was measured and differ from run to run: digests leave them out."""
 
-INCIDENTAL_NOTES = (FALLBACK,)
+AGAIN = "again"
+"""Note of a record whose trial had to train more than its own stage: which weights were missing, and from where on."""
+
+INCIDENTAL_NOTES = (FALLBACK, AGAIN)
 """Notes of that kind."""
 
 

@@ -4,13 +4,25 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from zoo.files import write_bytes
+from zoo.files import make_folder, write_bytes
+
+
+class LostWeights(ValueError):
+    """Weights that a record names and that are not there; whoever can trains them again.
+
+    Attributes:
+        index: of the trial whose weights they are.
+    """
+
+    def __init__(self, index: int, folder: Path) -> None:
+        super().__init__(f"the weights of trial {index} are missing or damaged in {folder}")
+        self.index = index
 
 
 class WeightStore:
     """A folder of files named by the SHA-256 of what they hold.
 
-    A file appears whole or not at all: it is written under another name, synced and renamed.
+    A file appears whole or not at all: it is written under another name, synced and renamed, and its name is synced.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -26,7 +38,7 @@ class WeightStore:
         path = self.folder / name
         if self.get(name) is not None:
             return name
-        self.folder.mkdir(parents=True, exist_ok=True)
+        make_folder(self.folder)
         write_bytes(path, data, sync=True)
         return name
 
@@ -38,10 +50,12 @@ class WeightStore:
             return None
         return data if hashlib.sha256(data).hexdigest() == name else None
 
+    @property
+    def names(self) -> set[str]:
+        """What is stored, unfinished files among it."""
+        return {path.name for path in self.folder.iterdir()} if self.folder.exists() else set()
+
     def keep_only(self, names: Iterable[str]) -> None:
         """Delete every file not named."""
-        if self.folder.exists():
-            keep = set(names)
-            for path in self.folder.iterdir():
-                if path.name not in keep:
-                    path.unlink(missing_ok=True)
+        for name in self.names - set(names):
+            (self.folder / name).unlink(missing_ok=True)

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
+from zoo.population.faults import too_many_missing
 from zoo.population.journal import Journal
 from zoo.population.metric import METRICS, Metric
 from zoo.population.proxy import ProxySetting, acceleration
@@ -236,6 +237,10 @@ def find(
         control=[counted(genotype, design.skeleton).macs for genotype in zoo.genotypes],
         resamples=resamples,
     )
+    recommendation = compared.recommendation
+    if missing := too_many_missing(list(journal.records().values())):
+        sentence = f"The recommendation is withheld: {missing}."
+        recommendation = replace(recommendation, index=None, promised=None, needed_networks=None, sentence=sentence)
     return Findings(
         reference=design.reference,
         repeats=design.repeats,
@@ -246,7 +251,7 @@ def find(
         differences=_differences(found, targets, rng, resamples),
         placebo=compared.placebo,
         lines=tuple(_lines(zoo, targets, rng, resamples)),
-        recommendation=compared.recommendation,
+        recommendation=recommendation,
         metric=metric,
         cost=cost,
         failures=zoo.failures,

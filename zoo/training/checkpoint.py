@@ -3,6 +3,7 @@
 import io
 import pickle
 import warnings
+import zipfile
 from typing import Any
 
 import torch
@@ -56,11 +57,15 @@ def load_checkpoint(data: bytes, network: nn.Module, optimizer: torch.optim.Opti
 
 
 def read_tensors(source: Any, what: str) -> dict[str, Any]:
-    """``torch.load`` of a path or file with weights only.
+    """``torch.load`` of a path or file with weights only, once every part has the checksum it was written with.
+
+    torch writes an archive with a CRC-32 of each of its parts and does not look at them when it reads: a weight with a
+    flipped bit would be a weight like any other. Every file that torch has ever written so has them.
 
     Raises:
         ValueError: naming ``what`` if the content is damaged or holds anything that could run code.
     """
+    _check_sums(source, what)
     try:
         with warnings.catch_warnings():  # torch's advice on such files is for those who trust them
             warnings.simplefilter("ignore")
@@ -75,6 +80,29 @@ def read_tensors(source: Any, what: str) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise ValueError(f"the {what} holds {type(state).__name__}, expected named tensors")
     return state
+
+
+def _check_sums(source: Any, what: str) -> None:
+    """Read every part of an archive and compare its checksum.
+
+    Raises:
+        ValueError: naming ``what`` and the part that differs.
+    """
+    try:
+        with zipfile.ZipFile(source) as archive:
+            broken = archive.testzip()
+            strange = [part.filename for part in archive.infolist() if part.compress_type != zipfile.ZIP_STORED]
+    except OSError:
+        raise
+    except Exception:  # zipfile, too, raises a different one for every kind of damage
+        raise ValueError(f"the {what} cannot be read safely: it is no such file, or not the whole of one") from None
+    if broken is None and strange:  # torch stores; a compressed part is what a damaged header says
+        broken = strange[0]
+    if broken is not None:
+        part = broken.rpartition("/")[2]
+        raise ValueError(f"the {what} is damaged: the checksum of its part {part!r} is not that of what is there")
+    if hasattr(source, "seek"):
+        source.seek(0)
 
 
 def _momentum(optimizer: torch.optim.Optimizer, parameter: nn.Parameter) -> torch.Tensor | None:

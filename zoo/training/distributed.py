@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
 from zoo.networks.network import Network
+from zoo.population.faults import MachineFault, is_machine_fault
 from zoo.population.trial import Evaluator, Job, Outcome
 
 Forward = Callable[[Tensor, float, torch.Generator | None], tuple[Tensor, Tensor | None]]
@@ -138,11 +139,17 @@ class ProcessGroupExecutor:
         """Run the batch.
 
         Raises:
-            ValueError: for a failure that another attempt may not have.
+            MachineFault, ValueError: for a failure that another attempt may not have.
         """
         jobs, self._jobs = self._jobs, ()
         self._ranks.send(jobs)
-        outcomes = self._evaluator(jobs)
+        try:
+            outcomes = self._evaluator(jobs)
+        except Exception as error:
+            if not is_machine_fault(error):
+                raise
+            what = " ".join(f"{type(error).__name__}: {error}".split())
+            raise MachineFault(f"epoch {jobs[0].trial.stop} met a fault of the machine: {what}") from error
         _check(jobs, outcomes)
         first, host = jobs[0].trial.index, socket.gethostname()
         return [(dataclasses.replace(record, batch=first, host=host), weights) for record, weights in outcomes]

@@ -171,7 +171,7 @@ def measurement(
     trained = {"train_loss": losses[-1], "macs": price.macs, "params": price.params, "images": images}
     # of a single epoch the metric says it all
     own = losses[begun.job.trial.start - begun.stage.start :]  # without epochs that lost weights made it train again
-    notes: dict[str, JSON] = {TRAIN_LOSSES: list(own)} if len(losses) > 1 else {}
+    notes: dict[str, JSON] = {TRAIN_LOSSES: list(own)} if len(own) > 1 else {}
     return Measurement(metrics={**validated, **trained}, epochs=len(losses), weights=weights, notes=notes)
 
 
@@ -210,7 +210,8 @@ def _outcome(
 def failed(job: Job, reason: str, seconds: float) -> Outcome:
     """The outcome of a job that did not."""
     trial = job.trial
-    record = Record(index=trial.index, ok=False, reason=reason, epochs_paid=trial.stop - trial.start, seconds=seconds)
+    began = trial.start if job.checkpoint is not None else 0  # lost weights make it train the chain again
+    record = Record(index=trial.index, ok=False, reason=reason, epochs_paid=trial.stop - began, seconds=seconds)
     return record, None
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from zoo.experiments.estimate import epoch_price, images_at
-from zoo.experiments.experiment import Experiment, Say
+from zoo.experiments.experiment import Experiment
+from zoo.experiments.resources import Say
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Evaluator, Trial
 from zoo.spaces.blueprint import Blueprint

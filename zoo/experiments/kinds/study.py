@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast, get_args
 
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
-from zoo.experiments.experiment import Say
 from zoo.experiments.kinds.on_images import OnImages, class_counts
 from zoo.experiments.report import Report
+from zoo.experiments.resources import Say
 from zoo.population.journal import Journal
 from zoo.population.metric import METRICS, Metric, check_metric, settled
 from zoo.population.proxy import ProxySetting, merge_coinciding

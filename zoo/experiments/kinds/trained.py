@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from zoo.data.image_set import ImageSet
     from zoo.data.stream import ImageStream
     from zoo.experiments.run import Run
+    from zoo.export.model import Model
 
 MODEL = "model.pt"
 TEMPLATE = "zoo.experiments/run.html"
@@ -58,6 +59,8 @@ def keep_trained(
 ) -> dict[str, Any]:
     """Write a trial's network as model.pt, read the test images, and write what it reaches there, with best.json.
 
+    A model that is there already and whole, of this trial and its measurement, stays: its weights are needed no more.
+
     Args:
         run: whose folder has the weights.
         trained: the trial and its record.
@@ -69,26 +72,41 @@ def keep_trained(
         What is known about the model, JSON-ready.
 
     Raises:
-        ValueError: if the weights are missing or damaged, or an image cannot be read.
+        LostWeights: if the weights are missing or damaged.
+        ValueError: if an image cannot be read.
     """
     from zoo.export.model import save_model
     from zoo.export.trained import trained_model, with_test_accuracy
     from zoo.training.device import local_device
 
-    device = local_device(setup.precision)
-    model = trained_model(*trained, WeightStore(run.folder / WEIGHTS), setup, images, device)
-    path = run.folder / MODEL
-    save_model(model, path)  # a test image that cannot be read must not cost the training
-    try:
-        model = with_test_accuracy(model, images, setup.precision, device, loaders)
-    except ValueError as error:
-        raise ValueError(
-            f"{error}; the model is kept in {path}, and the same command measures it once the image can be read"
-        ) from error
-    save_model(model, path)
+    path, trial, record = run.folder / MODEL, trained[0], run.restored(trained[1])
+    model = _held(path, trial, record)
+    if model is None:
+        device = local_device(setup.precision)
+        model = trained_model(trial, record, WeightStore(run.folder / WEIGHTS), setup, images, device)
+        save_model(model, path)  # a test image that cannot be read must not cost the training
+        try:
+            model = with_test_accuracy(model, images, setup.precision, device, loaders)
+        except ValueError as error:
+            raise ValueError(
+                f"{error}; the model is kept in {path}, and the same command measures it once the image can be read"
+            ) from error
+        save_model(model, path)
     summary: dict[str, Any] = {"model": str(path), **model.notes}
     write_json(run.folder / "best.json", {**summary, "genotype": model.genotype.to_dict()})
     return summary
+
+
+def _held(path: Path, trial: Trial, record: Record) -> "Model | None":
+    from zoo.export.model import load_model
+
+    try:
+        model = load_model(path)
+    except (OSError, ValueError):
+        return None
+    told = (trial.index, record.metrics["accuracy"], record.metrics["balanced_accuracy"])
+    of_it = tuple(model.notes.get(name) for name in ("trial", "accuracy", "balanced_accuracy")) == told
+    return model if of_it and model.genotype == trial.genotype and "test_accuracy" in model.notes else None
 
 
 def kept_summary(folder: Path) -> dict[str, Any]:

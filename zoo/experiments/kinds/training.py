@@ -7,10 +7,11 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
-from zoo.experiments.experiment import Experiment, Say
+from zoo.experiments.experiment import Experiment
 from zoo.experiments.kinds.on_images import blueprint_of, describe_images, fitted_skeleton
 from zoo.experiments.kinds.trained import keep_trained, kept_summary, one_class_said, training_report
 from zoo.experiments.report import Report
+from zoo.experiments.resources import Say
 from zoo.population.metric import unequal
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Strategy
@@ -156,9 +157,9 @@ class TrainingExperiment(Experiment):
         from zoo.training.timing import network_parameters, training_seconds
 
         seconds = training_seconds(self.setup, material, self.setting, self.genotype, self.loaders, self.processes)
-        # two checkpoints of weights and momentum for a moment, and the model
+        # three checkpoints of weights and momentum for a moment, and the model
         params = network_parameters(self.genotype, self.setup)
-        megabytes = (params * (2 * 8 + 4) + self.setting.e * JOURNAL_BYTES) / 1e6
+        megabytes = (params * (3 * 8 + 4) + self.setting.e * JOURNAL_BYTES) / 1e6
         numbers = {"networks": 1, "epochs": self.setting.e, "hours": seconds / 3600, "disk_mb": megabytes}
         lines = (("networks", "1"), ("epochs", str(self.setting.e)), hours(seconds / 3600), disk(megabytes))
         return Estimate(numbers=numbers, lines=lines)

@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 from rich.console import Console
 
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
-from zoo.experiments.experiment import Say
 from zoo.experiments.kinds.on_images import OnImages, class_counts
 from zoo.experiments.kinds.trained import (
     best_trial,
@@ -20,6 +19,7 @@ from zoo.experiments.kinds.trained import (
     say_model,
 )
 from zoo.experiments.report import Report
+from zoo.experiments.resources import Say
 from zoo.population.metric import METRICS, Metric, check_metric, settled
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import GenotypeSequence, RandomSearch, Strategy

@@ -1,0 +1,277 @@
+"""The pool of workers without Ray: who gets which batch, what faults become, and that every wait ends."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from zoo.population import Job, Journal, Manager, ProxySetting, RandomSearch, Record, Trial
+from zoo.population import patience as waiting
+from zoo.population import pool as pools
+from zoo.population.executor import evaluate
+from zoo.population.faults import MachineFault, OutOfTime
+from zoo.population.patience import Patience
+from zoo.population.pool import Pool, Report
+from zoo.spaces import DARTS
+
+GENOTYPE = DARTS.sample(np.random.default_rng(0))
+SETTING = ProxySetting(0, 0, 0, 1)
+
+
+def jobs(*indices):
+    return [Job(Trial(index=i, genotype=GENOTYPE, setting=SETTING, start=0, stop=1), i, None) for i in indices]
+
+
+def answer(batch):
+    return [(Record(index=job.trial.index, ok=True, metrics={"accuracy": 0.5}), None) for job in batch]
+
+
+class Clock:
+    """Time that passes only while something is awaited."""
+
+    def __init__(self, monkeypatch):
+        self.now = 0.0
+        for module in (pools, waiting):
+            monkeypatch.setattr(module, "time", SimpleNamespace(monotonic=lambda: self.now), raising=False)
+
+
+class Crew:
+    """Nodes by name with so many places each, and what happens there: "ok", or what a fault is called."""
+
+    def __init__(self, clock, **nodes):
+        self.clock, self.places, self.happens = clock, nodes, {}
+        self.where, self.pending, self.sent, self.stopped, self.count = {}, [], [], [], 0
+        self.batches = {}
+
+    def start(self, avoid):
+        self.count += 1
+        self.pending.append((self.count, frozenset(avoid)))
+        return self.count
+
+    def send(self, worker, batch, attempt):
+        self.sent.append((self.where[worker], [job.trial.index for job in batch], attempt))
+        self.batches[worker] = (batch, attempt)
+
+    def stop(self, worker):
+        self.stopped.append(worker)
+        self.pending = [one for one in self.pending if one[0] != worker]
+        self.batches.pop(worker, None)
+        self.where.pop(worker, None)
+
+    def nodes(self):
+        return set(self.places)
+
+    def close(self):
+        for held in (self.where, self.pending, self.batches):
+            held.clear()
+
+    def poll(self, seconds):
+        reports = []
+        for worker, avoid in list(self.pending):
+            used = list(self.where.values())
+            # as Ray does: a node that kills its workers has the most room
+            fitting = [node for node, places in self.places.items() if node not in avoid and used.count(node) < places]
+            if fitting:
+                node = min(fitting, key=lambda one: (used.count(one) / self.places[one], one))
+                self.pending.remove((worker, avoid))
+                self.where[worker] = node
+                begins = str(self.happens.get(node, "ok")).removeprefix("start: ")
+                bad = str(self.happens.get(node, "ok")).startswith("start: ")
+                reports.append(Report(worker=worker, node=node, fault=begins if bad else "", unfit="other" in begins))
+                if bad:
+                    del self.where[worker]
+        for worker, (batch, attempt) in list(self.batches.items()):
+            happens = self.happens.get(self.where[worker], "ok")
+            if callable(happens):
+                happens = happens(batch)
+            if happens == "hangs":
+                continue
+            del self.batches[worker]
+            if happens == "ok":
+                reports.append(Report(worker=worker, outcomes=evaluate(answer, batch, attempt)))
+            else:
+                reports.append(Report(worker=worker, node=self.where.pop(worker), fault=happens))
+        if not reports:
+            self.clock.now += seconds
+        return reports
+
+
+@pytest.fixture
+def clock(monkeypatch):
+    return Clock(monkeypatch)
+
+
+def searched(pool, count=12):
+    journal = Journal.memory({})
+    finished = Manager(RandomSearch(DARTS, SETTING, count, seed=0, keep=False), journal).run(pool)
+    return finished, journal
+
+
+def test_a_node_that_kills_its_workers_is_left_out_and_no_trial_fails(clock):
+    crew, said = Crew(clock, bad=2, good=2), []
+    crew.happens["bad"] = "killed for want of memory on its node"
+    finished, journal = searched(Pool(crew, 4, report=said.append))
+    assert finished
+    assert journal.counts() == {"trials": 12, "done": 12, "failed": 0, "pending": 0}
+    assert sum(node == "bad" for node, *_ in crew.sent) <= 4
+    assert [line for line in said if "is left out" in line] == [
+        "bad is left out from now on: killed for want of memory on its node"
+    ]
+    assert "sent again" in said[0]
+
+
+@pytest.mark.parametrize("why", ["it cannot start: ModuleNotFoundError: No module named 'zoo'", "it has other torch"])
+def test_a_node_without_the_package_or_with_another_version_gets_no_batch(clock, why):
+    crew, said = Crew(clock, bad=9, good=1), []
+    crew.happens["bad"] = f"start: {why}"
+    finished, journal = searched(Pool(crew, 3, report=said.append), 4)
+    assert finished
+    assert journal.counts()["failed"] == 0
+    assert {node for node, *_ in crew.sent} == {"good"}
+    assert crew.count <= 8
+    assert any(why in line for line in said)
+
+
+def test_where_every_worker_dies_the_run_stops_with_one_line_and_no_result(clock):
+    crew, said = Crew(clock, only=2), []
+    crew.happens["only"] = "its process ended with exit code 1"
+    pool = Pool(crew, 2, report=said.append)
+    with pytest.raises(MachineFault, match="in vain: its process ended with exit code 1") as fault:
+        searched(pool)
+    assert "\n" not in str(fault.value)
+    assert len(crew.sent) <= 6
+    crew.happens.clear()
+
+
+def test_where_no_worker_can_start_the_run_stops(clock):
+    crew = Crew(clock, only=2)
+    crew.happens["only"] = "start: it cannot start: ImportError: no payload"
+    with pytest.raises(MachineFault, match="5 workers were lost in a row: it cannot start: ImportError: no payload"):
+        searched(Pool(crew, 2, report=lambda _: None))
+    assert crew.sent == []
+
+
+def test_a_batch_that_kills_every_worker_stops_the_run_though_others_come_back(clock):
+    crew = Crew(clock, one=2, two=2)
+    deadly = lambda batch: "its process ended" if batch[0].trial.index == 5 else "ok"  # noqa: E731
+    crew.happens = {"one": deadly, "two": deadly}
+    with pytest.raises(MachineFault, match="the batch of trial 5 was sent 3 times in vain"):
+        searched(Pool(crew, 4, report=lambda _: None), 30)
+    assert sum(numbers == [5] for _, numbers, _ in crew.sent) == 3
+
+
+def test_a_lost_node_with_all_its_workers_is_one_fault(clock):
+    crew, said = Crew(clock, big=8, small=1), []
+    pool = Pool(crew, 9, report=said.append)
+    for i in range(9):
+        pool.submit(jobs(i))
+    pool._give()
+    for report in crew.poll(0):
+        pool._hear(report)
+    pool._give()
+    lost = [worker for worker, node in crew.where.items() if node == "big"]
+    del crew.places["big"]
+    for worker in lost:
+        crew.batches.pop(worker, None)
+        pool._hear(Report(worker=worker, node="big", fault="its node is lost", gone=True))
+    outcomes = []
+    while len(outcomes) < 9:
+        outcomes += pool.collect()
+    assert sorted(record.index for record, _ in outcomes) == list(range(9))
+    assert len(said) == 8
+
+
+def test_a_batch_that_lost_its_worker_goes_to_whoever_is_ready_and_not_to_one_without_room(clock):
+    """Its replacement may never find a place, while others hold the processors and have nothing to do."""
+    crew = Crew(clock, one=1, two=1)
+    crew.happens["one"] = lambda batch: "its process ended"
+    pool = Pool(crew, 2, report=lambda _: None)
+    pool.submit(jobs(0))
+    pool.submit(jobs(1))
+    outcomes = []
+    while len(outcomes) < 2:
+        outcomes += pool.collect()
+        crew.places["one"] = 0
+    assert sorted(record.index for record, _ in outcomes) == [0, 1]
+    assert {node for node, numbers, attempt in crew.sent if attempt > 1} == {"two"}
+
+
+def test_a_worker_that_does_not_answer_is_given_up_and_three_of_them_end_the_run(clock):
+    crew, said = Crew(clock, only=1), []
+    pool = Pool(crew, 1, report=said.append)
+    pool.submit(jobs(0))
+    assert pool.collect()
+    crew.happens["only"] = "hangs"
+    pool.submit(jobs(1))
+    with pytest.raises(MachineFault, match="the batch of trial 1 was sent 3 times in vain: no answer for"):
+        pool.collect()
+    assert clock.now < 4 * waiting.LEAST_SECONDS
+    assert len(said) == 3
+
+
+def test_without_any_measurement_a_wait_has_an_end_too(clock):
+    crew = Crew(clock, only=1)
+    crew.happens["only"] = "hangs"
+    pool = Pool(crew, 1, report=lambda _: None)
+    pool.submit(jobs(0))
+    with pytest.raises(MachineFault):
+        pool.collect()
+    assert clock.now < 3 * waiting.FIRST_SECONDS + 60
+
+
+def test_the_limit_follows_the_price_of_a_batch():
+    patience = Patience(price=lambda trial: 1000.0)
+    assert patience.limit(jobs(0)) == waiting.FIRST_SECONDS
+    patience.learn(jobs(0, 1), 120.0)
+    assert patience.limit(jobs(3)) == 600.0
+    assert patience.limit(jobs(3, 4, 5)) == 1800.0
+    patience.learn(jobs(0), 1.0)
+    assert patience.limit(jobs(3)) == 600.0, "as the slowest"
+
+
+def test_a_full_cluster_is_said_every_20_seconds_until_there_is_room(clock):
+    crew, said = Crew(clock, only=0), []
+    pool = Pool(crew, 2, report=said.append)
+    pool.submit(jobs(0))
+    poll = crew.poll
+
+    def until(seconds):
+        crew.places["only"] = int(clock.now > 65)
+        return poll(seconds)
+
+    crew.poll = until
+    assert pool.collect()
+    assert said == ["no worker is ready: waiting for room for 2, others may hold the processors"] * 3
+
+
+@pytest.mark.parametrize("happens", ["hangs", "no room"])
+def test_time_ends_a_run_within_its_grace_and_what_ran_stays_pending(clock, happens):
+    crew = Crew(clock, only=2 if happens == "hangs" else 0)
+    crew.happens["only"] = happens
+    pool = Pool(crew, 2, Patience(ends=30.0, grace=60.0), lambda _: None)
+    journal = Journal.memory({})
+    manager = Manager(RandomSearch(DARTS, SETTING, 9, seed=0, keep=False), journal)
+    assert not manager.run(pool, stop=lambda: clock.now >= 30)
+    assert clock.now <= (92 if happens == "hangs" else 32)
+    assert journal.counts()["pending"] == 2
+    pool.close()
+    crew.happens.clear()
+    crew.places["only"] = 2
+    assert Manager(RandomSearch(DARTS, SETTING, 9, seed=0, keep=False), journal).run(
+        Pool(crew, 2, report=lambda _: None)
+    )
+
+
+def test_the_grace_is_as_long_as_batches_take():
+    patience = Patience(ends=100.0, grace=60.0)
+    assert not patience.over(99.0, [])
+    assert patience.over(100.0, [])
+    assert not patience.over(150.0, [jobs(0)])
+    assert patience.over(160.0, [jobs(0)])
+    patience.learn(jobs(0), 500.0)
+    assert not patience.over(1000.0, [jobs(0)])
+    assert patience.over(1100.0, [jobs(0)])
+
+
+def test_out_of_time_is_no_error_of_a_run():
+    assert not issubclass(OutOfTime, ValueError | RuntimeError)

@@ -1,0 +1,250 @@
+"""The pool: batches wait here for any ready worker; what is a machine's fault is never a trial's result."""
+
+import logging
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Collection, Hashable, Sequence
+from dataclasses import dataclass, field
+from typing import Protocol
+
+from zoo.population.faults import ATTEMPTS, MachineFault, OutOfTime
+from zoo.population.patience import Patience
+from zoo.population.trial import Job, Outcome
+
+_log = logging.getLogger("thriftnas")
+
+FAULTS_IN_A_ROW = 5
+"""After so many without a batch that comes back the run stops; with many workers after a few more than there are."""
+FAULTS_OF_A_NODE = 2
+"""After so many of them a node is left out, as long as there is another."""
+TICK_SECONDS = 1.0
+SAY_SECONDS = 20.0
+"""How often it is said that there is no room for a worker."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Report:
+    """What a crew has to say of a worker: it is ready, has the outcomes of its batch, or is lost.
+
+    Attributes:
+        worker: as :meth:`Crew.start` gave it.
+        node: where it is, for people; empty where nobody knows.
+        outcomes: of its batch.
+        fault: why it is lost, in one line.
+        gone: whether its node is lost with it.
+        unfit: whether no worker of this node can do the work, as where another version is installed.
+    """
+
+    worker: Hashable
+    node: str = ""
+    outcomes: list[Outcome] | None = None
+    fault: str = ""
+    gone: bool = False
+    unfit: bool = False
+
+
+class Crew(Protocol):
+    """Workers as processes somewhere; it decides nothing."""
+
+    def start(self, avoid: Collection[str]) -> Hashable:
+        """Ask for a worker on another node than these; a report says when it is ready, or why it never will be."""
+        ...
+
+    def send(self, worker: Hashable, jobs: Sequence[Job], attempt: int) -> None:
+        """Give a ready worker a batch."""
+        ...
+
+    def stop(self, worker: Hashable) -> None:
+        """End a worker, whatever it does; nothing more is reported of it."""
+        ...
+
+    def poll(self, seconds: float) -> list[Report]:
+        """What has happened, waiting for something at most so long."""
+        ...
+
+    def nodes(self) -> set[str]:
+        """The nodes that there are."""
+        ...
+
+    def close(self) -> None:
+        """End everything."""
+        ...
+
+
+@dataclass(slots=True, eq=False)
+class _Batch:
+    jobs: Sequence[Job]
+    attempt: int = 0
+    faults: list[str] = field(default_factory=list)  # the nodes of those that count
+    began: float = 0.0
+
+
+class Pool:
+    """An executor whose workers may be lost at any time.
+
+    A batch whose worker dies, hangs or lacks something waits for another one. A node with repeated faults is left out.
+
+    Args:
+        crew: the workers.
+        workers: how many of them.
+        patience: how long to wait for batches.
+        report: hears of every fault, a sentence each.
+    """
+
+    def __init__(
+        self, crew: Crew, workers: int, patience: Patience | None = None, report: Callable[[str], None] = _log.warning
+    ) -> None:
+        self._crew, self._size, self._say = crew, workers, report
+        self._patience = Patience() if patience is None else patience
+        self._waiting: deque[_Batch] = deque()
+        self._running: dict[Hashable, _Batch] = {}
+        self._ready: deque[Hashable] = deque()
+        self._node: dict[Hashable, str] = {}  # of every worker that was ready once
+        self._left_out: set[str] = set()
+        self._row: list[str] = []  # faults since a batch came back
+        self._row_of: Counter[str] = Counter()  # by node
+        self._gone: set[str] = set()
+        self._said = time.monotonic()
+        self._starting = {self._start() for _ in range(workers)}
+
+    @property
+    def free(self) -> int:
+        """Workers, ready or not, without a batch."""
+        return max(0, self._size - len(self._running) - len(self._waiting))
+
+    def submit(self, jobs: Sequence[Job]) -> None:
+        """Take a batch; it goes to the first worker that is ready."""
+        if not self.free:
+            raise RuntimeError("no worker is free")
+        self._waiting.append(_Batch(jobs))
+        self._give()
+
+    def collect(self) -> list[Outcome]:
+        """Wait for a batch, and take every other one that has ended meanwhile.
+
+        Raises:
+            MachineFault: if a batch was sent too often, or too many workers were lost in a row.
+            OutOfTime: if the run's time and its grace are over.
+        """
+        outcomes: list[Outcome] = []
+        while not outcomes and (self._running or self._waiting):
+            for report in self._crew.poll(TICK_SECONDS):
+                outcomes += self._hear(report)
+            self._give_up_hanging()
+            self._give()
+            if not outcomes:
+                self._say_what_is_awaited()
+                if self._patience.over(time.monotonic(), [batch.jobs for batch in self._running.values()]):
+                    raise OutOfTime
+        return outcomes
+
+    def close(self) -> None:
+        """End all workers."""
+        self._crew.close()
+        self._waiting.clear()
+        self._running.clear()
+        self._ready.clear()
+        self._starting.clear()
+
+    # -------------------------------------------------------------- workers
+
+    def _start(self) -> Hashable:
+        return self._crew.start(frozenset(self._left_out))
+
+    def _give(self) -> None:
+        while self._waiting and self._ready:
+            worker, batch = self._ready.popleft(), self._waiting.popleft()
+            batch.attempt += 1
+            batch.began = time.monotonic()
+            self._running[worker] = batch
+            self._crew.send(worker, batch.jobs, batch.attempt)
+
+    def _hear(self, report: Report) -> list[Outcome]:
+        worker = report.worker
+        if worker not in self._starting and worker not in self._running and worker not in self._ready:
+            return []  # it was stopped meanwhile
+        if report.node:
+            self._node[worker] = report.node
+        if report.fault:
+            self._lose(report)
+            return []
+        self._starting.discard(worker)
+        if report.outcomes is None and self._node.get(worker) in self._left_out:  # it started before that was known
+            self._replace(worker)
+            return []
+        self._ready.append(worker)
+        if report.outcomes is None:
+            return []
+        batch = self._running.pop(worker)
+        self._patience.learn(batch.jobs, time.monotonic() - batch.began)
+        self._row.clear()
+        self._row_of.clear()
+        return report.outcomes
+
+    def _replace(self, worker: Hashable) -> None:
+        self._starting.discard(worker)
+        if worker in self._ready:
+            self._ready.remove(worker)
+        self._crew.stop(worker)
+        self._node.pop(worker, None)
+        self._starting.add(self._start())
+
+    # -------------------------------------------------------------- faults
+
+    def _lose(self, report: Report) -> None:
+        """Replace a lost worker; its batch waits for another."""
+        node = report.node or self._node.get(report.worker, "")
+        batch = self._running.pop(report.worker, None)
+        what = f"a worker{f' on {node}' if node else ''} is lost: {report.fault}"
+        if batch is not None:
+            first, last = batch.jobs[0].trial.index, batch.jobs[-1].trial.index
+            trials = f"trial {first} is" if first == last else f"trials {first} to {last} are"
+            what = f"{what}; {trials} sent again"
+            if not report.gone:
+                batch.faults.append(node)
+            self._waiting.appendleft(batch)
+        self._say(what)
+        if not (report.gone and node in self._gone):  # all workers of a lost node are one fault
+            self._row.append(report.fault)
+            self._row_of[node] += 1
+        if report.gone:
+            self._gone.add(node)
+        self._leave_out(node, report)
+        if batch is not None and sum(one not in self._left_out for one in batch.faults) >= ATTEMPTS:
+            self._stop(f"the batch of trial {batch.jobs[0].trial.index} was sent {ATTEMPTS} times in vain")
+        if len(self._row) >= max(FAULTS_IN_A_ROW, self._size + 2):
+            self._stop(f"{len(self._row)} workers were lost in a row")
+        self._replace(report.worker)
+
+    def _leave_out(self, node: str, report: Report) -> None:
+        if not node or node in self._left_out:
+            return
+        others = self._crew.nodes() - self._left_out - {node}
+        if not others:
+            if report.unfit:
+                self._stop("no worker can start")
+            return
+        if report.unfit or self._row_of[node] >= FAULTS_OF_A_NODE:
+            self._left_out.add(node)
+            self._say(f"{node} is left out from now on: {report.fault}")
+            for worker in [one for one in self._ready if self._node.get(one) == node]:
+                self._replace(worker)
+
+    def _stop(self, what: str) -> None:
+        causes = "; ".join(dict.fromkeys(self._row)) or "no answer"
+        raise MachineFault(f"{what}: {causes}. Nothing of it is a result; the same command goes on once this is mended")
+
+    def _give_up_hanging(self) -> None:
+        now = time.monotonic()
+        for worker, batch in list(self._running.items()):
+            limit = self._patience.limit(batch.jobs)
+            if now - batch.began > limit:
+                self._lose(Report(worker=worker, fault=f"no answer for {now - batch.began:.0f} s, expected far less"))
+
+    def _say_what_is_awaited(self) -> None:
+        now = time.monotonic()
+        if self._running or self._ready:
+            self._said = now
+        elif now - self._said >= SAY_SECONDS:
+            self._said = now
+            self._say(f"no worker is ready: waiting for room for {len(self._starting)}, others may hold the processors")
