@@ -29,11 +29,7 @@ def start(running: Running) -> None:
 
 
 def perform(
-    ctx: typer.Context,
-    experiment: "Experiment",
-    source: "Source",
-    running: Running,
-    cluster: Cluster | None = None,
+    ctx: typer.Context, experiment: "Experiment", source: "Source", running: Running, cluster: Cluster | None = None
 ) -> None:
     """Run an experiment as its options say: its cost with ``--dry-run``, else its progress and its answer.
 
@@ -53,13 +49,7 @@ def perform(
         return
     with Bar(console) as bar:
         run = execute(
-            experiment,
-            source,
-            running.out,
-            resources,
-            deadline=parse_time(running.time),
-            listen=bar,
-            command=ctx.obj,
+            experiment, source, running.out, resources, deadline=parse_time(running.time), listen=bar, command=ctx.obj
         )
     if not follows():
         conclude(run, running.time, console, running.as_json)
