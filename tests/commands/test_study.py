@@ -171,7 +171,7 @@ def test_a_dry_run_says_what_it_would_cost_and_leaves_nothing(thriftnas, study, 
     answer = thriftnas(*study, "--dry-run", "--out", tmp_path / "run")
     assert (answer.code, answer.err) == (0, "")
     said = dict(line.split(maxsplit=1) for line in answer.out.strip().splitlines())
-    assert list(said) == ["networks", "trainings", "epochs", "hours", "disk"]
+    assert list(said) == ["data", "networks", "trainings", "epochs", "hours", "disk"]
     assert said["networks"].startswith("3: 2 × c0r0s0e1 and 4 settings")
     assert (said["trainings"], said["epochs"]) == ("18", "18")
     assert float(said["hours"].split()[0]) > 0

@@ -165,8 +165,8 @@ def as_schema_1(folder):
         tags = trial.pop("tags", {})
         if "generation" in tags:
             trial["role"] = f"generation {tags['generation']}"
-        db.execute("UPDATE trials SET trial = ? WHERE number = ?", (json.dumps(trial), number))
-    db.execute("UPDATE run SET value = '1' WHERE name = 'schema'")
+        db.execute("UPDATE trials SET trial = ?, sum = NULL WHERE number = ?", (json.dumps(trial), number))
+    db.execute("UPDATE run SET value = '1', sum = NULL WHERE name = 'schema'")
     db.commit()
     db.close()
 

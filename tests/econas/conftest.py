@@ -3,6 +3,7 @@
 import hashlib
 import random
 from dataclasses import dataclass, field
+from functools import partial
 
 import pytest
 
@@ -161,6 +162,10 @@ class Shelf:
     def get(self, name):
         return self.held.get(name)
 
+    @property
+    def names(self):
+        return set(self.held)
+
     def keep_only(self, names):
         self.held = {name: self.held[name] for name in set(names) & set(self.held)}
 
@@ -177,8 +182,8 @@ class Torn:
     def append_ask(self, *arguments):
         self._append(self.journal.append_ask, arguments)
 
-    def append_tell(self, *arguments):
-        self._append(self.journal.append_tell, arguments)
+    def append_tell(self, *arguments, **options):
+        self._append(partial(self.journal.append_tell, **options), arguments)
 
     def _append(self, append, arguments):
         self.lives -= 1
@@ -252,6 +257,10 @@ def trained():
 
 class Kept(dict):
     """Weights in memory, for runs that nobody kills."""
+
+    @property
+    def names(self):
+        return set(self)
 
     def put(self, data):
         name = hashlib.sha256(data).hexdigest()

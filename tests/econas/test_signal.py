@@ -213,6 +213,10 @@ def test_records_may_arrive_in_any_batches(longer, workers, trained, useless, si
 class Kept(dict):
     """Weights in memory."""
 
+    @property
+    def names(self):
+        return set(self)
+
     def put(self, data):
         self[str(hash(data))] = data
         return str(hash(data))

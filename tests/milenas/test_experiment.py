@@ -119,7 +119,7 @@ def test_a_search_is_continued_from_its_journal_alone(thriftnas, tmp_path, diges
     with contextlib.closing(sqlite3.connect("run/journal.sqlite")) as db, db:  # as the release before wrote it
         db.execute("DELETE FROM run WHERE name IN ('source', 'options', 'resources', 'finished', 'data')")
         old = (json.dumps(OLD_WORDS.split()),)
-        db.execute("UPDATE run SET value = ? WHERE name = 'command'", old)
+        db.execute("UPDATE run SET value = ?, sum = NULL WHERE name = 'command'", old)
     asked = ImageSource(name="digits", train=60, validation=30, resolution=8)
     assert Run.open("run").source == asked
     done = resume(tmp_path / "run")

@@ -38,7 +38,9 @@ def answers(jobs: Sequence[Job], failing: Sequence[int] = ()) -> list[Outcome]:
 
 def test_one_network_is_a_chain_of_epochs(tmp_path):
     journal, store, strategy = Journal.memory({}), WeightStore(tmp_path), Retraining(GENOTYPES[:1], SETTING)
-    assert Manager(strategy, journal, store).run(SerialExecutor(answers))
+    manager = Manager(strategy, journal, store)
+    assert manager.run(SerialExecutor(answers))
+    manager.forget_older()
     found = [(t.start, t.stop, t.resumes, t.role, t.keep) for t in journal.trials()]
     assert found == [(i, i + 1, i - 1 if i else None, "retrain", True) for i in range(4)]
     assert strategy.finished == {0: 3}
@@ -82,7 +84,9 @@ def test_what_is_asked_depends_on_nobody_being_slow(failing, trials):
 )
 def test_a_trial_may_be_several_epochs_and_the_last_is_what_is_left(every, stages, tmp_path):
     journal, store, strategy = Journal.memory({}), WeightStore(tmp_path), Retraining(GENOTYPES[:2], SETTING, every)
-    assert Manager(strategy, journal, store).run(SerialExecutor(answers))
+    manager = Manager(strategy, journal, store)
+    assert manager.run(SerialExecutor(answers))
+    manager.forget_older()
     assert [(t.start, t.stop) for t in journal.trials()[::2]] == stages
     assert strategy.finished == {0: 2 * len(stages) - 2, 1: 2 * len(stages) - 1}
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(

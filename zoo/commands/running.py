@@ -90,12 +90,11 @@ def _say_cost(
     with Bar(console) as bar:
         material = source.load(experiment, bar.loading)
         fitted = experiment.fitted(material, bar.said)
-        if said := fitted.describe(material).get("decided"):
-            bar.said(f"Data: {said}")
-        estimate = fitted.estimate(material, resources.workers)
+        estimate, decided = fitted.estimate(material, resources.workers), fitted.describe(material).get("decided")
     if as_json:
         print(json.dumps(dict(estimate.numbers)))
         return
-    width = max(10, *(len(name) for name, _ in estimate.lines))
-    for name, text in estimate.lines:
+    lines = (*((("data", decided),) if decided else ()), *estimate.lines)
+    width = max(10, *(len(name) for name, _ in lines))
+    for name, text in lines:
         print(f"{name:<{width}} {text}")

@@ -80,8 +80,10 @@ def report(
     target: Annotated[
         float | None, typer.Option(help="Of a study: Spearman correlation to reach; its own by default.")
     ] = None,
-    metric: opt.Metric | None = None,
-    cost: opt.Cost | None = None,
+    metric: Annotated[
+        str | None, typer.Option(help="Of a study: what judges it; its own by default.")
+    ] = None,
+    cost: Annotated[str | None, typer.Option(help="Of a study: save macs or seconds; its own by default.")] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Write the report of a run as far as it is: tables and a page.

@@ -2,8 +2,10 @@
 
 import re
 from collections.abc import Collection
+from typing import TYPE_CHECKING
 
-from zoo.population.trial import Record
+if TYPE_CHECKING:  # for what it imports every command would wait
+    from zoo.population.trial import Record
 
 EXIT_CODE = 75
 """Of a command whose machines failed, as sysexits.h has it: the same command may succeed later."""
@@ -42,7 +44,7 @@ def is_machine_fault(error: BaseException) -> bool:
     return isinstance(error, OSError | ImportError | MachineFault) or _OF_MACHINES.search(text) is not None
 
 
-def too_many_missing(records: Collection[Record]) -> str:
+def too_many_missing(records: "Collection[Record]") -> str:
     """Why no verdict can be had from records, where more than :data:`MISSING_SHARE` of them are missing; else empty."""
     reasons = [record.reason for record in records if is_missing(record.ok, record.reason)]
     if len(reasons) <= MISSING_SHARE * len(records):
