@@ -80,9 +80,7 @@ def report(
     target: Annotated[
         float | None, typer.Option(help="Of a study: Spearman correlation to reach; its own by default.")
     ] = None,
-    metric: Annotated[
-        str | None, typer.Option(help="Of a study: what judges it; its own by default.")
-    ] = None,
+    metric: Annotated[str | None, typer.Option(help="Of a study: what judges it; its own by default.")] = None,
     cost: Annotated[str | None, typer.Option(help="Of a study: save macs or seconds; its own by default.")] = None,
     as_json: opt.Json = False,
 ) -> None:
