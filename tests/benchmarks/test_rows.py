@@ -67,9 +67,8 @@ def test_depthwise_computes_the_same_both_ways(benchmark: Benchmark) -> None:
     assert all(row.keys() >= PAIR and row["gap"] < 1e-4 for row in rows)
 
 
-@pytest.mark.parametrize(
-    "kind", ["cells", *(pytest.param(one, marks=pytest.mark.slow) for one in ("cells-together", "scarlet", "darts"))]
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("kind", ["cells", "cells-together", "scarlet", "darts"])
 def test_operators_of_a_step(benchmark: Benchmark, kind: str) -> None:
     rows = benchmark("operators", f"--batch 2 --resolution 8 --images 4 --group 2 --most 5 --of {kind}")["rows"]
     assert [row["of"] for row in rows] == [kind] * 5
@@ -95,6 +94,7 @@ def test_population_on_a_missing_gpu_says_so(benchmark: Benchmark) -> None:
     assert "not measured" in row["seconds"]
 
 
+@pytest.mark.slow
 def test_scaling_has_a_row_per_size_and_side_and_draws_them(benchmark: Benchmark, tmp_path: Path) -> None:
     sizes = "--networks 2 --channels --pixels 8 --workers 1 --shared 1 --cells 3 --train 8 --val 4 --batch 4"
     plot = tmp_path / "scaling.svg"
