@@ -137,12 +137,12 @@ def test_it_is_near_the_best_of_a_published_table_where_that_is_at_hand():
     if not path.is_file():
         pytest.skip(f"{path.name} is not at hand")
     table, regrets = read_table(path), []
-    for seed in range(5):
-        numbers = table_parameters(table, budget=1500, surrogate="auto")
+    for seed in range(3):
+        numbers = table_parameters(table, budget=3000, surrogate="auto")
         found = searched(SurrogateSearch(table.space, numbers, seed), table)
         full = [r.metrics["accuracy"] for t, r in zip(found.trials, found.records, strict=True) if t.stop == 200]
         regrets.append(100 * (table.best(200) - max(full)))
-    assert np.mean(regrets) < 0.2  # the paper's search: 0.215 over 200 seeds
+    assert np.mean(regrets) < 0.06  # the paper's search: 0.084 over 40 seeds, ours 0 in all of them
 
 
 # ---------------------------------------------------------------- decisions are read back
