@@ -17,7 +17,6 @@ from zoo.reliability.findings import Design, find
 from zoo.reliability.looks import Judge, Look, Rule
 from zoo.reliability.measured import Measured
 from zoo.reliability.overview import show_findings
-from zoo.reliability.report import findings_page
 from zoo.reliability.signal import SIGNALS, metric_signal
 from zoo.reliability.study import REFERENCE, Study
 from zoo.reliability.tables import candidates_frame, differences_frame, entropy_frame, recommendation_dict
@@ -381,32 +380,6 @@ def test_the_overview_marks_the_answer_and_says_how_to_use_it(found):
         in plain(text)
     )
     assert " ".join(plain(text).split()).count(found.recommendation.sentence) == 1
-
-
-def test_what_is_saved_is_said_in_macs_and_by_the_clock():
-    """MACs and seconds stand side by side, with the reference's seconds; on request the answer saves most seconds."""
-
-    def timed(trial):
-        seconds = {str(GOAL): 40.0, SLOW: 4.0, FAST: 8.0}.get(str(trial.setting), 1.0)  # fewer MACs, and yet slower
-        return replace(measure(trial), seconds=seconds)
-
-    held = run(study(), measured=timed)
-    counted = find(held, design(), target=0.3, resamples=200)
-    slow = next(one for one in counted.candidates if str(one.setting) == SLOW)
-    assert (counted.reference_seconds, counted.chosen.speedup, slow.speedup) == (40.0, 5.0, 10.0)
-    assert str(counted.chosen.setting) == FAST
-    assert "times cheaper than the reference in MACs and 5 times faster by the clock" in counted.recommendation.sentence
-    seconds = find(held, design(), target=0.3, resamples=200, cost="seconds")
-    assert str(seconds.chosen.setting) == SLOW
-    assert seconds.recommendation.bounds.tolist() == counted.recommendation.bounds.tolist()
-    told = recommendation_dict(seconds)
-    assert [told[name] for name in ("speedup", "seconds", "reference_seconds", "cost")] == [10, 4, 40, "seconds"]
-    lines = plain(shown(counted)).splitlines()
-    assert next(line for line in lines if line.startswith(str(GOAL))).split()[1:4] == ["1×", "40", "s"]
-    assert next(line for line in lines if line.startswith(FAST)).split()[2] == "5×"
-    page = findings_page(counted)
-    assert "cheaper (MACs)" in page
-    assert "8.00 s a network instead of 40.00 s" in page
 
 
 def test_an_unfinished_study_says_how_it_goes_on(found):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from zoo.spaces.genotype import ChainGenotype, Genotype, genotype_from_dict
+from zoo.spaces.genotype import ChainGenotype, Genotype, genotype_from_dict, parsed
 from zoo.spaces.skeleton import Skeleton
 
 SCHEMA, KIND = 1, "network"
@@ -109,11 +109,7 @@ def blueprint_from_json(text: str) -> Blueprint:
     Raises:
         ValueError: if the text is not JSON, or as :func:`blueprint_from_dict`.
     """
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also a number with thousands of digits
-        raise ValueError(f"a genotype must be JSON: {error}") from None
-    return blueprint_from_dict(data)
+    return blueprint_from_dict(parsed(text))
 
 
 def _listed(names: tuple[str, ...]) -> str:

@@ -264,11 +264,19 @@ def genotype_from_json(text: str) -> Genotype:
     Raises:
         ValueError: if the text is not JSON, or as :func:`genotype_from_dict`.
     """
+    return genotype_from_dict(parsed(text))
+
+
+def parsed(text: str) -> Any:
+    """What a JSON text of a genotype holds, whatever that is.
+
+    Raises:
+        ValueError: if the text is not JSON.
+    """
     try:
-        data = json.loads(text)
+        return json.loads(text)
     except (ValueError, RecursionError) as error:  # ValueError: also a number with thousands of digits
         raise ValueError(f"a genotype must be JSON: {error}") from None
-    return genotype_from_dict(data)
 
 
 # ---------------------------------------------------------------- the same graph has the same key
