@@ -65,7 +65,7 @@ def scarlet(args: argparse.Namespace) -> Callable[[], object]:
     """A fair step of the 19-layer supernet for small images."""
     space = "scarlet-s1-cifar"
     sizes = argparse.Namespace(channels=32, resolution=args.resolution, batch=args.batch, device="cpu")
-    _, ours = supernet_step.both(space, sizes, "float32")
+    _, ours = supernet_step.both(space, "fair", sizes, "float32")
     ((images, labels, paths),) = supernet_step.batches(space, "fair", 1, sizes)
     return partial(ours, images, labels, paths)
 

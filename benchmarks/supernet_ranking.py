@@ -1,12 +1,15 @@
-"""How well a supernet of NAS-Bench-Macro ranks: sub-networks on inherited weights against the published accuracies.
+"""How well a supernet of NAS-Bench-Macro ranks, against counting MACs: sub-networks against the published accuracies.
 
-Supernets with stabilizers (which begin as the identity, or random) and with plain skips, uniform and fair, are trained
-on CIFAR-10 images with the same number of images passed through paths: a uniform epoch is one path per image, a fair
-one as many as there are choices, so uniform trainings have that many times as many epochs. Then the same random
-networks of the table are measured on validation images, with the supernet's batch-norm statistics and with
-recalibrated ones, and ranked.
+An arm is a sampling rule, or one and the kind of its skips: `sandwich`, `fair:plain`. All arms pass about as many MACs
+through paths as `--epochs` epochs of strictly fair training. Random networks of the table are scored on validation
+images, with the supernet's batch-norm statistics and with recalibrated ones, and ranked. A rule is chosen on the
+networks called `pilot` and judged on those called `judged`, none of which is the same function.
 
-The table's accuracies are test accuracies of full trainings, which is all it has: nothing is selected by them.
+The first arm is the plain supernet: rules are also compared with the mean of its ranks and those of MACs. What a
+ranking says beyond MACs is Spearman's correlation given MACs; the placebo, MACs with noise, must say nothing. The
+table's accuracies are test accuracies of full trainings, which is all it has: nothing is selected by them.
+
+A benchmark that is killed goes on where it was.
 """
 
 import argparse
@@ -14,33 +17,20 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
+from scipy.stats import kendalltau
 
-from scarlet.evaluation.subnets import calibration_images
-from scarlet.evaluation.tree import evaluate_paths, recalibrated
-from scarlet.supernet.form import SupernetForm
+from benchmarks._rank_quality import Judge, ranks
+from benchmarks._supernets import CHAIN, SCORES, SKIPS, SPACE, Arm, Scores, measured
 from scarlet.supernet.recipe import RECIPE
-from scarlet.supernet.setup import SupernetSetup
-from scarlet.supernet.training import SupernetEvaluator, trained_supernet
-from zoo.data import ImageSet, load
-from zoo.data.augmentation import prepare
-from zoo.population import Job, ProxySetting, Trial
+from zoo.data import load
 from zoo.population.table import Table, read_table
-from zoo.reliability.correlation import resampled_kendall, resampled_spearman
-from zoo.reliability.interval import bootstrap
-from zoo.spaces import Skeleton
-from zoo.spaces.chain import CHAINS
+from zoo.reliability.partial import placebo
 from zoo.spaces.chain_cost import ChainCosts
-from zoo.training import Precision, Recipe, TrainingSetup
 
-SPACE = "nas-bench-macro"
-CHAIN = CHAINS[SPACE]
-SKIPS = {"stabilizers": (True, "identity"), "random": (True, "random"), "plain": (False, "identity")}
-"""Whether skips are stabilizers, and what those begin as."""
-VARIANTS = tuple(f"{skips}-{sampling}" for sampling in ("fair", "uniform") for skips in SKIPS)
 NETWORKS, RESAMPLES = 801, 802
-"""Seeds of the networks and of the resamples, the same for every variant."""
+"""Seeds of the networks and of the resamples, the same for every arm."""
+SETS = ("pilot", "judged")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -51,129 +41,113 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--val", type=int, default=1000, help="validation images")
     parser.add_argument("--resolution", type=int, default=16, help="pixels a side")
     parser.add_argument("--channels", type=int, default=16, help="channels of the stem; the benchmark's own are 32")
-    parser.add_argument("--epochs", type=int, default=20, help="of fair training; uniform has three times as many")
-    parser.add_argument("--seeds", type=int, default=2, help="supernets per variant")
-    parser.add_argument("--variants", default=",".join(VARIANTS), help="which of them, e.g. plain-fair")
-    parser.add_argument("--networks", type=int, default=200, help="sub-networks ranked")
+    parser.add_argument("--epochs", type=int, default=30, help="of fair training; other rules pass as many MACs")
+    parser.add_argument("--looks", type=int, default=3, help="measurements of a training, the last at its end")
+    parser.add_argument("--seeds", type=int, default=3, help="supernets per arm")
+    parser.add_argument("--first-seed", type=int, default=0, help="another for a pilot than for the judgement")
+    parser.add_argument(
+        "--arms", default="fair,sandwich-ranked", help=f"RULE[:SKIPS], skips one of {', '.join(SKIPS)}; the plain first"
+    )
+    parser.add_argument("--networks", choices=SETS, default="judged", help="on which of them")
+    parser.add_argument("--count", type=int, default=200, help="sub-networks ranked")
+    parser.add_argument("--score", choices=SCORES, default="recalibrated_loss", help="what arms are compared by")
     parser.add_argument("--recalibration", type=int, default=512, help="images for recalibrated statistics")
     parser.add_argument("--batch", type=int, default=RECIPE.batch)
     parser.add_argument("--lr", type=float, default=RECIPE.lr)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--device", default="cpu")
     parser.add_argument("--dtype", default="float32", help="float32, or bfloat16 by autocast")
+    parser.add_argument("--runs", type=Path, default=Path("runs/supernet_ranking"), help="folder of what is trained")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    """Train, measure and rank."""
-    wanted = args.variants.split(",")
-    if unknown := set(wanted) - set(VARIANTS):
-        raise ValueError(f"unknown variants {sorted(unknown)}, expected some of {', '.join(VARIANTS)}")
+    """Train, measure, rank and compare."""
+    arms = [Arm.of(text) for text in args.arms.split(",")]
     images = load(args.data, resolution=args.resolution, train=args.train, validation=args.val, seed=0, progress=None)
-    paths, accuracies = drawn(read_table(args.table), args.networks)
+    paths, truth = drawn(read_table(args.table), args.count, SETS.index(args.networks))
     macs, _ = ChainCosts(CHAIN.scaled(args.channels), args.resolution, len(images.classes), images.channels)(paths)
-    rows, curves = [], {}
-    for variant in wanted:
-        for seed in range(args.seeds):
-            row, curve = ranked(variant, seed, images, paths, accuracies, args)
-            rows.append({"variant": variant, "seed": seed, **row})
-            curves[f"{variant} {seed}"] = curve
-            print(rows[-1], flush=True)  # hours may pass before the table
-    rows += [{"variant": "macs alone", "seed": 0, **measures("", macs.astype(float), accuracies)}]
-    sizes = {name: value for name, value in vars(args).items() if name not in ("name", "json", "table")}
-    return {"name": "supernet_ranking", "rows": rows, "validation_accuracy_by_epoch": curves} | sizes
+    seeds = range(args.first_seed, args.first_seed + args.seeds)
+    # Seed by seed: a benchmark that is stopped early has pairs.
+    found: dict[Arm, list[list[tuple[int, Scores]]]] = {arm: [] for arm in arms}
+    for seed in seeds:
+        for arm in arms:
+            found[arm].append(measured(arm, seed, images, paths, args))
+    rows = [
+        {"arm": str(arm), "seed": seed, "epochs": looks[-1][0], **taus(looks[-1][1], truth)}
+        for arm in arms
+        for seed, looks in zip(seeds, found[arm], strict=True)
+    ]
+    curves = [
+        {"arm": str(arm), "seed": seed, "after_epochs": look, **taus(scores, truth)}
+        for arm in arms
+        for seed, looks in zip(seeds, found[arm], strict=True)
+        for look, scores in looks
+    ]
+    last = {str(arm): [looks[-1][1][args.score] for looks in found[arm]] for arm in arms}
+    sizes = {name: value for name, value in vars(args).items() if name not in ("name", "json", "table", "runs", "data")}
+    return {"name": "supernet_ranking", "rows": rows, **compared(last, truth, macs.astype(float)), "curves": curves} | {
+        name: str(value) if isinstance(value, Path) else value for name, value in sizes.items()
+    }
 
 
-def drawn(table: Table, count: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Paths (count, 8) and published accuracies of random networks, no two of which are the same function."""
+def drawn(table: Table, count: int, part: int) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+    """Paths (count, 8) and published accuracies of random networks, no two of which are the same function.
+
+    Args:
+        table: of NAS-Bench-Macro.
+        count: of networks.
+        part: 0 for the first ``count`` networks that are drawn, 1 for the next.
+
+    Raises:
+        ValueError: for a table of another space, or more networks than it has.
+    """
     if table.space.name != SPACE:
         raise ValueError(f"expected a table of {SPACE}, got one of {table.space.name}")
-    rng = np.random.default_rng(NETWORKS)
+    rng, wanted = np.random.default_rng(NETWORKS), count * (part + 1)
     chosen: dict[str, tuple[int, ...]] = {}
     everything = sorted(table.accuracies)
     for place in rng.permutation(len(everything)).tolist():
         chosen.setdefault(CHAIN.function(everything[place]), everything[place])
-        if len(chosen) == count:
+        if len(chosen) == wanted:
             break
+    if len(chosen) < wanted:
+        raise ValueError(f"expected at most {len(chosen) // (part + 1)} networks, got {count}")
     (epochs,) = table.epochs
-    return np.array(list(chosen.values())), np.array([table.accuracies[path][epochs] for path in chosen.values()])
+    paths = list(chosen.values())[count * part :]
+    return np.array(paths), np.array([table.accuracies[path][epochs] for path in paths])
 
 
-def asked(variant: str, seed: int, images: ImageSet, args: argparse.Namespace) -> tuple[SupernetForm, SupernetSetup]:
-    """The supernet of a variant, and how it is trained."""
-    skips, sampling = variant.split("-")
-    stabilizers, start = SKIPS[skips]
-    skeleton = Skeleton(
-        channels=args.channels, cells=8, resolution=args.resolution, in_channels=images.channels,
-        classes=len(images.classes),
-    )  # fmt: skip
-    recipe = Recipe(batch=args.batch, lr=args.lr, lr_min=0.0, weight_decay=RECIPE.weight_decay, cutout=RECIPE.cutout)
-    setup = SupernetSetup(
-        training=TrainingSetup(
-            skeleton=skeleton,
-            recipe=recipe,
-            precision=Precision(device=args.device, dtype=args.dtype),
-            seed=seed,
-            threads=args.threads,
-        ),
-        sampling="uniform" if sampling == "uniform" else "fair",
-        start="random" if start == "random" else "identity",
-    )
-    return SupernetForm(space=SPACE, stabilizers=stabilizers), setup
+def taus(scores: Scores, truth: NDArray[np.float64]) -> dict[str, float]:
+    """Kendall's τ by every score."""
+    return {name: float(kendalltau(scores[name], truth).statistic) for name in SCORES}
 
 
-def ranked(
-    variant: str,
-    seed: int,
-    images: ImageSet,
-    paths: NDArray[np.int64],
-    accuracies: NDArray[np.float64],
-    args: argparse.Namespace,
-) -> tuple[dict[str, Any], list[float]]:
-    """One supernet's row, and its mean validation accuracy after every fair epoch's worth of paths."""
-    form, setup = asked(variant, seed, images, args)
-    per_image = len(CHAIN.choices) if setup.sampling == "uniform" else 1
-    evaluator, weights = SupernetEvaluator(setup, images), None
-    curve: list[float] = []
-    schedule = ProxySetting(0, 0, 0, args.epochs * per_image)
-    metrics: dict[str, float] = {}
-    for epoch in range(0, schedule.e, per_image):
-        trial = Trial(
-            index=epoch, genotype=form.genotype, setting=schedule, start=epoch, stop=epoch + per_image,
-            resumes=epoch - 1 if epoch else None, keep=True,
-        )  # fmt: skip
-        ((record, weights),) = evaluator([Job(trial, 0, weights)])
-        if not record.ok or weights is None:
-            return {"reason": record.reason}, curve
-        metrics = dict(record.metrics)
-        curve.append(round(metrics["accuracy"], 4))
-    assert weights is not None
-    network = trained_supernet(form, setup, images, weights, {}).network.to(args.device)
-    pixels = torch.tensor(images.validation.images, device=args.device)
-    pixels = prepare(pixels, args.resolution, images.mean, images.std)
-    labels = torch.tensor(images.validation.labels, device=args.device)
-    calibration = calibration_images(images, args.recalibration, seed, args.resolution, images.mean, images.std).to(
-        args.device
-    )
-    own = evaluate_paths(network, pixels, labels, paths)
-    fresh = evaluate_paths(network, pixels, labels, paths, statistics=recalibrated(network, calibration, paths))
-    scores = [each.accuracies(images.validation.labels) for each in (own, fresh)]
+def compared(
+    last: dict[str, list[NDArray[np.float64]]], truth: NDArray[np.float64], macs: NDArray[np.float64]
+) -> dict[str, Any]:
+    """Every arm and MACs as rankings, and how much better arms are than what is cheaper or simpler.
+
+    Args:
+        last: by arm, for every seed the scores at the end; the plain supernet first.
+        truth: published accuracies.
+        macs: of the networks.
+    """
+    rng = np.random.default_rng(RESAMPLES)
+    judge = Judge(100 * truth, macs, rng)
+    noise = placebo(macs, rng)
+    plain, *_ = last.values()
+    both = [ranks(one) + ranks(macs) for one in plain]
+    rankings = {**last, "macs": [macs], "mean rank of macs and the plain supernet": both, "placebo": [noise]}
+    gains = [
+        {"gain_in_tau": f"{arm} over {name}", **judge.gain(scores, others).cells("gain")}
+        for place, (arm, scores) in enumerate(last.items())
+        for name, others in (
+            ("macs", [macs]),
+            ("mean rank of macs and the plain supernet", both),
+            *list(last.items())[:place],
+        )
+    ]
     return {
-        **measures("", scores[0], accuracies),
-        **measures("recalibrated_", scores[1], accuracies),
-        "accuracy": float(scores[0].mean()),
-        "recalibrated_accuracy": float(scores[1].mean()),
-        "block_similarity": metrics["block_similarity"],
-        "skip_similarity": metrics["skip_similarity"],
-    }, curve
-
-
-def measures(prefix: str, x: NDArray[np.float64], y: NDArray[np.float64]) -> dict[str, Any]:
-    """Kendall's τ with its 95 % interval over networks, and Spearman's ρ."""
-    tau = bootstrap(resampled_kendall, x, y, np.random.default_rng(RESAMPLES))
-    rho = bootstrap(resampled_spearman, x, y, np.random.default_rng(RESAMPLES))
-    return {
-        f"{prefix}kendall": tau.value,
-        f"{prefix}low": tau.low,
-        f"{prefix}high": tau.high,
-        f"{prefix}spearman": rho.value,
+        "rankings": [{"ranking": name, **judge.row(scores)} for name, scores in rankings.items()],
+        "gains": gains,
     }

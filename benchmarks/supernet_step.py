@@ -2,7 +2,8 @@
 
 The plain loop is what tutorials do: maps in torch's default order, ``loss.item()`` after every path, SGD tensor by
 tensor. Ours keeps maps channels-last, updates all parameters in one fused kernel and never waits for the loss. A
-step is one path (uniform) or as many as a layer has choices (fair). ``loss_gap`` is the largest relative difference
+step is one path (uniform) or as many as a layer has choices (fair). Other sampling rules learn from more than labels,
+so only their times compare with the plain loop's. ``loss_gap`` is the largest relative difference
 of the losses of the first steps in float64, where the two ways must agree.
 
 Ratios are of medians over alternating rounds, of processor seconds on a CPU, where other programs disturb them less.
@@ -21,15 +22,17 @@ from torch.nn import functional
 
 from benchmarks._pairs import compared, torchs_own
 from scarlet.supernet.form import SupernetForm
-from scarlet.supernet.paths import Sampling, draw_paths
+from scarlet.supernet.rules import RULES, sampling_rule
+from scarlet.supernet.setup import SupernetSetup
 from scarlet.supernet.supernet import Supernet, build_supernet
 from scarlet.supernet.training import supernet_optimizer, supernet_step
 from zoo.spaces import Skeleton
 from zoo.spaces.chain import chain_of
-from zoo.training import Precision, Recipe
+from zoo.spaces.chain_cost import ChainCosts
+from zoo.training import Precision, Recipe, TrainingSetup
 
 CLASSES, CHECKED, GOAL = 10, 3, 2.3
-SAMPLINGS: tuple[Sampling, ...] = ("uniform", "fair")
+SAMPLINGS = ("uniform", "fair")
 RECIPE = Recipe(lr=0.045, lr_min=0.0, weight_decay=4e-5)
 Step = Callable[[Tensor, Tensor, NDArray[np.int64]], float | Tensor]
 
@@ -37,7 +40,7 @@ Step = Callable[[Tensor, Tensor, NDArray[np.int64]], float | Tensor]
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Options of the benchmark."""
     parser.add_argument("--spaces", default="scarlet-s1-cifar,nas-bench-macro")
-    parser.add_argument("--samplings", nargs="+", choices=SAMPLINGS, default=list(SAMPLINGS), help="one row each")
+    parser.add_argument("--samplings", nargs="+", choices=tuple(RULES), default=list(SAMPLINGS), help="one row each")
     parser.add_argument("--resolution", type=int, default=32, help="pixels a side")
     parser.add_argument("--channels", type=int, default=32, help="channels of the stem")
     parser.add_argument("--batch", type=int, default=64)
@@ -73,17 +76,19 @@ def plain_step(network: Supernet, optimizer: torch.optim.Optimizer) -> Step:
     return step
 
 
-def our_step(network: Supernet, precision: Precision) -> Step:
+def our_step(network: Supernet, precision: Precision, sampling: str) -> Step:
     """What `thriftnas scarlet train` does."""
     optimizer = supernet_optimizer(network, RECIPE)
+    training = TrainingSetup(skeleton=network.skeleton, recipe=RECIPE, precision=precision)
+    setup = SupernetSetup(training=training, sampling=sampling)
 
     def step(images: Tensor, labels: Tensor, paths: NDArray[np.int64]) -> Tensor:
-        return supernet_step(network, optimizer, precision.place(images), labels, paths, RECIPE, precision)
+        return supernet_step(network, optimizer, precision.place(images), labels, paths, setup)
 
     return step
 
 
-def both(space: str, args: argparse.Namespace, dtype: str) -> tuple[Step, Step]:
+def both(space: str, sampling: str, args: argparse.Namespace, dtype: str) -> tuple[Step, Step]:
     """The two ways, from the same weights."""
     precision = Precision(device=args.device, dtype=dtype)
     skeleton = Skeleton(channels=args.channels, cells=1, resolution=args.resolution, classes=CLASSES)
@@ -101,15 +106,16 @@ def both(space: str, args: argparse.Namespace, dtype: str) -> tuple[Step, Step]:
         foreach=False,
     )
     return plain_step(torchs_own(networks[0]), plain), our_step(
-        networks[1].to(memory_format=torch.channels_last), precision
+        networks[1].to(memory_format=torch.channels_last), precision, sampling
     )
 
 
-def batches(space: str, sampling: Sampling, steps: int, args: argparse.Namespace) -> list[Any]:
+def batches(space: str, sampling: str, steps: int, args: argparse.Namespace) -> list[Any]:
     """(images, labels, paths) of some steps."""
-    chain, generator = chain_of(space), torch.Generator().manual_seed(1)
+    generator = torch.Generator().manual_seed(1)
     shape = (args.batch, 3, args.resolution, args.resolution)
-    paths = draw_paths(sampling, np.random.default_rng(0), chain.starts[-1], len(chain.choices), steps)
+    costs = ChainCosts(chain_of(space).scaled(args.channels), args.resolution, CLASSES)
+    paths = sampling_rule(sampling).draw(np.random.default_rng(0), costs, steps)
     return [
         (
             torch.randn(shape, generator=generator).to(args.device),
@@ -120,17 +126,17 @@ def batches(space: str, sampling: Sampling, steps: int, args: argparse.Namespace
     ]
 
 
-def measured(space: str, sampling: Sampling, args: argparse.Namespace) -> dict[str, Any]:
+def measured(space: str, sampling: str, args: argparse.Namespace) -> dict[str, Any]:
     """One row."""
     small = argparse.Namespace(**{**vars(args), "batch": 8, "resolution": 16, "channels": 8})
-    plain, ours = both(space, small, "float64")
+    plain, ours = both(space, sampling, small, "float64")
     pairs = [
         (float(plain(images.double(), labels, paths)), float(ours(images.double(), labels, paths)))
         for images, labels, paths in batches(space, sampling, CHECKED, small)
     ]
     gap = max(abs(a - b) / abs(a) for a, b in pairs)
     work = batches(space, sampling, args.steps if sampling == "uniform" else 1, args)
-    ways = both(space, args, args.dtype)
+    ways = both(space, sampling, args, args.dtype)
     clock = time.process_time if args.device == "cpu" else time.perf_counter
     seconds: dict[str, list[float]] = {"ours": [], "plain loop": []}
     for number in range(args.rounds + 1):

@@ -31,7 +31,8 @@ MAY_IMPORT = {
     "cli": "plugins spaces population reliability figures networks data scores training export experiments commands",
     # The searches stand on all of zoo but its command line, and never on each other; their commands on that, too.
     "econas": "spaces surrogates population reliability figures networks data scores training export experiments",
-    "scarlet": "spaces surrogates population reliability figures networks data scores training export experiments",
+    "scarlet": "plugins spaces surrogates population reliability figures networks data scores training export "
+    "experiments",
     "milenas": "spaces population reliability figures networks data scores training export experiments",
     # The Python face stands on them all, beside the command line; nothing imports it.
     "thriftnas": "spaces surrogates population reliability figures networks data scores training export experiments "

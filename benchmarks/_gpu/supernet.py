@@ -14,12 +14,14 @@ from benchmarks._gpu.place import Place, tf32
 from scarlet.evaluation.folded import FoldedSupernet, Folding
 from scarlet.evaluation.tree import evaluate_paths, recalibrated
 from scarlet.supernet.form import SupernetForm
-from scarlet.supernet.paths import Sampling, draw_paths
+from scarlet.supernet.rules import sampling_rule
+from scarlet.supernet.setup import SupernetSetup
 from scarlet.supernet.supernet import Supernet, build_supernet
-from scarlet.supernet.training import supernet_optimizer, supernet_step
+from scarlet.supernet.training import path_costs, supernet_optimizer, supernet_step
 from zoo.spaces.chain import chain_of
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.recipe import Precision, Recipe, torch_dtype
+from zoo.training.setup import TrainingSetup
 
 LIMIT, COUNT, IMAGES = 1e-8, 20, 5000
 RECIPE = Recipe(lr=0.045, lr_min=0.0, weight_decay=4e-5)
@@ -40,9 +42,15 @@ def _side(place: Place, small: bool) -> int:
     return 8 if place.dry else 16 if small else 32
 
 
-def paths_of(network: Supernet, sampling: Sampling, steps: int) -> NDArray[np.int64]:
+def paths_of(network: Supernet, sampling: str, steps: int) -> NDArray[np.int64]:
     """The same paths everywhere."""
-    return draw_paths(sampling, np.random.default_rng(0), network.chain.starts[-1], len(network.chain.choices), steps)
+    return sampling_rule(sampling).draw(np.random.default_rng(0), path_costs(network), steps)
+
+
+def setup_of(network: Supernet, sampling: str, precision: Precision) -> SupernetSetup:
+    """How a step trains."""
+    training = TrainingSetup(skeleton=network.skeleton, recipe=RECIPE, precision=precision)
+    return SupernetSetup(training=training, sampling=sampling)
 
 
 def against_cpu(place: Place) -> Numbers:
@@ -71,7 +79,7 @@ def _trained(
     pixels, truth = precision.place(images.to(device)), labels.to(device)
     network.train()
     for each in paths_of(network, "fair", 2):
-        supernet_step(network, optimizer, pixels, truth, each, RECIPE, precision)
+        supernet_step(network, optimizer, pixels, truth, each, setup_of(network, "fair", precision))
     state = [tensor.detach().cpu().double().flatten() for tensor in network.state_dict().values()]
     found = {"weights": torch.cat(state)}
     scores = evaluate_paths(network, pixels, truth, paths)
@@ -89,7 +97,7 @@ def _gap(got: torch.Tensor, wanted: torch.Tensor) -> float:
     return float((got - wanted).abs().max() / wanted.abs().max())
 
 
-def steps(place: Place, *, sampling: Sampling, channels_last: bool, dtype: str) -> Numbers:
+def steps(place: Place, *, sampling: str, channels_last: bool, dtype: str) -> Numbers:
     """Milliseconds of a step of 64 images."""
     network = supernet_of(place, place.device).train()
     network = network.to(memory_format=torch.channels_last if channels_last else torch.contiguous_format)
@@ -100,11 +108,11 @@ def steps(place: Place, *, sampling: Sampling, channels_last: bool, dtype: str) 
         torch.randn(count, 3, side, side, generator=torch.Generator().manual_seed(1)).to(place.device)
     )
     labels = torch.arange(count, device=place.device) % 10
-    drawn = list(paths_of(network, sampling, 16))
+    drawn, setup = list(paths_of(network, sampling, 16)), setup_of(network, sampling, precision)
     taken = iter(drawn * 100)
 
     def once() -> None:
-        supernet_step(network, optimizer, pixels, labels, next(taken), RECIPE, precision)
+        supernet_step(network, optimizer, pixels, labels, next(taken), setup)
 
     for _ in range(place.size(8, 0)):  # every choice is met once, its kernels chosen
         once()

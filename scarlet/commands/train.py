@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from scarlet.supernet.recipe import EPOCHS, RECIPE, SPACE
+from scarlet.supernet.rules import RULES
 from zoo.commands import options as opt
 from zoo.commands.running import perform, start
 from zoo.spaces.chain import CHAINS
@@ -16,7 +17,7 @@ def train(
     ctx: typer.Context,
     space: Annotated[str, opt.option(f"{', '.join(CHAINS)}.", "Network")] = SPACE,
     sampling: Annotated[
-        str, opt.option("Paths of a step: fair (each choice once) or uniform (one path).", "Training")
+        str, opt.option(f"What a step trains: {', '.join(RULES)}; or an installed one.", "Training")
     ] = "fair",
     stabilizers: Annotated[
         bool, opt.option("Skips as linear 1×1 convolutions, or plain.", "Network", "--stabilizers/--plain-skips")

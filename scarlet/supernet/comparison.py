@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from scarlet.supernet.file import load_supernet, require_fitting
-from scarlet.supernet.paths import draw_paths
+from scarlet.supernet.rules import uniform_paths
 from scarlet.supernet.similarity import LayerSimilarity, feature_similarity
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
@@ -40,7 +40,7 @@ def compare_supernets(
         require_fitting(read, held.classes, network.skeleton)
         pixels = prepare(torch.tensor(read.validation.images[:count]), resolution, held.mean, held.std)
         rng = np.random.default_rng((seed, MEASURED_PATHS))
-        (route,) = draw_paths("uniform", rng, chain.starts[-1], len(chain.choices), 1)[:, 0].tolist()
+        (route,) = uniform_paths(rng, chain.starts[-1], len(chain.choices), 1).tolist()
         found[str(path)] = feature_similarity(network, pixels, route)
     return found
 

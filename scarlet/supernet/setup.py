@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from scarlet.supernet.form import STARTS, Start
-from scarlet.supernet.paths import SAMPLINGS, Sampling
 from scarlet.supernet.recipe import RECIPE
+from scarlet.supernet.rules import sampling_rule
 from zoo.spaces.chain import chain_of
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.recipe import Precision, Recipe
@@ -21,7 +21,7 @@ class SupernetSetup:
 
     Attributes:
         training: skeleton, recipe, precision, seed, threads.
-        sampling: which paths a step takes.
+        sampling: name of the rule by which a step takes paths.
         start: what stabilizers begin as.
 
     Raises:
@@ -29,12 +29,11 @@ class SupernetSetup:
     """
 
     training: TrainingSetup
-    sampling: Sampling
+    sampling: str
     start: Start = "identity"
 
     def __post_init__(self) -> None:
-        if self.sampling not in SAMPLINGS:
-            raise ValueError(f"unknown sampling {self.sampling!r}, expected {' or '.join(SAMPLINGS)}")
+        sampling_rule(self.sampling)
         if self.start not in STARTS:
             raise ValueError(f"unknown start {self.start!r} of stabilizers, expected {' or '.join(STARTS)}")
 

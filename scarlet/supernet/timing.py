@@ -8,7 +8,7 @@ import torch
 
 from scarlet.evaluation.tree import evaluate_paths
 from scarlet.supernet.form import SupernetForm
-from scarlet.supernet.paths import draw_paths
+from scarlet.supernet.rules import uniform_paths
 from scarlet.supernet.setup import SupernetSetup
 from scarlet.supernet.supernet import Supernet
 from scarlet.supernet.training import COUNTED_PATHS, new_supernet, supernet_optimizer, train_supernet
@@ -72,7 +72,7 @@ def _validation_seconds(network: Supernet, setup: SupernetSetup, images: ImageSe
     device, chain = setup.training.precision.device, network.chain
     pixels = torch.tensor(images.validation.images[:VALIDATED], device=device)
     labels = torch.tensor(images.validation.labels[:VALIDATED], device=device)
-    paths = draw_paths("uniform", np.random.default_rng(0), chain.starts[-1], len(chain.choices), COUNTED_PATHS)[:, 0]
+    paths = uniform_paths(np.random.default_rng(0), chain.starts[-1], len(chain.choices), COUNTED_PATHS)
     began = time.perf_counter()
     prepared = prepare(pixels, setup.training.skeleton.resolution, images.mean, images.std)
     evaluate_paths(network.eval(), prepared, labels, paths)

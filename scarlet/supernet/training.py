@@ -1,4 +1,4 @@
-"""Training a supernet: trials are its epochs; single path or strictly fair, on one or several devices."""
+"""Training a supernet: trials are its epochs; by a sampling rule, on one or several devices."""
 
 import math
 from collections.abc import Callable, Sequence
@@ -10,13 +10,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
 from torch.nn.parallel import DistributedDataParallel
 
 from scarlet.evaluation.tree import evaluate_paths
 from scarlet.supernet.file import TrainedSupernet
 from scarlet.supernet.form import SupernetForm
-from scarlet.supernet.paths import draw_paths
+from scarlet.supernet.lesson import Lesson
+from scarlet.supernet.rules import sampling_rule, uniform_paths
 from scarlet.supernet.setup import SupernetSetup
 from scarlet.supernet.similarity import feature_similarity, mean_similarity
 from scarlet.supernet.supernet import Supernet, build_supernet
@@ -24,12 +24,13 @@ from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.population.trial import Job, Outcome
 from zoo.purposes import INITIAL_WEIGHTS, MEASURED_PATHS, SUPERNET_PATHS
+from zoo.spaces.chain_cost import ChainCosts
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
 from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.epoch import EpochBatches, Examples, Stage, random_stream
 from zoo.training.evaluator import Measurement, guarded, resumed, sample
-from zoo.training.recipe import Precision, Recipe
+from zoo.training.recipe import Recipe
 from zoo.training.trainer import (
     Diverged,
     learning_rate,
@@ -89,6 +90,12 @@ def trained_supernet(
     )
 
 
+def path_costs(network: Supernet) -> ChainCosts:
+    """What the sub-networks of a supernet cost, extracted."""
+    skeleton = network.skeleton
+    return ChainCosts(network.chain, skeleton.resolution, skeleton.classes, skeleton.in_channels)
+
+
 class SupernetEvaluator:
     """Trains the supernet of every job for its stage and measures some of its paths on the validation images.
 
@@ -132,7 +139,7 @@ class SupernetEvaluator:
     def _measured(self, network: Supernet) -> dict[str, float]:
         rng = np.random.default_rng((self._setup.training.seed, MEASURED_PATHS))
         chain = network.chain
-        paths = draw_paths("uniform", rng, chain.starts[-1], len(chain.choices), COUNTED_PATHS)[:, 0]
+        paths = uniform_paths(rng, chain.starts[-1], len(chain.choices), COUNTED_PATHS)
         scores = evaluate_paths(network, self._validation, self._validation_labels, paths, prepared=self._prepared)
         if not np.isfinite(scores.losses).all():
             raise Diverged(f"diverged: the validation losses of {COUNTED_PATHS} paths are {scores.losses.tolist()}")
@@ -199,11 +206,11 @@ def _epoch(
     epoch: int,
     ranks: ProcessGroup,
 ) -> float:
-    recipe, precision, chain = setup.training.recipe, setup.training.precision, network.chain
+    recipe, precision = setup.training.recipe, setup.training.precision
     batches = EpochBatches(examples, recipe, stage, epoch, ranks)
     slices = batches.slices
     rng = random_stream(stage, SUPERNET_PATHS, epoch)
-    paths = draw_paths(setup.sampling, rng, chain.starts[-1], len(chain.choices), len(slices))
+    paths = sampling_rule(setup.sampling).draw(rng, path_costs(network), len(slices))
     network.train()
     total = torch.zeros((), device=examples.labels.device, dtype=precision.storage)
     for number, (pixels, labels) in enumerate(batches):
@@ -215,9 +222,7 @@ def _epoch(
         def weigh(loss: Tensor, count: int = len(labels), batch: slice = slices[number]) -> Tensor:
             return ranks.weigh(loss, count, batch)
 
-        loss = supernet_step(
-            forward, optimizer, precision.place(pixels), labels, paths[number], recipe, precision, weigh
-        )
+        loss = supernet_step(forward, optimizer, precision.place(pixels), labels, paths[number], setup, weigh)
         total += loss * len(labels)
     mean_loss: float = ranks.sum(total).item() / slices[-1].stop
     if not math.isfinite(mean_loss):
@@ -231,11 +236,12 @@ def supernet_step(
     images: Tensor,
     labels: Tensor,
     paths: NDArray[np.int64],
-    recipe: Recipe,
-    precision: Precision,
+    setup: SupernetSetup,
     weigh: Callable[[Tensor], Tensor] = lambda loss: loss,
 ) -> Tensor:
-    """One step: the gradients of all its paths on one batch are summed up, then applied. Returns the mean loss.
+    """One step: the gradients of all its paths on one batch are summed up, then applied.
+
+    Returns the mean cross-entropy of the paths with the labels, whatever else they learn from.
 
     Args:
         forward: the supernet, or what shares its gradients between processes.
@@ -243,21 +249,20 @@ def supernet_step(
         images: prepared, (B, C, H, W).
         labels: (B,).
         paths: (paths, layers).
-        recipe: clipping and label smoothing.
-        precision: dtype.
+        setup: sampling rule, clipping, label smoothing, dtype.
         weigh: scales a loss before its backward pass.
     """
     optimizer.zero_grad(set_to_none=True)
-    total = torch.zeros((), device=labels.device, dtype=precision.storage)
+    recipe, precision = setup.training.recipe, setup.training.precision
+    lesson = Lesson(sampling_rule(setup.sampling), labels, recipe.smoothing)
     for place, path in enumerate(paths.tolist(), start=1):
         # Gradients travel once, with the last path's; which parameters any of them has used is remembered.
         shared = isinstance(forward, DistributedDataParallel) and place < len(paths)
         with cast(DistributedDataParallel, forward).no_sync() if shared else nullcontext():
             with precision.autocast():
-                loss = functional.cross_entropy(forward(images, path), labels, label_smoothing=recipe.smoothing)
+                loss = lesson.loss(forward(images, path))
             weigh(loss).backward()  # type: ignore[no-untyped-call]
-        total += loss.detach()
     used = [p for group in optimizer.param_groups for p in group["params"] if p.grad is not None]
     nn.utils.clip_grad_norm_(used, recipe.clip)
     optimizer.step()
-    return total / len(paths)
+    return lesson.entropies / len(paths)

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from benchmarks import front_quality, subnet_eval, supernet_ranking
+from benchmarks import front_quality, subnet_eval
 from scarlet.strategy import imagination
 from zoo.surrogates import forest
 
@@ -58,24 +58,3 @@ def test_evaluation_shares_more_the_narrower_a_population_is(run):
     assert 1 < model[0] < model[1] < model[2]
     assert all(row["agreement_float32"] == 1 for row in result["rows"])
     assert all(row[key] > 0 for row in result["rows"] for key in ("sharing", "float32", "bfloat16"))
-
-
-def test_rankings_have_a_row_per_supernet_after_equally_many_images(run, table):
-    variants = "stabilizers-fair,random-fair,plain-uniform"
-    result = run(
-        supernet_ranking, "--table", table, "--data", "digits", "--train", 60, "--val", 40, "--resolution", 8,
-        "--channels", 2, "--epochs", 2, "--seeds", 1, "--networks", 12, "--recalibration", 10, "--batch", 20,
-        "--variants", variants,
-    )  # fmt: skip
-    *rows, alone = result["rows"]
-    assert [row["variant"] for row in rows] == variants.split(",")
-    for row in rows:  # six steps are not enough for inherited statistics: all networks say the same with them
-        assert row["recalibrated_low"] <= row["recalibrated_kendall"] <= row["recalibrated_high"]
-        assert -1 <= row["recalibrated_spearman"] <= 1
-        assert 0 <= row["accuracy"] <= 1
-        assert -1 <= row["skip_similarity"] <= 1
-    assert alone["variant"] == "macs alone"
-    assert alone["kendall"] > 0.5  # so the table is made
-    assert [len(curve) for curve in result["validation_accuracy_by_epoch"].values()] == [2, 2, 2]
-    with pytest.raises(ValueError, match="unknown variants"):
-        run(supernet_ranking, "--table", table, "--variants", "greedy")

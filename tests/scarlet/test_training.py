@@ -10,6 +10,7 @@ from torch import nn
 
 from scarlet.supernet import training
 from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.rules import RULES, SamplingRule
 from scarlet.supernet.setup import SupernetSetup
 from scarlet.supernet.supernet import build_supernet
 from scarlet.supernet.training import (
@@ -62,7 +63,7 @@ def test_a_step_moves_the_choices_on_its_paths_and_no_others():
     optimizer = supernet_optimizer(network, RECIPE)
     before, path = state(network), [0, 1, 2, 0, 1, 2, 0, 1]
     for _ in range(2):  # the second step has momentum
-        supernet_step(network, optimizer, *batch(), np.array([path]), RECIPE, DOUBLE)
+        supernet_step(network, optimizer, *batch(), np.array([path]), setup())
     for name, tensor in network.named_parameters():
         parts = name.split(".")
         on_path = parts[0] != "layers" or int(parts[2]) == path[int(parts[1])]
@@ -74,7 +75,9 @@ def test_gradients_of_a_steps_paths_are_summed_up():
     recipe = Recipe(batch=8, momentum=0.0, weight_decay=0.0, lr=0.1, lr_min=0.0, clip=1e9)
     network, oracle = (new_supernet(FORM, setup()) for _ in range(2))
     images, labels = batch()
-    loss = supernet_step(network.train(), supernet_optimizer(network, recipe), images, labels, paths, recipe, DOUBLE)
+    loss = supernet_step(
+        network.train(), supernet_optimizer(network, recipe), images, labels, paths, setup(recipe=recipe)
+    )
     losses = [nn.functional.cross_entropy(oracle.train()(images, path), labels) for path in paths.tolist()]
     sum(losses).backward()
     assert loss.item() == pytest.approx(sum(losses).item() / 3)
@@ -97,7 +100,7 @@ def test_a_fair_epoch_of_one_step_moves_everything(images):
 # ---------------------------------------------------------------- stages
 
 
-@pytest.mark.parametrize("sampling", ["uniform", "fair"])
+@pytest.mark.parametrize("sampling", ["uniform", "fair", "sandwich-ranked"])
 def test_epoch_by_epoch_is_bit_for_bit_the_whole(images, sampling):
     evaluator = SupernetEvaluator(setup(sampling, precision=Precision()), images)
     ((whole, bytes_whole),) = evaluator([Job(trial(0, 2), 0, None)])
@@ -115,18 +118,20 @@ def test_epoch_by_epoch_is_bit_for_bit_the_whole(images, sampling):
 
 def test_a_path_that_is_always_taken_learns_brightness(images, monkeypatch):
     path = np.array([1, 2, 0, 1, 2, 0, 1, 2])
-    monkeypatch.setattr(training, "draw_paths", lambda sampling, rng, layers, choices, n: np.tile(path, (n, 1, 1)))
-    evaluator = SupernetEvaluator(setup("uniform", Recipe(batch=16, lr=0.05, cutout=0.0), Precision()), images)
+    always = SamplingRule(name="always", words="", draw=lambda rng, costs, steps: np.tile(path, (steps, 1, 1)))
+    monkeypatch.setitem(RULES, "always", always)
+    monkeypatch.setattr(training, "uniform_paths", lambda rng, layers, choices, count: np.tile(path, (count, 1)))
+    evaluator = SupernetEvaluator(setup("always", Recipe(batch=16, lr=0.05, cutout=0.0), Precision()), images)
     ((record, _),) = evaluator([Job(trial(0, 30, 30, keep=False), 0, None)])
     assert record.metrics["accuracy"] > 0.9  # chance is 0.25
 
 
 def test_samplings_differ(images):
-    losses = []
-    for sampling in ("uniform", "fair"):
+    losses = set()
+    for sampling in RULES:
         ((record, _),) = SupernetEvaluator(setup(sampling), images)([Job(trial(0, 1, keep=False), 0, None)])
-        losses.append(record.metrics["train_loss"])
-    assert losses[0] != losses[1]
+        losses.add(record.metrics["train_loss"])
+    assert len(losses) == len(RULES)
 
 
 @pytest.mark.parametrize("space", ["nas-bench-macro", "scarlet-s1-cifar"])

@@ -28,13 +28,14 @@ def partial_spearman(x: Array, y: Array, control: Array, counts: Array, level: f
     networks = len(y)
     if networks < 2:
         return undefined(f"too few networks with a reference: expected at least 2, got {networks}")
-    draws = _partial(x, y, control, np.vstack([np.ones(networks), counts]))
+    draws = partial_draws(x, y, control, np.vstack([np.ones(networks), counts]))
     if np.isnan(draws[0]):
         return undefined("the order is constant, or that of the control itself")
     return from_draws(float(draws[0]), draws[1:], networks, level)
 
 
-def _partial(x: Array, y: Array, control: Array, counts: Array) -> Array:
+def partial_draws(x: Array, y: Array, control: Array, counts: Array) -> Array:
+    """What :func:`partial_spearman` estimates, in every resample (R,); NaN where it is undefined."""
     xy, xz, yz = (resampled_spearman(a, b, counts) for a, b in ((x, y), (x, control), (y, control)))
     left = (1 - xz**2) * (1 - yz**2)
     result = np.full_like(xy, np.nan)
