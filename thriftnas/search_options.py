@@ -70,6 +70,8 @@ class FrontOptions(WorkerOptions, DeviceOptions, total=False):
     several: int
     rounds: int
     surrogate: str
+    audit: int
+    audit_epochs: int
     group: int
 
 

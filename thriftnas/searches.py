@@ -171,6 +171,7 @@ def front(
     from scarlet.evaluation.setup import SubnetSetup
     from scarlet.experiments.front import FrontExperiment
     from scarlet.experiments.sources import TableSource as FrontTable
+    from scarlet.strategy.audited import Audit
     from scarlet.strategy.goal import read_goal
     from scarlet.strategy.parameters import SearchParameters
 
@@ -192,7 +193,9 @@ def front(
             dtype=precision.dtype,
             **given.named({"threads": None, "recalibrate": "recalibration"}),
         )
+    audit, epochs = given.take("audit", 0), given.take("audit_epochs", 0)
     experiment = FrontExperiment(
+        audit=Audit(networks=audit, epochs=epochs) if audit else None,
         goal=goal,
         parameters=SearchParameters(**{"surrogate": "auto"} | given.named(FRONT_NUMBERS)),
         seed=seed,

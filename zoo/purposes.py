@@ -55,6 +55,8 @@ SURVIVAL = 712
 BREEDING = 713
 IMAGINED = 714
 """The networks that a model thinks no other beats."""
+TRAINED_ALONE = 715
+"""The networks of a search that are trained without their supernet."""
 
 # Differentiable search: of the images of w, α and β.
 IMAGE_DIVISION = 721

@@ -32,6 +32,8 @@ def search(
     limit: opt.Limits = None,
     parameters: Parameters = Parameters(),
     seed: Annotated[int, opt.option("Of everything random in the search.", "Search")] = 0,
+    audit: Annotated[int, opt.option("Networks to train alone, to see how the supernet ranks.", "Audit")] = 0,
+    audit_epochs: Annotated[int | None, opt.option("Of each; the supernet's by default.", "Audit")] = None,
     group: Annotated[int, opt.option("Networks sent to a worker at a time; part of the run.", "Workers")] = 35,
     device: opt.Device = opt.Device(),
     cluster: opt.Cluster = opt.Cluster(),
@@ -46,6 +48,7 @@ def search(
     from scarlet.evaluation.setup import SubnetSetup
     from scarlet.experiments.front import FrontExperiment
     from scarlet.experiments.sources import SupernetSource, TableSource
+    from scarlet.strategy.audited import Audit
     from scarlet.strategy.goal import read_goal
 
     start(running)
@@ -69,6 +72,7 @@ def search(
         seed=seed,
         setup=setup,
         group=group,
+        audit=Audit(networks=audit, epochs=audit_epochs or 0) if audit else None,
         metric=metric,  # type: ignore[arg-type]  # the experiment checks the text
     )
     perform(ctx, experiment, source, running, cluster)

@@ -4,13 +4,17 @@ import dataclasses
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from rich.console import Console
 
+from scarlet.evaluation.alone import WithTraining
 from scarlet.evaluation.setup import SubnetSetup
+from scarlet.experiments.audit_result import AuditResult, audit_result
 from scarlet.experiments.measurement import Measurement
 from scarlet.experiments.sources import front_source
+from scarlet.strategy.audited import Audit, AuditedSearch
 from scarlet.strategy.goal import OBJECTIVES, Goal
 from scarlet.strategy.nsga import VERSION, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
@@ -25,10 +29,12 @@ from zoo.population.costs import CostedEvaluator, Costs
 from zoo.population.metric import METRICS, Metric, check_metric, settled
 from zoo.population.objectives import AddedCosts, with_added
 from zoo.population.strategy import Strategy
-from zoo.population.trial import Evaluator, Job, Record, Trial
+from zoo.population.trial import ALONE, Evaluator, Job, Record, Trial
 from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.chain_space import CHAIN_SPACES
 from zoo.surrogates.option import NO_SURROGATE
+from zoo.training.recipe import Precision
+from zoo.training.setup import TrainingSetup
 
 if TYPE_CHECKING:
     from zoo.experiments.run import Run
@@ -49,6 +55,8 @@ class FrontExperiment(Experiment):
         costs: what is known before an evaluation, with objectives that installed packages add.
         measured: what an evaluation measures.
         metric: the accuracy of the paper's objectives; auto until the search is fitted to its images.
+        audit: networks to train alone afterwards; None: none.
+        price_alone: of an epoch of one of them, in evaluations of a network.
 
     Raises:
         ValueError: for a value out of range.
@@ -58,7 +66,7 @@ class FrontExperiment(Experiment):
     version: ClassVar[int] = VERSION
     continues: ClassVar[tuple[int, ...]] = (2,)
     beside: ClassVar[tuple[str, ...]] = ("measurement", "group")
-    requested: ClassVar[tuple[str, ...]] = ("data", "setup", "costs", "measured", "metric")
+    requested: ClassVar[tuple[str, ...]] = ("data", "setup", "costs", "measured", "metric", "price_alone")
 
     goal: Goal = field(default_factory=Goal)
     parameters: SearchParameters = field(default_factory=SearchParameters)
@@ -70,6 +78,8 @@ class FrontExperiment(Experiment):
     costs: Costs | None = None
     measured: tuple[str, ...] = ()
     metric: Metric | Literal["auto"] = METRICS[0]
+    audit: Audit | None = None
+    price_alone: float = 0.0
 
     def __post_init__(self) -> None:
         if self.group < 1 or self.seed < 0:
@@ -80,6 +90,8 @@ class FrontExperiment(Experiment):
         """What makes the run this run; the goal's parts stand among the strategy's, the measurement is the source."""
         found = super().identity()
         strategy = found["strategy"]
+        if self.audit is None:  # searches of before there were audits are the same
+            del strategy["audit"]
         return {
             "strategy": {**{name: strategy[name] for name in strategy if name != "goal"}, **strategy["goal"]},
             "source": found["measurement"],
@@ -123,8 +135,11 @@ class FrontExperiment(Experiment):
         goal = self.goal
         if goal.objectives == OBJECTIVES:
             goal = goal.judged_by(settled(self.metric, material.about.get("class_counts", {}).get("train", ()), say))
+        audit = None if self.audit is None else self._payable(self.audit, material)
         fitted = dataclasses.replace(
             self,
+            audit=audit,
+            price_alone=0.0 if audit is None else _epochs_price(material),
             goal=goal,
             space=material.space.name,
             measurement=material.identity,
@@ -134,12 +149,29 @@ class FrontExperiment(Experiment):
         fitted.strategy().ask(1, 0)  # complains now about limits that cannot be kept
         return fitted
 
+    def _payable(self, audit: Audit, material: Measurement) -> Audit:
+        """The audit with the epochs of the supernet, and batches that the images fill.
+
+        Raises:
+            ValueError: for a table, for a supernet that does not say its epochs, or more networks than are evaluated.
+        """
+        if material.images is None:
+            raise ValueError("an audit trains networks on images, expected a supernet; a table has measured them all")
+        epochs = audit.epochs or material.epochs
+        if not epochs:
+            raise ValueError("the supernet does not say for how many epochs it was trained: expected --audit-epochs")
+        most = int(self._most())
+        if audit.networks > most:
+            raise ValueError(f"an audit of {audit.networks} networks needs as many evaluations, got {most}")
+        batch = min(audit.recipe.batch, len(material.images.train))
+        return dataclasses.replace(audit, epochs=epochs, recipe=dataclasses.replace(audit.recipe, batch=batch))
+
     def describe(self, material: Measurement) -> Mapping[str, Any]:
         """Names and sizes of the images; of a table nothing."""
         return material.about
 
-    def strategy(self) -> WeightedSearch:
-        """A fresh search.
+    def strategy(self) -> WeightedSearch | AuditedSearch:
+        """A fresh search, with its audit where there is one.
 
         Raises:
             ValueError: for an objective or a limit on something that is not known, or before the search is fitted.
@@ -148,18 +180,41 @@ class FrontExperiment(Experiment):
         if space is None or self.costs is None:
             raise ValueError("this search does not know yet what it measures with; fitted() says it")
         kind = WeightedSearch if self.parameters.surrogate == NO_SURROGATE else SurrogateFront
-        return kind(space, self.costs, self.goal, self.parameters, self.seed, self.measured)
+        search = kind(space, self.costs, self.goal, self.parameters, self.seed, self.measured)
+        return search if self.audit is None else AuditedSearch(search, self.audit, self.costs, self.seed)
 
     def evaluator(self, material: Measurement) -> Evaluator:
-        """Looks networks up, or measures them on the supernet's weights."""
+        """Looks networks up, or measures them on the supernet's weights; trains those of the audit."""
         evaluator = material.make(material.payload)
+        if self.audit is not None:
+            evaluator = WithTraining(evaluator, partial(self._trains, material))
         return CostedEvaluator(evaluator, self.costs) if isinstance(self.costs, AddedCosts) else evaluator
 
+    def _trains(self, material: Measurement) -> Evaluator:
+        from zoo.training.evaluator import TrainingEvaluator
+
+        assert self.audit is not None
+        assert material.images is not None
+        assert material.skeleton is not None
+        setup = TrainingSetup(
+            skeleton=material.skeleton,
+            recipe=self.audit.recipe,
+            precision=Precision(device=self.setup.device, dtype=self.setup.dtype),
+            seed=self.seed,
+            threads=self.setup.threads,
+        )
+        return TrainingEvaluator(setup, material.images)
+
     def price(self, trial: Trial) -> float:
-        """Every network costs the same."""
-        return 1.0
+        """Every network costs the same; an epoch alone costs as much as its images are passed."""
+        return self.price_alone * (trial.stop - trial.start) if trial.role == ALONE else 1.0
 
     def total(self, strategy: Strategy) -> float:
+        """Evaluations at most, and the audit."""
+        audit = self.audit
+        return self._most() + (0.0 if audit is None else audit.networks * audit.epochs * self.price_alone)
+
+    def _most(self) -> float:
         """Evaluations at most: refills are included where something can be refused afterwards."""
         parameters, known = self.parameters, () if self.costs is None else self.costs.names
         count = parameters.population * (2 + parameters.generations)
@@ -175,9 +230,10 @@ class FrontExperiment(Experiment):
         evaluator(jobs)
         each = (time.perf_counter() - began) / len(jobs)
         total = int(self.total(strategy))
+        networks = int(self._most())
         spent, megabytes = total * each / workers / 3600, total * JOURNAL_BYTES / 1e6
-        numbers = {"networks": total, "hours": spent, "disk_mb": megabytes}
-        lines = (("networks", f"{total} at most"), hours(spent, "timed here on the first batch"), disk(megabytes))
+        numbers = {"networks": networks, "hours": spent, "disk_mb": megabytes}
+        lines = (("networks", f"{networks} at most"), hours(spent, "timed here on the first batch"), disk(megabytes))
         return Estimate(numbers=numbers, lines=lines)
 
     def report(self, run: "Run") -> Report:
@@ -186,11 +242,15 @@ class FrontExperiment(Experiment):
         Raises:
             ValueError: if nothing was measured yet, or nothing keeps the limits.
         """
-        report = front_report(run)
+        report = front_report(run, remark := self._remark(run))
+        if found := self._audited(run):
+            report = dataclasses.replace(report, summary={**report.summary, "audit": found.to_dict()})
         if not run.finished:
             return report
 
         def show(console: Console) -> None:
+            if remark:
+                console.print(remark, markup=False)
             report.show(console)
             command = f"thriftnas run export {run.folder} {{}} --format json,state,onnx"
             console.print(f"The best of the front: {command.format('--best')}", soft_wrap=True, markup=False)
@@ -200,6 +260,22 @@ class FrontExperiment(Experiment):
                 console.print(f"Models along it: {along}", soft_wrap=True, markup=False)
 
         return dataclasses.replace(report, show=show)
+
+    def _remark(self, run: "Run") -> str:
+        """How well the supernet ranks, in a sentence; nothing where there is none."""
+        if "supernet" not in self.measurement:
+            return ""
+        found = self._audited(run)
+        if found is not None:
+            return found.sentence
+        return "How well the supernet ranks these networks is not known: --audit 10 trains 10 of them alone."
+
+    def _audited(self, run: "Run") -> AuditResult | None:
+        if self.audit is None:
+            return None
+        with run.journal() as journal:
+            trials, records = journal.trials(), journal.records()
+        return audit_result(trials, records, self.goal.objectives, self.audit.networks, self.audit.epochs)
 
     def blueprints(self, run: "Run") -> "Callable[[Trial], Blueprint]":
         """The networks of trials as their supernet has them; of a table, or where it is gone, their genotypes alone."""
@@ -217,3 +293,9 @@ class FrontExperiment(Experiment):
         from scarlet.extraction.inherited import InheritedModels
 
         return InheritedModels(run)
+
+
+def _epochs_price(material: Measurement) -> float:
+    """An epoch of training in evaluations of a network: its backward pass takes twice as long as its forward pass."""
+    images = material.images
+    return 0.0 if images is None else 3 * len(images.train) / len(images.validation)

@@ -36,6 +36,9 @@ class Measurement:
         make: makes a worker's evaluator from the payload; can be sent to a worker.
         payload: what goes to every node once.
         about: facts of the images; empty for a table.
+        images: what networks could be trained on alone; None: a table has none.
+        skeleton: of the networks; None for a table.
+        epochs: of the supernet's training; 0 where they are not known.
     """
 
     space: ChainSpace
@@ -45,6 +48,9 @@ class Measurement:
     make: Callable[[Any], Evaluator]
     payload: Any
     about: Mapping[str, Any] = field(default_factory=dict)
+    images: "ImageSet | None" = None
+    skeleton: Skeleton | None = None
+    epochs: int = 0
 
 
 def table_measurement(path: Path, latency: Path | None) -> Measurement:
@@ -80,6 +86,7 @@ class Knowledge:
         classes: names, in the order of its logits.
         data: fingerprint of the images it was trained on, None where it does not say.
         seed: which chose these images out of their data set.
+        epochs: of its training; 0 where it does not say.
     """
 
     path: Path
@@ -88,6 +95,7 @@ class Knowledge:
     classes: tuple[str, ...]
     data: str | None
     seed: int
+    epochs: int = 0
 
 
 def know_supernet(path: Path) -> Knowledge:
@@ -108,6 +116,7 @@ def know_supernet(path: Path) -> Knowledge:
         classes=held.classes,
         data=held.notes.get("data"),
         seed=int(held.notes.get("seed", 0)),
+        epochs=int(held.notes.get("epochs", 0)),
     )
 
 
@@ -146,6 +155,9 @@ def supernet_measurement(known: Knowledge, images: "ImageSet", latency: Path | N
         make=_subnet_evaluator,
         payload=(inheritance, images, costs),
         about=describe_images(images, {}),
+        images=images,
+        skeleton=skeleton,
+        epochs=known.epochs,
     )
 
 

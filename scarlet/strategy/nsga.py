@@ -109,6 +109,11 @@ class WeightedSearch:
         """Of every generation that is over, the start being number 0: those of P ∪ Q that are parents of the next."""
         return tuple(self._history)
 
+    @property
+    def over(self) -> bool:
+        """Whether it asks for nothing more, and all it has asked for is told."""
+        return self._finished and not self._open
+
     def ask(self, n: int, first: int) -> list[Trial]:
         """Up to ``n`` networks of the current round.
 

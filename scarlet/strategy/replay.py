@@ -4,6 +4,7 @@ import dataclasses
 
 from scarlet.experiments.front import FrontExperiment
 from scarlet.experiments.measurement import MEASURED
+from scarlet.strategy.audited import AuditedSearch
 from scarlet.strategy.nsga import WeightedSearch
 from zoo.population.costs import Costs
 from zoo.population.journal import Journal
@@ -25,8 +26,8 @@ def replayed(journal: Journal, costs: Costs) -> WeightedSearch:
     if name != FrontExperiment.name:
         raise ValueError(f"the run is of {name!r}, expected one of scarlet search")
     experiment = FrontExperiment.from_identity(journal.identity, {})
-    search = dataclasses.replace(experiment, costs=costs, measured=MEASURED).strategy()
-    trials = Manager(search, journal).trials
-    if journal.counts()["pending"] or search.ask(1, len(trials)):
+    strategy = dataclasses.replace(experiment, costs=costs, measured=MEASURED).strategy()
+    trials = Manager(strategy, journal).trials
+    if journal.counts()["pending"] or strategy.ask(1, len(trials)):
         raise ValueError("the search is not finished: the same command continues it")
-    return search
+    return strategy.search if isinstance(strategy, AuditedSearch) else strategy

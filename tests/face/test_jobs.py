@@ -192,7 +192,7 @@ def test_what_trains_has_no_use_on_a_table(table, tmp_path):
         ("econas", [], {}, "either images or table=FILE"),
         ("front", [], {}, "either a supernet or table=FILE"),
         ("front", ["nowhere"], {}, "needs the images it was trained on"),
-        ("supernet", ["digits"], {"sampling": "none"}, "unknown sampling 'none'"),
+        ("supernet", ["digits"], {"sampling": "none"}, "or fair-ranked, got 'none'"),
         ("darts", ["digits"], {"topology": "round"}, "topology must be one of"),
         ("build", ["digits"], {"seed": -1}, "the seed at least 0, got 1 and -1"),
     ],

@@ -95,7 +95,10 @@ def test_a_folded_model_lists_its_inexact_layers_and_can_be_recalibrated(trained
 
 BAD = [
     ([*TRAIN, "--space", "darts"], "unknown chain space 'darts'"),
-    ([*TRAIN, "--sampling", "greedy"], "sampling: expected fair, uniform, sandwich, sandwich-ranked or fair-ranked, got 'greedy'"),
+    (
+        [*TRAIN, "--sampling", "greedy"],
+        "sampling: expected fair, uniform, sandwich, sandwich-ranked or fair-ranked, got 'greedy'",
+    ),
     ([*TRAIN, "--warmup", "3"], "the warm-up must be shorter"),
     ([*TRAIN, "--channels", "0"], "channels must be at least 1"),
     (["scarlet", "extract", "SUPERNET", "0120012"], "is not a NAS-Bench-Macro chain"),

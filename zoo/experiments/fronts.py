@@ -61,8 +61,12 @@ class Wanted:
             raise ValueError(f"the best is one model, expected --best or --models {self.models}, got both")
 
 
-def front_report(run: Run) -> Report:
+def front_report(run: Run, remark: str = "") -> Report:
     """Page, pictures and tables of a run's front as far as it is.
+
+    Args:
+        run: with a front.
+        remark: the page's first sentence; may be empty.
 
     Raises:
         ValueError: if nothing was measured yet, or nothing keeps the limits.
@@ -72,7 +76,12 @@ def front_report(run: Run) -> Report:
     with run.journal() as journal:
         found = read_front(journal)
     delivery = Delivery(
-        found=found, chosen=along(found, None), formats=("csv",), weights=_no_weights, about=facts_of(run)
+        found=found,
+        chosen=along(found, None),
+        formats=("csv",),
+        weights=_no_weights,
+        about=facts_of(run),
+        remark=remark,
     )
     with tempfile.TemporaryDirectory() as scratch:
         summary = delivery.write(Path(scratch))

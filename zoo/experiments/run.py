@@ -16,7 +16,7 @@ from zoo.experiments.source import Source
 from zoo.plugins import names
 from zoo.population.journal import Journal
 from zoo.population.manager import RESTORED
-from zoo.population.trial import Record, Trial
+from zoo.population.trial import ALONE, Record, Trial
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -196,7 +196,11 @@ class Run:
     @staticmethod
     def _best(journal: Journal) -> dict[str, Any] | None:
         trials = journal.trials()
-        measured = [(-r.metrics["accuracy"], r.index) for r in journal.records().values() if "accuracy" in r.metrics]
+        measured = [
+            (-record.metrics["accuracy"], record.index)
+            for record in journal.records().values()
+            if "accuracy" in record.metrics and trials[record.index].role != ALONE
+        ]
         if not measured:
             return None
         accuracy, index = min(measured)

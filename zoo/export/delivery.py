@@ -64,6 +64,7 @@ class Delivery:
         about: facts of the run for the page.
         planned: gives everything that builds the network of a row; None: only genotypes are known.
         retrained: by row, models that were trained again, whose weights and numbers are handed over instead.
+        remark: the page's first sentence; may be empty.
     """
 
     found: RunFront
@@ -73,6 +74,7 @@ class Delivery:
     about: dict[str, Any]
     planned: Callable[[int], Blueprint] | None = None
     retrained: Mapping[int, Model] = field(default_factory=dict)
+    remark: str = ""
 
     def write(self, folder: Path) -> dict[str, Any]:
         """Write everything, in the place of an earlier delivery, of which nothing is left once all is there.
@@ -112,7 +114,7 @@ class Delivery:
             (folder / f"{name}.png").write_bytes(picture.png)
         if classes := models[0].blueprint.classes:
             (folder / CLASSES).write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
-        write_page(self.found, models, self.about, folder / "front.html")
+        write_page(self.found, models, self.about, folder / "front.html", self.remark)
         summary = {
             "run": self.found.name,
             "objectives": [str(one) for one in self.found.objectives],

@@ -75,13 +75,14 @@ def _in_millions(unit: float) -> str:
     return "" if unit == 1 else ", millions"
 
 
-def page(found: RunFront, models: Sequence[ChosenModel], about: dict[str, Any]) -> str:
+def page(found: RunFront, models: Sequence[ChosenModel], about: dict[str, Any], remark: str = "") -> str:
     """The page as HTML text.
 
     Args:
         found: the front.
         models: that are exported.
         about: facts of the run, name to text, for its last section.
+        remark: a first sentence; may be empty.
     """
     across, up = _axes(found)
     frame = found.frame()
@@ -126,6 +127,7 @@ def page(found: RunFront, models: Sequence[ChosenModel], about: dict[str, Any]) 
         growth=growth.to_dict("records"),
         volume=float(growth["hypervolume"].iloc[-1]),
         about=about,
+        remark=remark,
     )
 
 
@@ -144,6 +146,8 @@ def _script(data: dict[str, Any]) -> Any:
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
 
 
-def write_page(found: RunFront, models: Sequence[ChosenModel], about: dict[str, Any], path: Path) -> None:
+def write_page(
+    found: RunFront, models: Sequence[ChosenModel], about: dict[str, Any], path: Path, remark: str = ""
+) -> None:
     """Write the page as UTF-8."""
-    path.write_text(page(found, models, about), encoding="utf-8")
+    path.write_text(page(found, models, about, remark), encoding="utf-8")

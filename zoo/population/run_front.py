@@ -10,7 +10,7 @@ import numpy.typing as npt
 from zoo.population.front import Limit, Losses, Numbers, Objective, front, hypervolume, losses_of
 from zoo.population.journal import Journal
 from zoo.population.objectives import complete
-from zoo.population.trial import TRAINING, Record, Trial
+from zoo.population.trial import ALONE, TRAINING, Record, Trial
 from zoo.spaces.genotype import SpaceGenotype
 
 if TYPE_CHECKING:
@@ -109,8 +109,8 @@ def read_front(
     """The front of a run as far as it is.
 
     Of runs that train networks at several settings only the longest training at the least reduced setting counts. A
-    supernet is no network, and a score is no training. Metrics that installed packages add
-    (:mod:`zoo.population.objectives`) are computed where they were not recorded.
+    supernet is no network, a score is no training, and what only checks a search is none of its results. Metrics that
+    installed packages add (:mod:`zoo.population.objectives`) are computed where they were not recorded.
 
     Args:
         journal: of the run.
@@ -173,7 +173,10 @@ def _comparable(
     good = [
         trial
         for trial in trials
-        if _ended(trial, records) and trial.measure == TRAINING and not isinstance(trial.genotype, SpaceGenotype)
+        if _ended(trial, records)
+        and trial.measure == TRAINING
+        and trial.role != ALONE
+        and not isinstance(trial.genotype, SpaceGenotype)
     ]
 
     def completeness(trial: Trial) -> tuple[float, ...]:

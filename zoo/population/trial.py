@@ -11,6 +11,8 @@ from zoo.population.json_value import JSON, check_json
 from zoo.population.proxy import ProxySetting
 from zoo.spaces.genotype import Genotype, genotype_from_dict
 
+ALONE = "alone"
+"""Role of trainings that check what a search has measured: none of its results."""
 TRAINING = "training"
 """What a trial measures that is no score."""
 
