@@ -114,7 +114,7 @@ def measured(
         if checkpoint.exists():
             weights = checkpoint.read_bytes()
         else:
-            evaluator = evaluator or SupernetEvaluator(setup, images)
+            evaluator = evaluator or SupernetEvaluator.of(setup, images)
             weights = _trained(evaluator, form, schedule, before, look, weights)
             with draft(checkpoint) as written:
                 written.file.write(weights)

@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from scarlet.supernet.form import SupernetForm
 from scarlet.supernet.setup import VERSION, SupernetSetup
@@ -26,6 +26,7 @@ from zoo.training.retraining import Retraining
 if TYPE_CHECKING:
     from scarlet.supernet.file import TrainedSupernet
     from zoo.data.image_set import ImageSet
+    from zoo.data.stream import ImageStream
     from zoo.experiments.run import Run
     from zoo.training.distributed import ProcessGroup
 
@@ -51,6 +52,8 @@ class SupernetExperiment(Experiment):
         setting: without reductions; its epochs are the schedule's.
         setup: of the training; its skeleton is fitted to the images.
         processes: that train together; torchrun starts them.
+        loaders: processes that decode streamed images.
+        per_epoch: trials of an epoch, which :meth:`fitted` finds out.
 
     Raises:
         ValueError: for a warm-up that takes the whole schedule, or a value out of range.
@@ -60,16 +63,22 @@ class SupernetExperiment(Experiment):
     version: ClassVar[int] = VERSION
     distributed: ClassVar[bool] = True
     beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group", "processes")
+    adjustable: ClassVar[tuple[str, ...]] = ("loaders",)
+    requested: ClassVar[tuple[str, ...]] = ("per_epoch",)
 
     form: SupernetForm
     setting: ProxySetting
     setup: SupernetSetup
     processes: int = 1
+    loaders: int = 2
+    per_epoch: int = 1
 
     def __post_init__(self) -> None:
         super().__post_init__()
         if self.seed < 0 or self.threads < 1:
             raise ValueError(f"threads must be at least 1 and the seed at least 0, got {self.threads} and {self.seed}")
+        if self.loaders < 0:
+            raise ValueError(f"loaders must be at least 0, got {self.loaders}")
         warmup = self.setup.training.recipe.warmup
         if warmup >= self.setting.e:
             raise ValueError(f"the warm-up must be shorter than the {self.setting.e} epochs, got {warmup}")
@@ -109,7 +118,7 @@ class SupernetExperiment(Experiment):
         """Of a worker."""
         return self.setup.training.precision.device
 
-    def fitted(self, material: "ImageSet", say: Say) -> Self:
+    def fitted(self, material: "ImageSet | ImageStream", say: Say) -> Self:
         """The training with a skeleton for these images.
 
         Raises:
@@ -119,45 +128,55 @@ class SupernetExperiment(Experiment):
 
         training = self.setup.training
         skeleton = fitted_skeleton(training.skeleton, material)
-        batch_slices(len(material.train), training.recipe.batch, self.processes)
+        steps = len(batch_slices(len(material.train), training.recipe.batch, self.processes))
         setup = dataclasses.replace(self.setup, training=dataclasses.replace(training, skeleton=skeleton))
-        return dataclasses.replace(self, data=material.fingerprint, setup=setup)
+        return dataclasses.replace(self, data=material.fingerprint, setup=setup, per_epoch=setup.parts(steps))
 
-    def describe(self, material: "ImageSet") -> Mapping[str, Any]:
+    def describe(self, material: "ImageSet | ImageStream") -> Mapping[str, Any]:
         """Names and sizes of the images."""
         return describe_images(material, {0: len(material.train)})
 
     def strategy(self) -> Retraining:
-        """One chain of epochs."""
-        return Retraining([self.form.genotype], self.setting, role=ROLE)
+        """One chain of epochs, or of parts of them."""
+        parts = dataclasses.replace(self.setting, e=self.setting.e * self.per_epoch)
+        return Retraining([self.form.genotype], parts, role=ROLE)
 
-    def evaluator(self, material: "ImageSet") -> Evaluator:
-        """Trains in this process alone."""
+    def evaluator(self, material: "ImageSet | ImageStream") -> Evaluator:
+        """Trains in this process alone; streams need :meth:`joined`."""
         from scarlet.supernet.training import SupernetEvaluator
 
-        return SupernetEvaluator(self.setup, material)
+        return SupernetEvaluator.of(self.setup, cast("ImageSet", material))
 
     @contextmanager
-    def joined(self, material: "ImageSet") -> "Iterator[tuple[ProcessGroup, Evaluator]]":
+    def joined(self, material: "ImageSet | ImageStream") -> "Iterator[tuple[ProcessGroup, Evaluator]]":
         """The processes that train together, and this one's evaluator."""
+        from scarlet.supernet.material import StreamedImages
         from scarlet.supernet.training import SupernetEvaluator
+        from zoo.data.image_set import ImageSet
+        from zoo.data.stream import Reader
         from zoo.training.device import own_precision
         from zoo.training.distributed import joined_ranks
 
         training = self.setup.training
         training = dataclasses.replace(training, precision=own_precision(training.precision))
+        setup = dataclasses.replace(self.setup, training=training)
         with joined_ranks(training.precision.device) as ranks:
-            yield ranks, SupernetEvaluator(dataclasses.replace(self.setup, training=training), material, ranks)
+            if isinstance(material, ImageSet):
+                yield ranks, SupernetEvaluator.of(setup, material, ranks)
+                return
+            pin = training.precision.device.startswith("cuda")
+            with Reader(material, self.loaders, pin=pin) as reader:
+                yield ranks, SupernetEvaluator(setup, StreamedImages(training, material, reader, ranks), ranks)
 
     def total(self, strategy: Strategy) -> float:
-        """Epochs."""
-        return self.setting.e
+        """Epochs, or their parts."""
+        return self.setting.e * self.per_epoch
 
-    def estimate(self, material: "ImageSet", workers: int) -> Estimate:
+    def estimate(self, material: "ImageSet | ImageStream", workers: int) -> Estimate:
         """Epochs, parameters, hours and megabytes, from timing a few steps."""
         from scarlet.supernet.timing import epoch_seconds, parameter_count
 
-        training, validation = epoch_seconds(self.form, self.setup, material)
+        training, validation = epoch_seconds(self.form, self.setup, material, self.loaders)
         params = parameter_count(self.form, self.setup.training.skeleton)
         epochs = self.setting.e
         seconds = (training / self.processes + validation) * epochs
@@ -169,7 +188,7 @@ class SupernetExperiment(Experiment):
         )  # fmt: skip
         return Estimate(numbers=numbers, lines=lines)
 
-    def finish(self, run: "Run", material: "ImageSet") -> Mapping[str, Any]:
+    def finish(self, run: "Run", material: "ImageSet | ImageStream") -> Mapping[str, Any]:
         """Keep the supernet of the last epoch as a file.
 
         Raises:
@@ -184,7 +203,7 @@ class SupernetExperiment(Experiment):
             record = journal.records()[last.index]
         if not record.ok:
             self.report(run).write(run.folder)
-            raise ValueError(f"the training failed in epoch {last.stop}: {record.reason}")
+            raise ValueError(f"the training failed in epoch {-(-last.stop // self.per_epoch)}: {record.reason}")
         record = run.restored(record)
         held = self._held(run.folder / NAME, record)
         if held is None:
@@ -193,7 +212,7 @@ class SupernetExperiment(Experiment):
             if weights is None:
                 raise LostWeights(last.index, store.folder)
             notes = {"accuracy": record.metrics["accuracy"]}
-            held = trained_supernet(self.form, self.setup, material, weights, notes)
+            held = trained_supernet(self.form, self.setup, material, weights, notes, self.per_epoch)
             save_supernet(held, run.folder / NAME)
         count = sum(parameter.numel() for parameter in held.network.parameters())
         return {"supernet": str(run.folder / NAME), "params": count, **held.notes}
@@ -220,16 +239,19 @@ class SupernetExperiment(Experiment):
         """
         from scarlet.supernet.file import NAME
 
-        path, trained = run.folder / NAME, run.status["done"]
+        path, epochs = run.folder / NAME, self.setting.e
+        with run.journal() as journal:
+            trials, records = journal.trials(), journal.records()
         if not path.exists():
-            return training_report(run, COLUMNS, PANELS, [f"{trained} of {self.setting.e} epochs are trained"], {})
+            parts = max((trial.setting.e for trial in trials if trial.setting is not None), default=epochs)
+            trained = epochs * len(records) / parts
+            return training_report(run, COLUMNS, PANELS, [f"{trained:g} of {epochs} epochs are trained"], {})
         from scarlet.supernet.timing import parameter_count
 
-        with run.journal() as journal:
-            accuracy = journal.records()[journal.trials()[-1].index].metrics["accuracy"]
+        accuracy = records[trials[-1].index].metrics["accuracy"]
         count = parameter_count(self.form, self.setup.training.skeleton)
         sentences = [
-            f"{count:,} parameters; after {self.setting.e} epochs random paths have a validation accuracy of "
+            f"{count:,} parameters; after {epochs} epochs random paths have a validation accuracy of "
             f"{accuracy:.4f} on average",
             f"Supernet: {path}",
         ]

@@ -23,23 +23,33 @@ class SupernetSetup:
         training: skeleton, recipe, precision, seed, threads.
         sampling: name of the rule by which a step takes paths.
         start: what stabilizers begin as.
+        every: steps between checkpoints; None: an epoch.
 
     Raises:
-        ValueError: for a sampling or a start that does not exist.
+        ValueError: for a sampling or a start that does not exist, or checkpoints without a step.
     """
 
     training: TrainingSetup
     sampling: str
     start: Start = "identity"
+    every: int | None = None
 
     def __post_init__(self) -> None:
         sampling_rule(self.sampling)
         if self.start not in STARTS:
             raise ValueError(f"unknown start {self.start!r} of stabilizers, expected {' or '.join(STARTS)}")
 
+        if self.every is not None and self.every < 1:
+            raise ValueError(f"--every must be at least 1 step, got {self.every}")
+
+    def parts(self, steps: int) -> int:
+        """How many trials an epoch of so many steps is journaled in."""
+        return 1 if self.every is None else -(-steps // self.every)
+
     def identity(self) -> dict[str, Any]:
-        """The setup as JSON-ready data, part of a run's identity."""
-        return self.training.identity() | {"sampling": self.sampling, "stabilizer_start": self.start}
+        """The setup as JSON-ready data, part of a run's identity; trainings of before there were parts are the same."""
+        parts = {} if self.every is None else {"every": self.every}
+        return self.training.identity() | {"sampling": self.sampling, "stabilizer_start": self.start} | parts
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "SupernetSetup":
@@ -48,10 +58,11 @@ class SupernetSetup:
         Raises:
             ValueError: for fields that a setup does not have, or values out of range.
         """
-        own = ("sampling", "stabilizer_start")
+        own = ("sampling", "stabilizer_start", "every")
         training = TrainingSetup.from_dict({name: value for name, value in data.items() if name not in own})
         start = data.get("stabilizer_start", "identity")
-        return cls(training=training, sampling=data.get("sampling"), start=start)  # type: ignore[arg-type]  # checked
+        every = data.get("every")
+        return cls(training=training, sampling=data.get("sampling"), start=start, every=every)  # type: ignore[arg-type]
 
 
 def paper_training(

@@ -3,7 +3,6 @@
 import math
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext
-from functools import partial
 from typing import Any, cast
 
 import numpy as np
@@ -12,24 +11,24 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
 
-from scarlet.evaluation.tree import evaluate_paths
 from scarlet.supernet.file import TrainedSupernet
 from scarlet.supernet.form import SupernetForm
 from scarlet.supernet.lesson import Lesson
+from scarlet.supernet.material import Epochs, HeldImages, Material
 from scarlet.supernet.rules import sampling_rule, uniform_paths
 from scarlet.supernet.setup import SupernetSetup
 from scarlet.supernet.similarity import feature_similarity, mean_similarity
 from scarlet.supernet.supernet import Supernet, build_supernet
-from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
+from zoo.data.stream import ImageStream
 from zoo.population.trial import Job, Outcome
 from zoo.purposes import INITIAL_WEIGHTS, MEASURED_PATHS, SUPERNET_PATHS
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.training.checkpoint import load_checkpoint, save_checkpoint
 from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
-from zoo.training.epoch import EpochBatches, Examples, Stage, random_stream
-from zoo.training.evaluator import Measurement, guarded, resumed, sample
+from zoo.training.epoch import Stage, random_stream
+from zoo.training.evaluator import Measurement, guarded, resumed
 from zoo.training.recipe import Recipe
 from zoo.training.trainer import (
     Diverged,
@@ -64,7 +63,12 @@ def supernet_optimizer(network: Supernet, recipe: Recipe) -> torch.optim.SGD:
 
 
 def trained_supernet(
-    form: SupernetForm, setup: SupernetSetup, images: ImageSet, weights: bytes, notes: dict[str, Any]
+    form: SupernetForm,
+    setup: SupernetSetup,
+    images: ImageSet | ImageStream,
+    weights: bytes,
+    notes: dict[str, Any],
+    per_epoch: int = 1,
 ) -> TrainedSupernet:
     """The supernet of a training's last checkpoint.
 
@@ -74,12 +78,13 @@ def trained_supernet(
         images: it was trained on.
         weights: the checkpoint.
         notes: to keep with it, besides the images, the seed, the epochs and the sampling.
+        per_epoch: parts of an epoch, which checkpoints count.
 
     Raises:
         ValueError: if the checkpoint is damaged or of another supernet.
     """
     network = new_supernet(form, setup)
-    epochs = load_checkpoint(weights, network, supernet_optimizer(network, setup.training.recipe))
+    epochs = load_checkpoint(weights, network, supernet_optimizer(network, setup.training.recipe)) // per_epoch
     known = {"data": images.fingerprint, "seed": setup.training.seed, "epochs": epochs, "sampling": setup.sampling}
     return TrainedSupernet(
         network=network.to(torch.device("cpu")).eval(),
@@ -99,23 +104,23 @@ def path_costs(network: Supernet) -> ChainCosts:
 class SupernetEvaluator:
     """Trains the supernet of every job for its stage and measures some of its paths on the validation images.
 
-    Holds the images on the device; the test images are never touched.
+    A trial is an epoch, or a part of one: ``setup.every`` steps. Paths are measured when an epoch is over.
 
     Args:
         setup: how to train.
-        images: what on.
+        material: what on.
         ranks: whose processes share every batch; all of them take the same paths.
     """
 
-    def __init__(self, setup: SupernetSetup, images: ImageSet, ranks: ProcessGroup = ALONE) -> None:
+    def __init__(self, setup: SupernetSetup, material: Material, ranks: ProcessGroup = ALONE) -> None:
         prepare_process(setup.training.threads)
-        self._setup, self._set, self._ranks = setup, images, ranks
-        device, resolution = setup.training.precision.device, setup.training.skeleton.resolution
-        self._train = torch.tensor(images.train.images, device=device)  # copies: shared arrays are read-only
-        self._labels = torch.tensor(images.train.labels, device=device)
-        self._validation = torch.tensor(images.validation.images, device=device)  # bytes, prepared chunk by chunk
-        self._prepared = partial(prepare, resolution=resolution, mean=images.mean, std=images.std)
-        self._validation_labels = torch.tensor(images.validation.labels, device=device)
+        self._setup, self._material, self._ranks = setup, material, ranks
+
+    @classmethod
+    def of(cls, setup: SupernetSetup, images: ImageSet, ranks: ProcessGroup = ALONE) -> "SupernetEvaluator":
+        """Of images in memory, which it holds on the device."""
+        prepare_process(setup.training.threads)
+        return cls(setup, HeldImages(setup.training, images, ranks), ranks)
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """One outcome per job, in order; divergence and lack of memory are failed records."""
@@ -128,24 +133,25 @@ class SupernetEvaluator:
         network = new_supernet(SupernetForm.of(trial.genotype), self._setup, job.root)
         optimizer = supernet_optimizer(network, setup.recipe)
         stage = resumed(job, trial.setting, network, optimizer, setup.seed)
-        examples = self._examples(trial.setting.s)
-        loss = train_supernet(network, optimizer, examples, self._setup, stage, self._ranks)
+        epochs = self._material.epochs(trial.setting.s)
+        loss = train_supernet(network, optimizer, epochs, self._setup, stage, self._ranks)
         self._ranks.copy_buffers(network)
         keep = trial.keep and self._ranks.rank == 0
         weights = save_checkpoint(network, optimizer, trial.stop) if keep else None
-        metrics = self._measured(network) | {"train_loss": loss, "images": len(examples.labels)}
-        return Measurement(metrics=metrics, epochs=stage.stop - stage.start, weights=weights)
+        parts = self._setup.parts(epochs.steps)
+        metrics = {"train_loss": loss, "images": epochs.images}
+        if trial.stop % parts == 0:
+            metrics = self._measured(network) | metrics
+        return Measurement(metrics=metrics, epochs=(stage.stop - stage.start) / parts, weights=weights)
 
     def _measured(self, network: Supernet) -> dict[str, float]:
         rng = np.random.default_rng((self._setup.training.seed, MEASURED_PATHS))
-        chain = network.chain
+        chain, labels = network.chain, self._material.labels
         paths = uniform_paths(rng, chain.starts[-1], len(chain.choices), COUNTED_PATHS)
-        scores = evaluate_paths(network, self._validation, self._validation_labels, paths, prepared=self._prepared)
+        scores = self._material.scores(network, paths)
         if not np.isfinite(scores.losses).all():
             raise Diverged(f"diverged: the validation losses of {COUNTED_PATHS} paths are {scores.losses.tolist()}")
-        labels = self._set.validation.labels
-        compared = self._prepared(self._validation[:COMPARED])
-        alike = mean_similarity(feature_similarity(network, compared, paths[0].tolist()))
+        alike = mean_similarity(feature_similarity(network, self._material.compared(COMPARED), paths[0].tolist()))
         return {
             "accuracy": float(scores.accuracies(labels).mean()),
             "balanced_accuracy": float(scores.balanced(labels).mean()),
@@ -154,68 +160,59 @@ class SupernetEvaluator:
             "skip_similarity": alike.skip,
         }
 
-    def _examples(self, level: int) -> Examples:
-        images, labels, held = self._train, self._labels, self._set
-        if level:
-            chosen = torch.from_numpy(sample(held.train.labels, level, self._setup.training.seed)).to(labels.device)
-            images, labels = images[chosen], labels[chosen]
-        return Examples(
-            images=images,
-            labels=labels,
-            resolution=self._setup.training.skeleton.resolution,
-            mean=held.mean,
-            std=held.std,
-            flip=held.flip,
-        )
-
 
 def train_supernet(
     network: Supernet,
     optimizer: torch.optim.Optimizer,
-    examples: Examples,
+    epochs: Epochs,
     setup: SupernetSetup,
     stage: Stage,
     ranks: ProcessGroup = ALONE,
 ) -> float:
-    """Train for the epochs of ``stage``; returns the mean training loss of its last epoch, over all its paths.
+    """Train for the parts of epochs of ``stage``; returns the mean training loss of the last part, over all its paths.
 
     As of any network, every random number comes from (seed, root, purpose, epoch), so that stages continue one
     another exactly; parameters off a step's paths get no gradient, and so neither momentum nor decay move them.
 
     Raises:
-        Diverged: naming the epoch, if the loss is not finite at its end.
+        Diverged: naming the epoch, if the loss is not finite at the end of a part.
         ValueError: for fewer than two images.
     """
     forward: nn.Module = network
     if ranks.size > 1:
         # Whatever a step's paths leave out, they leave out everywhere: all processes take the same ones.
         forward = DistributedDataParallel(network, broadcast_buffers=False, find_unused_parameters=True)
-    mean_loss = math.nan
-    for epoch in range(stage.start, stage.stop):
-        mean_loss = _epoch(network, forward, optimizer, examples, setup, stage, epoch, ranks)
+    mean_loss, costs = math.nan, path_costs(network)
+    network.train()
+    for part in range(stage.start, stage.stop):
+        mean_loss = _part(forward, optimizer, epochs, setup, stage, part, costs, ranks)
     return mean_loss
 
 
-def _epoch(
-    network: Supernet,
+def _part(
     forward: nn.Module,
     optimizer: torch.optim.Optimizer,
-    examples: Examples,
+    epochs: Epochs,
     setup: SupernetSetup,
     stage: Stage,
-    epoch: int,
+    part: int,
+    costs: ChainCosts,
     ranks: ProcessGroup,
 ) -> float:
+    """Train one part of an epoch: all of its steps, or ``setup.every`` of them."""
     recipe, precision = setup.training.recipe, setup.training.precision
-    batches = EpochBatches(examples, recipe, stage, epoch, ranks)
-    slices = batches.slices
+    per_epoch = setup.parts(epochs.steps)
+    epoch, place = divmod(part, per_epoch)
+    shown = epochs.batches(stage, epoch)
+    slices = shown.slices
     rng = random_stream(stage, SUPERNET_PATHS, epoch)
-    paths = sampling_rule(setup.sampling).draw(rng, path_costs(network), len(slices))
-    network.train()
-    total = torch.zeros((), device=examples.labels.device, dtype=precision.storage)
-    for number, (pixels, labels) in enumerate(batches):
-        step = epoch * len(slices) + number
-        rate = learning_rate(recipe, step, stage.epochs * len(slices), recipe.warmup * len(slices))
+    paths = sampling_rule(setup.sampling).draw(rng, costs, len(slices))
+    every = setup.every or len(slices)
+    steps = range(place * every, min((place + 1) * every, len(slices)))
+    total = torch.zeros((), device=precision.device, dtype=precision.storage)
+    for number, (pixels, labels) in zip(steps, shown.part(steps), strict=True):
+        step, total_steps = epoch * len(slices) + number, stage.epochs // per_epoch * len(slices)
+        rate = learning_rate(recipe, step, total_steps, recipe.warmup * len(slices))
         for group in optimizer.param_groups:
             group["lr"] = rate
 
@@ -224,7 +221,8 @@ def _epoch(
 
         loss = supernet_step(forward, optimizer, precision.place(pixels), labels, paths[number], setup, weigh)
         total += loss * len(labels)
-    mean_loss: float = ranks.sum(total).item() / slices[-1].stop
+    seen = slices[steps[-1]].stop - slices[steps.start].start
+    mean_loss: float = ranks.sum(total).item() / seen
     if not math.isfinite(mean_loss):
         raise Diverged(f"diverged: the training loss is {mean_loss} in epoch {epoch + 1}")
     return mean_loss

@@ -10,6 +10,7 @@ from torch import nn
 
 from scarlet.supernet import training
 from scarlet.supernet.form import SupernetForm
+from scarlet.supernet.material import held_epochs
 from scarlet.supernet.rules import RULES, SamplingRule
 from scarlet.supernet.setup import SupernetSetup
 from scarlet.supernet.supernet import build_supernet
@@ -90,10 +91,10 @@ def test_a_fair_epoch_of_one_step_moves_everything(images):
     network = new_supernet(FORM, setup())
     before = state(network)
     recipe = Recipe(batch=64, lr=0.05)
-    evaluator = SupernetEvaluator(setup(recipe=recipe), images)
-    examples = evaluator._examples(0)
+    evaluator = SupernetEvaluator.of(setup(recipe=recipe), images)
+    epochs = evaluator._material.epochs(0)
     stage = Stage(start=0, stop=1, epochs=1, seed=0, root=0)
-    train_supernet(network, supernet_optimizer(network, recipe), examples, setup(recipe=recipe), stage)
+    train_supernet(network, supernet_optimizer(network, recipe), epochs, setup(recipe=recipe), stage)
     assert not [name for name, tensor in network.named_parameters() if torch.equal(tensor, before[name])]
 
 
@@ -102,7 +103,7 @@ def test_a_fair_epoch_of_one_step_moves_everything(images):
 
 @pytest.mark.parametrize("sampling", ["uniform", "fair", "sandwich-ranked"])
 def test_epoch_by_epoch_is_bit_for_bit_the_whole(images, sampling):
-    evaluator = SupernetEvaluator(setup(sampling, precision=Precision()), images)
+    evaluator = SupernetEvaluator.of(setup(sampling, precision=Precision()), images)
     ((whole, bytes_whole),) = evaluator([Job(trial(0, 2), 0, None)])
     ((first, weights),) = evaluator([Job(trial(0, 1), 0, None)])
     ((second, bytes_parts),) = evaluator([Job(trial(1, 2), 0, weights)])
@@ -121,7 +122,7 @@ def test_a_path_that_is_always_taken_learns_brightness(images, monkeypatch):
     always = SamplingRule(name="always", words="", draw=lambda rng, costs, steps: np.tile(path, (steps, 1, 1)))
     monkeypatch.setitem(RULES, "always", always)
     monkeypatch.setattr(training, "uniform_paths", lambda rng, layers, choices, count: np.tile(path, (count, 1)))
-    evaluator = SupernetEvaluator(setup("always", Recipe(batch=16, lr=0.05, cutout=0.0), Precision()), images)
+    evaluator = SupernetEvaluator.of(setup("always", Recipe(batch=16, lr=0.05, cutout=0.0), Precision()), images)
     ((record, _),) = evaluator([Job(trial(0, 30, 30, keep=False), 0, None)])
     assert record.metrics["accuracy"] > 0.9  # chance is 0.25
 
@@ -129,7 +130,7 @@ def test_a_path_that_is_always_taken_learns_brightness(images, monkeypatch):
 def test_samplings_differ(images):
     losses = set()
     for sampling in RULES:
-        ((record, _),) = SupernetEvaluator(setup(sampling), images)([Job(trial(0, 1, keep=False), 0, None)])
+        ((record, _),) = SupernetEvaluator.of(setup(sampling), images)([Job(trial(0, 1, keep=False), 0, None)])
         losses.add(record.metrics["train_loss"])
     assert len(losses) == len(RULES)
 
@@ -149,7 +150,7 @@ def test_a_new_stabilizer_is_the_plain_skip(space):
 
 def test_divergence_is_a_failed_record(images):
     recipe = Recipe(batch=16, lr=1e30, lr_min=1e30, clip=1e30)
-    ((record, weights),) = SupernetEvaluator(setup("uniform", recipe), images)([Job(trial(0, 1), 0, None)])
+    ((record, weights),) = SupernetEvaluator.of(setup("uniform", recipe), images)([Job(trial(0, 1), 0, None)])
     assert not record.ok
     assert record.reason.startswith("diverged")
     assert weights is None
@@ -164,7 +165,7 @@ def test_a_supernet_is_a_chain_of_one_epoch_trials():
 def test_reduced_settings_are_refused(images):
     wrong = Trial(index=0, genotype=FORM.genotype, setting=ProxySetting(1, 0, 0, 1), start=0, stop=1)
     with pytest.raises(ValueError, match="at its own channels"):
-        SupernetEvaluator(setup(), images)([Job(wrong, 0, None)])
+        SupernetEvaluator.of(setup(), images)([Job(wrong, 0, None)])
 
 
 # ---------------------------------------------------------------- several processes
@@ -183,7 +184,8 @@ def without_statistics(ranks, sampling):
         resolution=8, mean=(0.5,) * 3, std=(0.3,) * 3, flip=True,
     )  # fmt: skip
     stage = Stage(start=0, stop=2, epochs=3, seed=0, root=0)
-    loss = train_supernet(network, supernet_optimizer(network, RECIPE), examples, setup(sampling), stage, ranks)
+    epochs = held_epochs(examples, RECIPE, ranks)
+    loss = train_supernet(network, supernet_optimizer(network, RECIPE), epochs, setup(sampling), stage, ranks)
     return {"loss": loss, "state": state(network)}
 
 

@@ -16,7 +16,7 @@ from zoo.spaces import PUBLISHED, Skeleton
 from zoo.training import Recipe, TrainingSetup
 from zoo.training.distributed import ProcessGroup
 from zoo.training.epoch import Stage
-from zoo.training.stream import StreamEvaluator
+from zoo.training.stream import StreamBatches, StreamEvaluator
 
 SIDE = 8
 SETUP = TrainingSetup(
@@ -159,7 +159,20 @@ def epoch_seen(
     ranks: ProcessGroup = ProcessGroup(),  # noqa: B008
 ) -> list[tuple[torch.Tensor, torch.Tensor]]:
     with Reader(images) as reader:
-        return list(StreamEvaluator(SETUP, images, reader, ranks)._batches(images.train, SIDE, stage(epoch), epoch))
+        batches = batches_of(images, reader, epoch, ranks)
+        return list(batches.part(range(len(batches.slices))))
+
+
+def batches_of(images: ImageStream, reader: Reader, epoch: int, ranks: ProcessGroup) -> StreamBatches:
+    return StreamBatches(images, reader, images.train, SETUP, SIDE, stage(epoch), epoch, ranks)
+
+
+def test_an_epoch_goes_on_after_any_step_as_if_it_had_never_stopped(images):
+    whole = epoch_seen(images, 1)
+    with Reader(images) as reader:
+        rest = list(batches_of(images, reader, 1, ProcessGroup()).part(range(1, len(whole))))
+    assert len(rest) == len(whole) - 1 > 0
+    assert all(torch.equal(a, b) for pair in zip(whole[1:], rest, strict=True) for a, b in zip(*pair, strict=True))
 
 
 def test_an_epoch_shows_every_image_once_in_an_order_and_with_crops_of_its_own(images):

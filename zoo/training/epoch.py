@@ -7,6 +7,7 @@ and every process shows the same images in the same order.
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 import torch
@@ -124,6 +125,16 @@ def draw_epoch(
     return Drawn(order, draw(view.augmentation, rng, count, view.base, view.base, view.resolution))
 
 
+class Batches(Protocol):
+    """The batches of an epoch, of which a training may want a part."""
+
+    slices: list[slice]
+
+    def part(self, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
+        """The batches of these steps: this process's share of each, pixels (b, C, r, r) and labels (b,)."""
+        ...
+
+
 class EpochBatches:
     """The batches of an epoch of images in memory, by step: the same whichever step is asked for first.
 
@@ -159,7 +170,11 @@ class EpochBatches:
         return len(self.slices)
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        return (self.batch(step) for step in range(len(self)))
+        return self.part(range(len(self)))
+
+    def part(self, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
+        """As :meth:`Batches.part`."""
+        return (self.batch(step) for step in steps)
 
     def batch(self, step: int) -> tuple[Tensor, Tensor]:
         """This process's share of a step's batch: pixels (b, C, r, r) and labels (b,)."""

@@ -91,7 +91,7 @@ class Measurement:
     """What a job gave: the metrics and notes of its record, the epochs it paid, and weights where they are kept."""
 
     metrics: Mapping[str, float]
-    epochs: int
+    epochs: float
     weights: bytes | None
     notes: Mapping[str, JSON] = field(default_factory=dict)
 

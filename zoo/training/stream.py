@@ -56,10 +56,11 @@ class StreamEvaluator:
         if setting.s:
             numbers = numbers[sample(self._stream.labels[numbers], setting.s, setup.seed)]
         learner = Learner.of(network, optimizer, setup.recipe, self._ranks)
-        losses = []
+        losses, resolution = [], network.skeleton.resolution
         for epoch in range(stage.start, stage.stop):
-            batches = self._batches(numbers, network.skeleton.resolution, stage, epoch)
-            losses.append(train_epoch(learner, batches, len(numbers), setup.recipe, setup.precision, stage, epoch))
+            batches = StreamBatches(self._stream, self._reader, numbers, setup, resolution, stage, epoch, self._ranks)
+            shown = batches.part(range(len(batches.slices)))
+            losses.append(train_epoch(learner, shown, len(numbers), setup.recipe, setup.precision, stage, epoch))
         return losses, len(numbers)
 
     def validate(self, network: Network) -> dict[str, float]:
@@ -68,35 +69,59 @@ class StreamEvaluator:
             network, self._stream, self._stream.validation, self._reader, self._setup.precision, self._ranks
         )
 
-    def _batches(
-        self, numbers: NDArray[np.int64], resolution: int, stage: Stage, epoch: int
-    ) -> Iterator[tuple[Tensor, Tensor]]:
-        """This process's share of every batch of an epoch: cropped by the loaders, the rest done on the device."""
-        setup, held, count = self._setup, self._stream, len(numbers)
-        device, cutout = setup.precision.device, cutout_pixels(setup.recipe, resolution)
-        view = View(
-            augmentation=Augmentation(padding=0, flip=held.flip, cutout=cutout),  # the crop is the loaders'
+
+class StreamBatches:
+    """The batches of an epoch of a stream: cropped by the loaders, the rest done on the device.
+
+    Args:
+        images: the stream.
+        reader: reads it.
+        numbers: of the images of an epoch.
+        setup: batch, cutout, device.
+        resolution: pixels a side.
+        stage: whose seed and root the random numbers come from.
+        epoch: of its schedule, from 0.
+        ranks: whose processes share every batch.
+
+    Raises:
+        ValueError: for too few images.
+    """
+
+    def __init__(
+        self,
+        images: ImageStream,
+        reader: Reader,
+        numbers: NDArray[np.int64],
+        setup: TrainingSetup,
+        resolution: int,
+        stage: Stage,
+        epoch: int,
+        ranks: ProcessGroup = ALONE,
+    ) -> None:
+        self.slices = batch_slices(len(numbers), setup.recipe.batch, ranks.size)
+        self._reader, self._ranks, self._device = reader, ranks, setup.precision.device
+        self._view = View(
+            augmentation=Augmentation(padding=0, flip=images.flip, cutout=cutout_pixels(setup.recipe, resolution)),
             base=resolution,
             resolution=resolution,
-            mean=held.mean,
-            std=held.std,
+            mean=images.mean,
+            std=images.std,
         )
-        drawn = draw_epoch(count, view, stage, epoch)
-        order, draws = numbers[drawn.order], drawn.draws.to(device)
-        shares = [self._ranks.share(batch) for batch in batch_slices(count, setup.recipe.batch, self._ranks.size)]
+        drawn = draw_epoch(len(numbers), self._view, stage, epoch)
+        self._order, self._draws = numbers[drawn.order], drawn.draws.to(self._device)
+        self._crop = (stage.seed, stage.root, STREAM_CROP, epoch)
+
+    def part(self, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
+        """As :meth:`zoo.training.epoch.Batches.part`."""
+        shares = [self._ranks.share(self.slices[step]) for step in steps]
+        resolution = self._view.resolution
         plan = (
-            [
-                Request(number, resolution, (stage.seed, stage.root, STREAM_CROP, epoch, number))
-                for number in order[mine].tolist()
-            ]
+            [Request(number, resolution, (*self._crop, number)) for number in self._order[mine].tolist()]
             for mine in shares
         )
         for mine, (pixels, labels) in zip(shares, self._reader.batches(plan), strict=True):
-            seen = pixels.to(device, non_blocking=True)
-            yield (
-                view.augmented(seen, draws[mine]),
-                labels.to(device, non_blocking=True),
-            )
+            seen = pixels.to(self._device, non_blocking=True)
+            yield self._view.augmented(seen, self._draws[mine]), labels.to(self._device, non_blocking=True)
 
 
 def measure_stream(

@@ -38,7 +38,7 @@ def training_seconds(
     """
     reading = 0.0
     if isinstance(images, ImageStream):
-        reading, timed = _timed_reading(images, min(TIMED_IMAGES, setup.recipe.batch * STEPS))
+        reading, timed = timed_reading(images, min(TIMED_IMAGES, setup.recipe.batch * STEPS))
         reading /= max(1, loaders)
     else:
         timed = images
@@ -60,7 +60,7 @@ def network_parameters(genotype: CellGenotype | ChainGenotype, setup: TrainingSe
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-def _timed_reading(images: ImageStream, count: int) -> tuple[float, ImageSet]:
+def timed_reading(images: ImageStream, count: int) -> tuple[float, ImageSet]:
     """Seconds one process takes to read and crop a training image, and what it read as a small image set."""
     numbers = images.train[:count].tolist()
     with Reader(images) as reader:
