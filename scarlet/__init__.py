@@ -12,18 +12,22 @@ if TYPE_CHECKING:
     from scarlet.experiments.front import FrontExperiment
     from scarlet.experiments.sources import SupernetSource, TableSource, supernet_images
     from scarlet.experiments.supernet import SupernetExperiment
+    from scarlet.strategy.audited import Audit
     from scarlet.strategy.goal import Goal, read_goal
     from scarlet.strategy.nsga import WeightedSearch
     from scarlet.strategy.parameters import SearchParameters
     from scarlet.supernet.file import TrainedSupernet, load_supernet
     from scarlet.supernet.form import SupernetForm
     from scarlet.supernet.recipe import RECIPE
+    from scarlet.supernet.rules import SamplingRule
     from scarlet.supernet.setup import SupernetSetup
 
 __all__ = [
     "RECIPE",
+    "Audit",
     "FrontExperiment",
     "Goal",
+    "SamplingRule",
     "SearchParameters",
     "SubnetSetup",
     "SupernetExperiment",
@@ -42,8 +46,10 @@ __getattr__ = lazily(
     __name__,
     {
         "RECIPE": "supernet.recipe",
+        "Audit": "strategy.audited",
         "FrontExperiment": "experiments.front",
         "Goal": "strategy.goal",
+        "SamplingRule": "supernet.rules",
         "SearchParameters": "strategy.parameters",
         "SubnetSetup": "evaluation.setup",
         "SupernetExperiment": "experiments.supernet",

@@ -45,6 +45,9 @@ class SupernetOptions(RunOptions, RateOptions, total=False):
     shared_squeeze: bool
     channels: int
     epochs: int
+    stream: bool
+    loaders: int
+    every: int
 
 
 class FrontOptions(WorkerOptions, DeviceOptions, total=False):

@@ -141,11 +141,14 @@ def supernet(data: Any, folder: "Path | str" = "runs/supernet", **options: Unpac
         form=SupernetForm(space=space, **given.named(dict.fromkeys(("stabilizers", "shared_squeeze")))),
         setting=ProxySetting(0, 0, 0, given.take("epochs", EPOCHS)),
         setup=SupernetSetup(
-            training=training, sampling=given.take("sampling", "fair"), **given.named({"stabilizer_start": "start"})
+            training=training,
+            sampling=given.take("sampling", "fair"),
+            **given.named({"stabilizer_start": "start", "every": None}),
         ),
         processes=process_place()[1],
+        **given.named({"loaders": None}),
     )
-    return given.run(experiment, given.source(data), folder)
+    return given.run(experiment, given.source(data, streamed=given.take("stream", False)), folder)
 
 
 def front(

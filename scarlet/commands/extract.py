@@ -33,6 +33,7 @@ def extract(
     The proof lists for every layer how far it is from the supernet's, in float64, and to which layers the theorem
     does not apply, because their shortcut would have carried a stabilizer's output, and what became of that.
     """
+    from scarlet.experiments.sources import held_images
     from scarlet.extraction.model import Recalibration, extracted_model
 
     recalibration = Recalibration(count=recalibrate, seed=seed)
@@ -41,7 +42,7 @@ def extract(
     found = extracted_model(
         supernet,
         genotype,
-        lambda resolution: images.source(supernet).images(seed, resolution=resolution),
+        lambda resolution: held_images(images.source(supernet), seed, resolution, recalibrate),
         recalibration,
         keep_stabilizers=keep_stabilizers,
     )

@@ -18,9 +18,7 @@ def search(
         opt.option("Run folder of scarlet train, or its supernet.pt: networks inherit its weights.", "Data"),
     ] = None,
     images: TrainingImages = TrainingImages(),
-    recalibrate: Annotated[
-        int, opt.option("Training images for each network's own batch-norm statistics; 0: inherited.", "Data")
-    ] = 0,
+    recalibrate: Annotated[int, opt.option("Training images for batch-norm statistics; 0: inherited.", "Data")] = 0,
     table: Annotated[Path | None, opt.option("Published table: a CSV of NAS-Bench or NATS-Bench.", "Data")] = None,
     latency: Annotated[
         Path | None, opt.option("Measured latencies: CSV with columns layer, choice, latency.", "Data")

@@ -1,6 +1,7 @@
 """`thriftnas scarlet similarity`: how alike the parallel choices of supernets compute, as numbers and a plot."""
 
 import json
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -26,15 +27,15 @@ def similarity(
     from rich.console import Console
     from rich.table import Table
 
+    from scarlet.experiments.sources import held_images
     from scarlet.supernet.comparison import compare_supernets, similarity_svg
     from scarlet.supernet.similarity import mean_similarity
     from zoo.files import write_text
 
     if not out.absolute().parent.is_dir():
         raise ValueError(f"the folder of {out} does not exist")
-    found = compare_supernets(
-        supernets, lambda path, resolution: source.source(path).images(seed, resolution=resolution), images, seed
-    )
+    read = partial(held_images, seed=seed)
+    found = compare_supernets(supernets, lambda path, side: read(source.source(path), resolution=side), images, seed)
     write_text(out, similarity_svg(found))
     means = {name: mean_similarity(layers) for name, layers in found.items()}
     if as_json:

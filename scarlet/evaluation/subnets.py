@@ -65,8 +65,14 @@ def calibration_images(
         ValueError: as :func:`require_enough`.
     """
     require_enough(images, count)
-    order = np.random.default_rng((seed, RECALIBRATION)).permutation(len(images.train))
-    return prepare(torch.tensor(images.train.images[np.sort(order[:count])]), resolution, mean, std)
+    chosen = calibration_numbers(count, seed, len(images.train))
+    return prepare(torch.tensor(images.train.images[chosen]), resolution, mean, std)
+
+
+def calibration_numbers(count: int, seed: int, available: int) -> NDArray[np.int64]:
+    """Which of so many training images are recalibrated on, ascending; one where a search takes no statistics."""
+    order = np.random.default_rng((seed, RECALIBRATION)).permutation(available)
+    return np.sort(order[: max(1, count)])
 
 
 def require_enough(images: ImageSet, count: int) -> None:

@@ -18,6 +18,9 @@ CHUNK = 32
 
 CHUNK_CUDA = 512
 
+BATCH_PIXELS = 2**22
+"""Pixels of the images that statistics are taken from at once: 83 images at 224 pixels a side, 4096 at 32."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class PathTree:
@@ -160,18 +163,32 @@ def _walk(
 
 @torch.no_grad()
 def recalibrated(supernet: Supernet, images: Tensor, paths: NDArray[np.integer]) -> Statistics:
-    """Batch-norm statistics of each path on ``images`` (N, C, H, W), which are one batch.
+    """Batch-norm statistics of each path on ``images`` (N, C, H, W).
 
     The same tree: statistics of a layer depend on the choices up to it and on no later one. What this gives is what
-    one forward pass in training mode with momentum 1 leaves behind. The supernet itself is not changed.
+    one forward pass in training mode with momentum 1 leaves behind. Where that batch would have more than
+    ``BATCH_PIXELS`` pixels, it is the mean over equal parts of it, each normalised by its own statistics, as torch's
+    ``update_bn`` gives it. The supernet itself is not changed.
 
     Raises:
         ValueError: for no paths.
     """
-    tree = PathTree.of(paths)
+    tree, weight = PathTree.of(paths), supernet.classifier.weight
+    parts = images.tensor_split(-(-images[:, 0].numel() // BATCH_PIXELS))
+    found: dict[tuple[int, ...], list[Moments]] = {}
+    for part in parts:
+        moments = _batch_moments(supernet, tree, part.to(weight.dtype, memory_format=torch.channels_last))
+        for prefix, pairs in moments.items():
+            kept = found.setdefault(prefix, [(torch.zeros_like(mean), torch.zeros_like(mean)) for mean, _ in pairs])
+            for sums, pair in zip(kept, pairs, strict=True):
+                for total, moment in zip(sums, pair, strict=True):
+                    total += moment / len(parts)
+    return found
+
+
+def _batch_moments(supernet: Supernet, tree: PathTree, x: Tensor) -> dict[tuple[int, ...], list[Moments]]:
+    """The moments of one batch (N, C, H, W) in every normalisation of a tree's paths."""
     found: dict[tuple[int, ...], list[Moments]] = {(): []}
-    weight = supernet.classifier.weight
-    x = images.to(weight.dtype, memory_format=torch.channels_last)
     maps: list[Tensor] = [_normalised(supernet.stem, x, found[()])] * (tree.layers + 1)
     for number, layer, choice in tree.nodes():
         prefix = tuple(tree.paths[number, : layer + 1].tolist())

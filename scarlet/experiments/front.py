@@ -156,7 +156,7 @@ class FrontExperiment(Experiment):
             ValueError: for a table, for a supernet that does not say its epochs, or more networks than are evaluated.
         """
         if material.images is None:
-            raise ValueError("an audit trains networks on images, expected a supernet; a table has measured them all")
+            raise ValueError("an audit trains networks on images in memory, expected a supernet of such images")
         epochs = audit.epochs or material.epochs
         if not epochs:
             raise ValueError("the supernet does not say for how many epochs it was trained: expected --audit-epochs")

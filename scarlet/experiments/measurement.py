@@ -36,7 +36,7 @@ class Measurement:
         make: makes a worker's evaluator from the payload; can be sent to a worker.
         payload: what goes to every node once.
         about: facts of the images; empty for a table.
-        images: what networks could be trained on alone; None: a table has none.
+        images: what networks could be trained on alone; None: a table has none, and of a stream only a part is held.
         skeleton: of the networks; None for a table.
         epochs: of the supernet's training; 0 where they are not known.
     """
@@ -155,7 +155,7 @@ def supernet_measurement(known: Knowledge, images: "ImageSet", latency: Path | N
         make=_subnet_evaluator,
         payload=(inheritance, images, costs),
         about=describe_images(images, {}),
-        images=images,
+        images=None if images.part_of else images,
         skeleton=skeleton,
         epochs=known.epochs,
     )

@@ -4,6 +4,7 @@ import dataclasses
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
@@ -62,17 +63,17 @@ class SupernetSource:
         if not isinstance(setup, SubnetSetup):
             raise ValueError(f"a weighted search measures with a supernet, got a {experiment.name}")
         known = know_supernet(self.supernet)
-        images = self.read_images(known.seed, known.skeleton.resolution, loading)
+        images = self.read_images(known.seed, known.skeleton.resolution, setup.recalibration, loading)
         return supernet_measurement(known, images, self.latency, setup)
 
-    def read_images(self, seed: int, resolution: int, loading: Loading | None = None) -> "ImageSet":
-        """The images alone.
+    def read_images(self, seed: int, resolution: int, recalibration: int, loading: Loading | None = None) -> "ImageSet":
+        """The images alone; of a stream those to validate and to recalibrate on.
 
         Raises:
             ValueError: if they were in memory and are gone, or as :func:`zoo.data.load`.
         """
         if isinstance(self.images, ImageSource):
-            return self.images.images(seed, loading, resolution)
+            return held_images(self.images, seed, resolution, recalibration, loading)
         if isinstance(self.images, ArraySource):
             return self.images.split(seed, loading, resolution)
         if self.images.material is None:
@@ -104,6 +105,26 @@ def front_source(data: Mapping[str, Any]) -> Source:
         latency = None if data.get("latency") is None else Path(data["latency"])
         return SupernetSource(supernet=Path(data["supernet"]), images=images, latency=latency)
     raise ValueError("the run does not say where its supernet is: run its command again, then it does")
+
+
+def held_images(
+    images: ImageSource, seed: int, resolution: int, recalibration: int = 0, loading: Loading | None = None
+) -> "ImageSet":
+    """The images of a supernet in memory; of a stream those to validate and to recalibrate on.
+
+    Args:
+        images: where they lie.
+        seed: of the supernet's training, which divided them.
+        resolution: pixels a side.
+        recalibration: training images to take statistics from.
+        loading: hears how it goes on.
+
+    Raises:
+        ValueError: as :func:`zoo.data.load`.
+    """
+    from scarlet.evaluation.subnets import calibration_numbers
+
+    return images.images(seed, loading, resolution, partial(calibration_numbers, recalibration, seed))
 
 
 def supernet_file(path: Path) -> Path:

@@ -74,7 +74,7 @@ class InheritedModels:
             return None
         held, source = self._supernet, _source(self._run)
         resolution = held.network.skeleton.resolution
-        images = source.read_images(seed, resolution)
+        images = source.read_images(seed, resolution, count)
         if images.fingerprint != expected:
             raise ValueError(
                 f"the images of {self._run.folder}, {images.name}, have changed: its networks were recalibrated on "

@@ -156,8 +156,8 @@ class StreamedImages:
 
     def compared(self, count: int) -> Tensor:
         """As :meth:`Material.compared`."""
-        ((pixels, _),) = self._chunks(self._stream.validation[:count])
-        return self._prepared(pixels)
+        chunks = [pixels for pixels, _ in self._chunks(self._stream.validation[:count])]
+        return self._prepared(torch.cat(chunks))
 
     def _chunks(self, numbers: NDArray[np.int64]) -> Iterator[tuple[Tensor, Tensor]]:
         device = self._setup.precision.device

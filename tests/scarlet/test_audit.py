@@ -190,7 +190,7 @@ def test_what_no_audit_can_be_is_refused(net, table, tmp_path):
     few = scarlet.FrontExperiment(parameters=parameters, audit=Audit(networks=9))
     with pytest.raises(ValueError, match="needs as many evaluations, got 4"):
         execute(few, scarlet.SupernetSource(supernet=net, images=DIGITS), tmp_path / "few")
-    with pytest.raises(ValueError, match="expected a supernet"):
+    with pytest.raises(ValueError, match="expected a supernet of such images"):
         execute(dataclasses.replace(few, audit=Audit(networks=5)), scarlet.TableSource(table=table), tmp_path / "table")
     assert not (tmp_path / "few").exists()
     assert not (tmp_path / "table").exists()

@@ -42,7 +42,8 @@ class ImageSet:
 
     mean, std: per channel, of the training images only, pixels in [0, 1]. flip: whether a mirrored image
     keeps its class. fingerprint: SHA-256 of the contents (pixels and labels of all splits, classes, flip), never of a
-    name or a path; computed once, here.
+    name or a path; computed once, here. part_of: the fingerprint of a larger set that these images are a part of, which
+    counts instead; empty: of none.
     """
 
     name: str
@@ -53,6 +54,7 @@ class ImageSet:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     flip: bool
+    part_of: str = ""
     fingerprint: str = field(init=False)
 
     def __post_init__(self) -> None:
@@ -62,7 +64,7 @@ class ImageSet:
                     f"{name}: expected images of shape {self.train.images.shape[1:]} like those of train, "
                     f"got {split.images.shape[1:]}"
                 )
-        object.__setattr__(self, "fingerprint", _fingerprint(self))
+        object.__setattr__(self, "fingerprint", self.part_of or _fingerprint(self))
 
     @property
     def resolution(self) -> int:

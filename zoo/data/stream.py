@@ -19,7 +19,7 @@ from torch.utils.data import DataLoader
 from zoo.data.checking import known_bad, require_good, say_left_out
 from zoo.data.decoded import default_cache
 from zoo.data.folder import open_folder
-from zoo.data.image_set import balanced_prefix, channel_statistics
+from zoo.data.image_set import ImageSet, Split, balanced_prefix, channel_statistics
 from zoo.data.picture import decode_picture, open_picture
 from zoo.data.pool import Pool
 from zoo.data.sources import FOLDER, divide
@@ -96,8 +96,8 @@ def open_stream(
     labels = pool.labels[train_indices]
     sample = train_indices[balanced_prefix(labels, min(STATISTICS_IMAGES, len(labels)), rng)]
     unseen = np.concatenate([validation_indices, pool.test])
-    _decode(pool, directory, unseen[:: -(-len(unseen) // DECODED_IMAGES)], _SIDE)
-    mean, std = channel_statistics(_decode(pool, directory, sample, resolution))
+    _decode(pool.files, directory, unseen[:: -(-len(unseen) // DECODED_IMAGES)], _SIDE)
+    mean, std = channel_statistics(_decode(pool.files, directory, sample, resolution))
     known = repr((pool.classes, pool.flip, resolution, mean, std)).encode()
     sizes = [os.stat(directory / file).st_size for file in pool.files]
     return ImageStream(
@@ -118,17 +118,40 @@ def open_stream(
     )
 
 
-def _decode(pool: Pool, directory: Path, numbers: NDArray[np.int64], resolution: int) -> NDArray[np.uint8]:
+def _decode(files: Sequence[str], directory: Path, numbers: NDArray[np.int64], resolution: int) -> NDArray[np.uint8]:
     """The pixels (N, 3, resolution, resolution) of some images; ValueError that names all that cannot be decoded."""
     pixels, bad = [], {}
     for number in numbers.tolist():
-        path = directory / pool.files[number]
+        path = directory / files[number]
         try:
             pixels.append(decode_picture(path, resolution))
         except ValueError as error:
             bad[str(path)] = str(error)
     require_good(bad)
     return np.stack(pixels)
+
+
+def held_part(stream: ImageStream, training: NDArray[np.int64]) -> ImageSet:
+    """The validation images of a stream and some of its training images, in memory; no test images.
+
+    Args:
+        stream: whose fingerprint they keep.
+        training: numbers of the training images.
+
+    Raises:
+        ValueError: naming all images that cannot be decoded.
+    """
+
+    def split(numbers: NDArray[np.int64]) -> Split:
+        pixels = _decode(stream.files, stream.directory, numbers, stream.resolution)
+        return Split(images=pixels, labels=stream.labels[numbers])
+
+    train = split(training)
+    return ImageSet(
+        name=stream.name, classes=stream.classes, train=train, validation=split(stream.validation),
+        test=Split(images=train.images[:0], labels=train.labels[:0]), mean=stream.mean, std=stream.std,
+        flip=stream.flip, part_of=stream.fingerprint,
+    )  # fmt: skip
 
 
 Splits = tuple[NDArray[np.int64], ...]

@@ -8,6 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar, Protocol
 from zoo.data.sources import FOLDER
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from zoo.data.image_set import ImageSet
     from zoo.data.stream import ImageStream
     from zoo.experiments.experiment import Experiment
@@ -60,20 +63,41 @@ class ImageSource:
         Raises:
             ValueError: as :func:`zoo.data.load` and :func:`zoo.data.stream.open_stream`.
         """
-        if self.streamed:
-            from zoo.data.stream import open_stream
+        return (
+            self._stream(experiment.seed, self.resolution) if self.streamed else self.images(experiment.seed, loading)
+        )
 
-            side = 32 if self.resolution is None else self.resolution
-            counts = {"train": self.train, "validation": self.validation, "skip_bad": self.skip_bad}
-            return open_stream(self.name, resolution=side, seed=experiment.seed, **counts)  # type: ignore[arg-type]
-        return self.images(experiment.seed, loading)
+    def _stream(self, seed: int, resolution: int | None) -> "ImageStream":
+        from zoo.data.stream import open_stream
 
-    def images(self, seed: int, loading: Loading | None = None, resolution: int | None = None) -> "ImageSet":
-        """The images in memory, of another resolution where one is given.
+        side = 32 if resolution is None else resolution
+        counts = {"train": self.train, "validation": self.validation, "skip_bad": self.skip_bad}
+        return open_stream(self.name, resolution=side, seed=seed, **counts)  # type: ignore[arg-type]
+
+    def images(
+        self,
+        seed: int,
+        loading: Loading | None = None,
+        resolution: int | None = None,
+        training: "Callable[[int], NDArray[np.int64]] | None" = None,
+    ) -> "ImageSet":
+        """The images in memory, of another resolution where one is given; of a stream only what is needed of it.
+
+        Args:
+            seed: of the splits.
+            loading: hears how it goes on.
+            resolution: pixels a side; None: the source's.
+            training: of a stream, which of so many training images to hold; None: one.
 
         Raises:
             ValueError: as :func:`zoo.data.load`.
         """
+        if self.streamed:
+            from zoo.data.stream import held_part
+
+            stream = self._stream(seed, self.resolution if resolution is None else resolution)
+            held = stream.train[:1] if training is None else stream.train[training(len(stream.train))]
+            return held_part(stream, held)
         from zoo.data import load
         from zoo.data.sources import image_set, readable_pool
 
