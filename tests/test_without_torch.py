@@ -50,7 +50,7 @@ LIGHT = (
     "scarlet.strategy.nsga",
     "scarlet.strategy.parameters",
     "scarlet.supernet.form",
-    "scarlet.supernet.paths",
+    "scarlet.supernet.rules",
     "scarlet.supernet.recipe",
     "scarlet.supernet.setup",
 )
