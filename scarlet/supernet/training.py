@@ -29,6 +29,7 @@ from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.epoch import Stage, random_stream
 from zoo.training.evaluator import Measurement, guarded, resumed
+from zoo.training.memory import keep_freed_memory
 from zoo.training.recipe import Recipe
 from zoo.training.trainer import (
     Diverged,
@@ -114,6 +115,8 @@ class SupernetEvaluator:
 
     def __init__(self, setup: SupernetSetup, material: Material, ranks: ProcessGroup = ALONE) -> None:
         prepare_process(setup.training.threads)
+        if setup.training.precision.device == "cpu":
+            keep_freed_memory()
         self._setup, self._material, self._ranks = setup, material, ranks
 
     @classmethod

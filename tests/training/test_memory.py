@@ -1,5 +1,7 @@
 """Memory: what says that there is none left, a process's share of a GPU's, and the largest batch that fits."""
 
+import platform
+import resource
 from types import SimpleNamespace
 from typing import Any
 
@@ -7,7 +9,7 @@ import pytest
 import torch
 
 from zoo.training.cotraining import evaluation_batch
-from zoo.training.memory import CONTEXT, available, claim, fitting, out_of_memory
+from zoo.training.memory import CONTEXT, available, claim, fitting, keep_freed_memory, out_of_memory
 
 GB = 1 << 30
 
@@ -74,3 +76,20 @@ def test_lack_of_memory_is_known_by_its_words_and_below_another_error(text: str)
 
     assert out_of_memory(RuntimeError(text))
     assert all(out_of_memory(covered(explicit)) for explicit in (True, False))
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="what glibc does")
+def test_a_large_tensor_takes_the_memory_of_the_one_before_it() -> None:
+    def faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(4):
+            torch.empty(2**24).fill_(1.0)  # 64 MB, 16384 pages
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    keep_freed_memory()
+    try:
+        faults()
+        kept = faults()
+    finally:
+        keep_freed_memory(False)
+    assert kept < 1000 < faults()

@@ -1,7 +1,11 @@
-"""Memory: knowing that a device has none left, a process's share of a GPU's, and the largest batch that fits."""
+"""Memory: knowing that a device has none left, keeping what is freed, a share of a GPU's, the largest batch that fits."""
+
+import ctypes
 
 import torch
 
+_TRIM_THRESHOLD, _MMAP_MAX = -1, -4
+"""Of glibc's malloc.h."""
 CONTEXT = 1 << 30
 """Bytes of a GPU that a process takes beside its tensors, about: the driver's, and kernels."""
 
@@ -28,6 +32,19 @@ def free_memory() -> None:
     """Give back what a GPU's allocator keeps for later, after it has failed."""
     if torch.cuda.is_available():
         torch.cuda.empty_cache()
+
+
+def keep_freed_memory(keep: bool = True) -> None:
+    """Let this process keep what it frees for its next large tensors, or give it back at once as is usual.
+
+    The C library maps every tensor above 32 MB anew, and the system then fills it with zeros page by page: a training
+    that frees and allocates the same sizes at every step pays for that at every step. Elsewhere than with glibc nothing
+    changes. A process that keeps memory may take a little more of it, for gaps between tensors.
+    """
+    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
+    if mallopt is not None:
+        mallopt(_MMAP_MAX, 0 if keep else 65536)
+        mallopt(_TRIM_THRESHOLD, 2**31 - 1 if keep else 128 * 1024)
 
 
 def available(device: torch.device) -> float:
