@@ -1,4 +1,4 @@
-"""Memory: knowing that a device has none left, keeping what is freed, a share of a GPU's, the largest batch that fits."""
+"""Memory: knowing that a device has none left, keeping what is freed, a share of a GPU, the largest batch that fits."""
 
 import ctypes
 
@@ -41,10 +41,12 @@ def keep_freed_memory(keep: bool = True) -> None:
     that frees and allocates the same sizes at every step pays for that at every step. Elsewhere than with glibc nothing
     changes. A process that keeps memory may take a little more of it, for gaps between tensors.
     """
-    mallopt = getattr(ctypes.CDLL(None), "mallopt", None)
-    if mallopt is not None:
-        mallopt(_MMAP_MAX, 0 if keep else 65536)
-        mallopt(_TRIM_THRESHOLD, 2**31 - 1 if keep else 128 * 1024)
+    library = ctypes.CDLL(None)
+    if hasattr(library, "mallopt") and hasattr(library, "malloc_trim"):
+        library.mallopt(_MMAP_MAX, 0 if keep else 65536)
+        library.mallopt(_TRIM_THRESHOLD, 2**31 - 1 if keep else 128 * 1024)
+        if not keep:
+            library.malloc_trim(0)
 
 
 def available(device: torch.device) -> float:
