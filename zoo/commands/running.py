@@ -65,7 +65,7 @@ def conclude(run: "Run", time: str | None, console: Console, as_json: bool) -> N
             print(json.dumps({"finished": False, **counts}))
         else:
             done = counts["done"]
-            console.print(f"Stopped after {time} with {done} trials done; the same command continues.", markup=False)
+            console.print(f"Stopped after {time} with {done} trials done; the same command continues.", soft_wrap=True)
         return
     report = run.report()
     report.write(run.folder)
