@@ -104,8 +104,8 @@ app = typer.Typer(
 for group, loaders, about in (
     (
         "zoo",
-        _named("zoo", "sample", "cost") | _named("", "build", "study", "analyse", "train"),
-        "Random networks: sample, cost, build, study, analyse, train.",
+        _named("zoo", "sample", "cost") | _named("", "build", "study", "analyse", "train", "profile"),
+        "Random networks: sample, cost, build, study, analyse, train, profile.",
     ),
     (
         "run",

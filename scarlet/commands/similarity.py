@@ -30,8 +30,7 @@ def similarity(
     from scarlet.supernet.similarity import mean_similarity
     from zoo.files import write_text
 
-    if not out.absolute().parent.is_dir():
-        raise ValueError(f"the folder of {out} does not exist")
+    opt.require_folder(out)
     found = compare_supernets(
         supernets, lambda path, resolution: source.source(path).images(seed, resolution=resolution), images, seed
     )

@@ -20,6 +20,32 @@ PIXELS, LOGITS = "pixels", "logits"
 """Names of what a program takes and gives."""
 
 
+def session_of(content: bytes, threads: int) -> Any:
+    """An inference session of onnxruntime on the CPU, which sends and prints nothing.
+
+    Args:
+        content: of an ONNX file.
+        threads: it computes with; 0: as many as onnxruntime likes.
+
+    Raises:
+        ValueError: if onnxruntime is missing, or does not read it.
+    """
+    os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before it is imported
+    try:
+        onnxruntime: Any = importlib.import_module("onnxruntime")
+    except ImportError as error:
+        raise ValueError("onnxruntime is not installed: pip install onnxruntime") from error
+    onnxruntime.set_default_logger_severity(3)
+    onnxruntime.disable_telemetry_events()
+    options = onnxruntime.SessionOptions()
+    options.log_severity_level = 3
+    options.intra_op_num_threads = threads
+    try:
+        return onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's have no class in common
+        raise ValueError(str(error).strip().split("\n")[0]) from error
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class OnnxFile:
     """An opened file.
@@ -34,7 +60,7 @@ class OnnxFile:
 
     @classmethod
     def open(cls, path: Path, threads: int = 0) -> "OnnxFile":
-        """Read a file; onnxruntime sends and prints nothing.
+        """Read a file.
 
         Args:
             path: of the file.
@@ -45,25 +71,14 @@ class OnnxFile:
             OSError: if it cannot be read.
         """
         content = path.read_bytes()
-        os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")  # before it is imported
         try:
-            onnxruntime: Any = importlib.import_module("onnxruntime")
-        except ImportError as error:
-            raise ValueError(f"{path} needs onnxruntime, which is not installed: pip install onnxruntime") from error
-        onnxruntime.set_default_logger_severity(3)
-        onnxruntime.disable_telemetry_events()
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        options.intra_op_num_threads = threads
-        try:
-            session = onnxruntime.InferenceSession(content, options, providers=["CPUExecutionProvider"])
+            session = session_of(content, threads)
             written = session.get_modelmeta().custom_metadata_map
             facts = {name: json.loads(value) for name, value in written.items()}
             found = cls(session, facts)
             fine = len(found.classes) > 0 and len(found.shape) == 2
-        except Exception as error:  # onnxruntime's have no class in common
-            reason = str(error).strip().split("\n")[0]
-            raise ValueError(f"{path} is no ONNX file of `thriftnas run export`: {reason}") from error
+        except (KeyError, TypeError, ValueError) as error:
+            raise ValueError(f"{path} is no ONNX file of `thriftnas run export`: {error}") from error
         if not fine:
             raise ValueError(f"{path} is no ONNX file of `thriftnas run export`: it names no classes")
         return found

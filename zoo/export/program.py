@@ -93,18 +93,32 @@ def save_onnx(model: Model, path: Path, metadata: Mapping[str, str]) -> float:
     require("onnx", ("onnx", "onnxscript", "onnxruntime"))
     deployable = Deployable(model)
     with _quiet():
-        traced = _traced(deployable, model)
-        try:
-            program: Any = torch.onnx.export(
-                traced, dynamo=True, input_names=[PIXELS], output_names=[LOGITS], verbose=False
-            )
-        except Exception as error:  # whatever onnx, onnxscript and torch raise
-            reason = str(error).strip().split("\n")[0]
-            raise ValueError(f"torch {torch.__version__} cannot write this model as ONNX: {reason}") from error
+        program = _onnx_program(_traced(deployable, model))
         program.model.metadata_props.update(metadata)
         program.save(path)
         written = OnnxFile.open(path)
     return _checked(deployable, model, lambda pixels: written.run(pixels.numpy()), "onnx")
+
+
+def onnx_bytes(module: nn.Module, inputs: Tensor) -> bytes:
+    """A module as the content of an ONNX file, for inputs of one shape.
+
+    Raises:
+        ValueError: as :func:`save_onnx`.
+    """
+    require("onnx", ("onnx", "onnxscript", "onnxruntime"))
+    with _quiet(), torch.no_grad():
+        program = _onnx_program(torch.export.export(module, (inputs,)))
+        content: bytes = program.model_proto.SerializeToString()
+    return content
+
+
+def _onnx_program(traced: torch.export.ExportedProgram) -> Any:
+    try:
+        return torch.onnx.export(traced, dynamo=True, input_names=[PIXELS], output_names=[LOGITS], verbose=False)
+    except Exception as error:  # whatever onnx, onnxscript and torch raise
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(f"torch {torch.__version__} cannot write this model as ONNX: {reason}") from error
 
 
 def _traced(deployable: Deployable, model: Model) -> torch.export.ExportedProgram:
