@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="EcoNAS: evolution on hierarchical proxies (Zhou et al. 2020).")
 
 OF_IMAGES = (
+    "preset",
     *("data", "train", "validation", "space", "channels", "cells", "resolution", "batch", "lr", "lr_min", "cutout"),
     *("audit", "audits", "audit_networks", "audit_limit", "audit_share", "final_batch", "auxiliary"),
 )

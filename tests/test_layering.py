@@ -26,8 +26,10 @@ MAY_IMPORT = {
     "scores": "plugins spaces population networks data",
     "training": "spaces population networks data scores",
     "export": "plugins spaces population figures networks data scores training",
+    "latency": "spaces population reliability networks data training export",
     "experiments": "plugins spaces population reliability figures networks data scores training export",
-    "commands": "plugins spaces population reliability figures networks data scores training export experiments",
+    "commands": "plugins spaces population reliability figures networks data scores training export latency "
+    "experiments",
     "cli": "plugins spaces population reliability figures networks data scores training export experiments commands",
     # The searches stand on all of zoo but its command line, and never on each other; their commands on that, too.
     "econas": "spaces surrogates population reliability figures networks data scores training export experiments",

@@ -17,6 +17,7 @@ from zoo import __version__
 from zoo.commands.groups import lazy_group
 from zoo.commands.renamed import renamed
 from zoo.population.faults import EXIT_CODE, MachineFault
+from zoo.training.presets import with_preset
 
 SEARCHES = "thriftnas.commands"
 """Entry-point group through which a search adds its typer app."""
@@ -104,8 +105,8 @@ app = typer.Typer(
 for group, loaders, about in (
     (
         "zoo",
-        _named("zoo", "sample", "cost") | _named("", "build", "study", "analyse", "train"),
-        "Random networks: sample, cost, build, study, analyse, train.",
+        _named("zoo", "sample", "cost") | _named("", "build", "study", "analyse", "train", "profile"),
+        "Random networks: sample, cost, build, study, analyse, train, profile.",
     ),
     (
         "run",
@@ -144,6 +145,7 @@ def _run(arguments: Sequence[str] | None, signals: _Signals) -> int:
     message = ""
     given = renamed(sys.argv[1:] if arguments is None else arguments)
     try:
+        given = with_preset(given)
         result = app(args=given, obj=given, standalone_mode=False, prog_name="thriftnas")
         sys.stdout.flush()
         code = result if isinstance(result, int) else 0

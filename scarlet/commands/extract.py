@@ -2,15 +2,12 @@
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from scarlet.commands.options import TrainingImages
 from zoo.commands import options as opt
-
-if TYPE_CHECKING:
-    from scarlet.extraction.extraction import Extraction
 
 
 @opt.spread
@@ -35,10 +32,10 @@ def extract(
     """
     from scarlet.experiments.sources import held_images
     from scarlet.extraction.model import Recalibration, extracted_model
+    from scarlet.extraction.overview import show_extraction
 
     recalibration = Recalibration(count=recalibrate, seed=seed)
-    if not out.absolute().parent.is_dir():
-        raise ValueError(f"the folder of {out} does not exist")
+    opt.require_folder(out)
     found = extracted_model(
         supernet,
         genotype,
@@ -50,24 +47,4 @@ def extract(
     if as_json:
         print(json.dumps(summary))
     else:
-        _say(found.extraction, summary, out)
-
-
-def _say(result: "Extraction", summary: dict[str, Any], out: Path) -> None:
-    from rich.console import Console
-    from rich.table import Table
-
-    from zoo.spaces.chain import chain_of
-
-    table = Table("layer", "choice", "skips folded in", "deviation", title=str(out))
-    genotype = result.network.genotype
-    choices = chain_of(genotype.space).choices
-    for layer in result.proof:
-        number = layer.layer
-        name = "head" if number == len(genotype.choices) else str(choices[genotype.choices[number]] or "I")
-        note = "" if layer.exact else f" (inexact: the shortcut {layer.shortcut})"
-        table.add_row(str(number), name, str(layer.folded), f"{layer.deviation:.1e}{note}")
-    console = Console()
-    console.print(table)
-    console.print(f"{summary['params']:,} parameters, {summary['macs']:,} MACs per image")
-    console.print(f"logits deviate from the supernet's by {result.deviation:.1e} of the largest")
+        show_extraction(found.extraction, summary, out)

@@ -21,7 +21,7 @@ def search(
     recalibrate: Annotated[int, opt.option("Training images for batch-norm statistics; 0: inherited.", "Data")] = 0,
     table: Annotated[Path | None, opt.option("Published table: a CSV of NAS-Bench or NATS-Bench.", "Data")] = None,
     latency: Annotated[
-        Path | None, opt.option("Measured latencies: CSV with columns layer, choice, latency.", "Data")
+        Path | None, opt.option("Table of zoo profile: CSV with columns layer, choice, latency.", "Data")
     ] = None,
     maximize: opt.Maximize = None,
     minimize: opt.Minimize = None,

@@ -32,8 +32,7 @@ def similarity(
     from scarlet.supernet.similarity import mean_similarity
     from zoo.files import write_text
 
-    if not out.absolute().parent.is_dir():
-        raise ValueError(f"the folder of {out} does not exist")
+    opt.require_folder(out)
     read = partial(held_images, seed=seed)
     found = compare_supernets(supernets, lambda path, side: read(source.source(path), resolution=side), images, seed)
     write_text(out, similarity_svg(found))

@@ -13,7 +13,7 @@ from zoo.population.costs import ClosedFormCosts, CostedEvaluator, Costs, JointC
 from zoo.population.table import Table, read_table
 from zoo.population.trial import Evaluator
 from zoo.spaces.chain_cost import ChainCosts, scaled_chain
-from zoo.spaces.chain_space import CHAIN_SPACES, ChainSpace
+from zoo.spaces.chain_space import CHAIN_SPACES, ChainSpace, choice_names
 from zoo.spaces.skeleton import Skeleton
 
 if TYPE_CHECKING:
@@ -167,7 +167,7 @@ def with_latency(costs: Costs, path: Path | None, space: ChainSpace) -> Costs:
     Raises:
         ValueError: as :func:`read_latency`.
     """
-    return costs if path is None else JointCosts((costs, read_latency(path, space.options)))
+    return costs if path is None else JointCosts((costs, read_latency(path, space.options, choice_names(space))))
 
 
 def latency_identity(path: Path | None) -> dict[str, str]:

@@ -32,6 +32,7 @@ COMMANDS = dict(commands(typer.main.get_command(app)))
 def test_the_commands_are_these():
     assert {" ".join(path) for path in COMMANDS} == {
         "demo", "predict", "doctor", "zoo sample", "zoo cost", "zoo analyse", "zoo build", "zoo study", "zoo train",
+        "zoo profile",
         "run status", "run resume", "run retry", "run report", "run digest",
         "run export",
         "econas search", "darts search", "darts report",

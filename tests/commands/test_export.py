@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+from PIL import Image
 
 import zoo.export.program
 from zoo.experiments import Run
@@ -17,6 +18,7 @@ from zoo.networks.network import build_any
 from zoo.population import Journal, Record, Trial
 from zoo.population.front import objectives
 from zoo.population.run_front import identity_of
+from zoo.population.share import wilson
 from zoo.spaces.genotype import ChainGenotype
 from zoo.spaces.literature import DARTS_V1
 from zoo.spaces.named import read_blueprint
@@ -152,6 +154,27 @@ def test_a_run_that_ends_with_a_model_exports_that_model(thriftnas, built, forma
     assert load_model(built / "export" / model["files"]["state"]).notes == kept.notes
     assert model["deviations"].keys() == {"torch"} & set(formats.split(","))
     assert all(deviation <= 1e-4 for deviation in model["deviations"].values())
+
+
+def test_a_single_model_has_a_page_of_its_own_that_begins_with_its_card(thriftnas, built):
+    """What a run ends with is no front: no picture of one, but what whoever deploys it must know."""
+    pytest.importorskip("safetensors")
+    answer = thriftnas("run", "export", built, "--format", "csv,safetensors")
+    assert answer.code == 0, answer.err
+    out, notes = built / "export", load_model(built / "model.pt").notes
+    assert f"open {out / 'model.html'})" in answer.out
+    names = {path.name for path in out.iterdir()}
+    assert names == {"history.csv", "labels.txt", "MODEL.md", "model.html", "model-01.safetensors", "models.csv"}
+    page, card = (out / "model.html").read_text(), (out / "MODEL.md").read_text()
+    low, high = wilson(notes["test_accuracy"], notes["test_images"])
+    told = f"{notes['test_accuracy']:.4f} on {notes['test_images']} test images, 95% interval {low:.4f} to {high:.4f}"
+    for text in (page, card):
+        assert told in text
+        assert Run.open(built).digest in text
+    assert page.index("<h1>Model 1") < page.index(told) < page.index("Its numbers")
+    assert "hypervolume" not in page.lower()
+    Image.new("L", (9, 9), 77).save(built / "a.png")
+    assert json.loads(thriftnas("predict", out / "model-01.safetensors", built / "a.png", "--json").out)
 
 
 def test_weights_trained_elsewhere_are_taken(thriftnas, built, tmp_path):

@@ -13,6 +13,16 @@ pytestmark = pytest.mark.usefixtures("without_drawing")
 FEW = ["--setting", "c4r4s0e1", "--repeats", "1"]  # two trainings of a network
 
 
+def test_no_path_is_wrapped_where_nobody_looks(thriftnas, finished, tmp_path, monkeypatch):
+    """In a pipe of few columns, what a reader may copy stands on one line."""
+    long = finished.rename(tmp_path / ("a folder of a long name " * 6))
+    monkeypatch.setenv("COLUMNS", "40")
+    for words in (("run", "status"), ("run", "report"), ("run", "export")):
+        answer = thriftnas(*words, long)
+        assert answer.code == 0, answer.err
+        assert str(long) in answer.out
+
+
 def test_status_has_exactly_its_fields(thriftnas, finished):
     answer = thriftnas("run", "status", finished, "--json")
     assert (answer.code, answer.err) == (0, "")

@@ -9,7 +9,7 @@ import torch
 
 from zoo.export import load_model
 from zoo.export.delivery import Delivery, parse_formats
-from zoo.export.front_page import page
+from zoo.export.front_page import page, pictures
 from zoo.population.front import equispaced
 from zoo.population.run_front import read_front
 from zoo.spaces.blueprint import blueprint_from_json
@@ -85,7 +85,7 @@ def test_every_format_names_the_classes(found, make_model, tmp_path):
     one = delivery(found, make_model, ("json", "csv", "state", "torch"), count=2)
     one.write(tmp_path)
     names = ["cat", "dog", "newt", "Ünze [1]"]
-    assert (tmp_path / "classes.txt").read_text(encoding="utf-8").splitlines() == names
+    assert (tmp_path / "labels.txt").read_text(encoding="utf-8").splitlines() == names
     assert list(blueprint_from_json((tmp_path / "model-01.json").read_text()).classes) == names
     assert list(load_model(tmp_path / "model-01.pt").classes) == names
     extra = {"classes": ""}
@@ -159,7 +159,8 @@ def test_what_a_killed_delivery_left_is_gone_after_the_next(found, make_model, t
 
 def test_the_page_holds_everything_and_escapes_it(found, make_model):
     one = delivery(found, make_model, ("json",))
-    text = page(found, models_of(one), {"command": "a <b> & c </script>"})
+    drawn = pictures(found, one.chosen)
+    text = page(found, models_of(one), {"command": "a <b> & c </script>"}, drawn)
     assert "a &lt;b&gt; &amp; c" in text
     data = json.loads(text.split('<script type="application/json" id="data">')[1].split("</script>")[0])
     assert len(data["networks"]) == len(found.trials)
@@ -167,13 +168,14 @@ def test_the_page_holds_everything_and_escapes_it(found, make_model):
     assert sum(network["kind"] != "beaten" for network in data["networks"]) == len(found.front)
     assert (data["x"], data["y"]) == ("macs", "accuracy")
     assert "http" not in text.replace("http://www.w3.org", "")  # readable offline
-    assert page(found, models_of(one), {}) == page(found, models_of(one), {})
+    assert page(found, models_of(one), {}, drawn) == page(found, models_of(one), {}, pictures(found, one.chosen))
 
 
 def test_a_limit_shows_in_the_page_and_holds_in_the_front(limited, make_model):
     found = read_front(limited)
     assert all(found.records[row].metrics["accuracy"] >= 0.3 for row in found.front)
-    assert "accuracy&gt;=0.3" in page(found, models_of(delivery(found, make_model, ("json",), count=1)), {})
+    one = delivery(found, make_model, ("json",), count=1)
+    assert "accuracy&gt;=0.3" in page(found, models_of(one), {}, pictures(found, one.chosen))
 
 
 @pytest.mark.parametrize(

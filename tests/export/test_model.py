@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from zoo.export import Model, load_model, save_model
-from zoo.export.model import likeliest
+from zoo.export.model import save_safetensors
+from zoo.export.prediction import likeliest
 from zoo.networks.cell_network import build_network
 from zoo.spaces.literature import DARTS_V1, NASNET_A
 from zoo.spaces.skeleton import Skeleton
@@ -180,7 +181,34 @@ def test_a_missing_file_is_an_os_error(tmp_path):
         load_model(tmp_path / "model.pt")
 
 
+def test_a_safetensors_file_is_read_back_as_the_same_model(tmp_path):
+    """It holds weights by name for others, and everything that this package needs to build the network again."""
+    safetensors = pytest.importorskip("safetensors.torch")
+    model = make_model(auxiliary=True)
+    assert save_safetensors(model, tmp_path / "m.safetensors") == 0
+    names = set(safetensors.load_file(tmp_path / "m.safetensors"))
+    assert names == {name for name in model.network.state_dict() if not name.startswith("auxiliary.")}
+    read = load_model(tmp_path / "m.safetensors")
+    assert (read.blueprint, read.notes) == (model.blueprint, model.notes)
+    assert torch.equal(read.predict(images()), model.predict(images()))
+
+
+@pytest.mark.parametrize("content", [b"", b"no tensors", b"\x08\0\0\0\0\0\0\0{}      ", "cut"])
+def test_a_safetensors_file_that_is_none_is_one_line(tmp_path, content):
+    pytest.importorskip("safetensors")
+    path = tmp_path / "m.safetensors"
+    if content == "cut":
+        save_safetensors(make_model(), path)
+        content = path.read_bytes()[:-100]
+    path.write_bytes(content)
+    with pytest.raises(ValueError, match=r"m\.safetensors is (a damaged|not a model file)") as caught:
+        load_model(path)
+    assert "\n" not in str(caught.value)
+    with pytest.raises(FileNotFoundError):
+        load_model(tmp_path / "missing.safetensors")
+
+
 def test_likeliest_is_ordered_and_cut():
-    chances = torch.tensor([[0.1, 0.6, 0.3], [0.5, 0.2, 0.3]], dtype=torch.float64)
+    chances = np.array([[0.1, 0.6, 0.3], [0.5, 0.2, 0.3]])
     assert likeliest(chances, ("a", "b", "c"), 2) == [[("b", 0.6), ("c", 0.3)], [("a", 0.5), ("c", 0.3)]]
     assert [len(row) for row in likeliest(chances, ("a", "b", "c"), 9)] == [3, 3]

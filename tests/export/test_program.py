@@ -11,6 +11,7 @@ from torch.torch_version import TorchVersion
 
 from tests.cells import STRETCHED
 from zoo.export import program
+from zoo.export.card import Card
 from zoo.export.program import TOLERANCE, require, save_onnx, save_program
 from zoo.spaces.literature import DARTS_V1
 
@@ -19,6 +20,10 @@ needs_onnx = pytest.mark.skipif(
     reason="the extra export is not installed",
 )
 OLD_EXPORTER = TorchVersion(torch.__version__) < (2, 9)
+
+
+def told(model):
+    return Card(model=model).metadata()
 
 
 def expected(model, images):
@@ -45,7 +50,7 @@ def images():
 
 @pytest.mark.parametrize("model", kinds("chain"), indirect=True)
 def test_a_torch_program_read_back_predicts_what_the_model_predicts(model, images, tmp_path):
-    assert save_program(model, tmp_path / "m.pt2") <= TOLERANCE
+    assert save_program(model, tmp_path / "m.pt2", told(model)) <= TOLERANCE
     again = torch.export.load(tmp_path / "m.pt2").module()
     with torch.no_grad():
         given = again(images / 255).softmax(dim=1).numpy()
@@ -59,9 +64,9 @@ def test_an_onnx_file_predicts_what_the_model_predicts(model, images, tmp_path):
     onnxruntime = importlib.import_module("onnxruntime")
     if OLD_EXPORTER:
         with pytest.raises(ValueError, match="cannot write this model as ONNX: "):
-            save_onnx(model, tmp_path / "m.onnx")
+            save_onnx(model, tmp_path / "m.onnx", told(model))
         return
-    assert save_onnx(model, tmp_path / "m.onnx") <= TOLERANCE
+    assert save_onnx(model, tmp_path / "m.onnx", told(model)) <= TOLERANCE
     session = onnxruntime.InferenceSession(tmp_path / "m.onnx", providers=["CPUExecutionProvider"])
     (logits,) = session.run(["logits"], {"pixels": (images / 255).numpy()})
     given = torch.tensor(logits).softmax(dim=1).numpy()
@@ -77,7 +82,7 @@ def test_an_exporter_that_fails_is_one_line(make_model, chain, tmp_path, monkeyp
 
     monkeypatch.setattr(torch.onnx, "export", failing)
     with pytest.raises(ValueError, match=r"cannot write this model as ONNX: no such operator$"):
-        save_onnx(make_model(chain), tmp_path / "m.onnx")
+        save_onnx(make_model(chain), tmp_path / "m.onnx", {})
     assert list(tmp_path.iterdir()) == []
 
 

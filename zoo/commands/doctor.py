@@ -20,9 +20,6 @@ Calibrate = Annotated[
     ),
 ]
 
-ENOUGH = 0.9
-"""Share of the best that a run with too many workers must keep."""
-
 
 def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
     """Say what is installed and at hand, and what to do about what is not."""
@@ -44,6 +41,7 @@ def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
     if calibrate:
         from zoo.experiments import Bar
         from zoo.experiments.calibration import calibrated
+        from zoo.experiments.placements import show_placements
 
         with Bar(console, loading="placements") as bar:
             state |= calibrated(bar.loading)
@@ -61,29 +59,4 @@ def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
     table.add_row("disk", f"{state['disk']['free_gb']} GB free in {state['disk']['folder']}")
     console.print(table)
     if calibrate:
-        _say_placements(state, console)
-
-
-def _say_placements(state: dict[str, Any], console: Console) -> None:
-    best, asked = state["recommended"], state["too_many"]
-    columns = ("workers", "run", "GPUs each", "threads", "group", "epochs per hour")
-    table = Table(*columns, "of the best", title="networks of 20 cells at c4r4, 576 images an epoch")
-    fastest = max(placed["epochs_per_hour"] for placed in state["placements"])
-    for placed in (*state["placements"], asked):
-        counts = [f"{placed[name]:g}" for name in ("workers", "ran", "gpus", "threads", "group")]
-        rate = placed["epochs_per_hour"]
-        table.add_row(*counts, f"{rate:,.0f}", f"{rate / fastest:.2f}" if fastest else "")
-    console.print(table)
-    gpus = f" --gpus {best['gpus']:g}" if best["gpus"] else ""
-    console.print(
-        f"use --workers {best['workers']}{gpus} --threads {best['threads']} --group {best['group']}; "
-        "threads and group are part of a run, workers are not"
-    )
-    console.print(
-        f"asked for {asked['workers']} workers: {asked['ran']} run, with {asked['share']:.2f} of the best"
-        + (
-            f", less than {ENOUGH}: other work on this machine, or not enough memory?"
-            if asked["share"] < ENOUGH
-            else ""
-        )
-    )
+        show_placements(state, console)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from zoo.commands import options as opt
 
-FORMATS = "json,csv,parquet,state,torch,onnx,table"
+FORMATS = "json,csv,parquet,state,safetensors,torch,onnx,table"
 
 
 def export(
@@ -40,8 +40,8 @@ def export(
     Of a search for several objectives: models at equal distances along the front, or the most accurate one (--best),
     with inherited or retrained weights.
     Of a run that ends with a model (zoo train, zoo build, econas search, darts search --finalists): that model.
-    state is a model file of this package, torch a program for torch.export.load, onnx one for onnxruntime; both are
-    read back and compared with the network.
+    state is a model file of this package, safetensors its weights by name, torch a program for torch.export.load, onnx
+    one for onnxruntime, beside predict_onnx.py, which needs no torch; they are read back and compared with the network.
     """
     from zoo.experiments import Run
     from zoo.experiments.fronts import Wanted, deliver, show_models
@@ -62,4 +62,4 @@ def export(
         print(json.dumps({"folder": str(folder), **summary}))
         return
     show_models(summary, Console())
-    Console().print(f"Files: {folder} (open {folder / 'front.html'})", soft_wrap=True, markup=False)
+    Console().print(f"Files: {folder} (open {folder / summary['page']})", soft_wrap=True, markup=False)

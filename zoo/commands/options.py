@@ -21,6 +21,13 @@ if TYPE_CHECKING:
     from zoo.experiments import ImageSource, Resources
     from zoo.training.recipe import Precision, Recipe
 
+
+def require_folder(file: Path) -> None:
+    """Refuse a file to be written into a folder that is not there."""
+    if not file.absolute().parent.is_dir():
+        raise ValueError(f"the folder of {file} does not exist")
+
+
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Run = Annotated[Path, typer.Argument(help="Run folder.")]
 Maximize = Annotated[list[str] | None, typer.Option(help="Metric to make large; may be repeated.")]
@@ -204,6 +211,7 @@ class Running:
     time: Annotated[
         str | None, option("Stop cleanly after, e.g., 90s, 30m or 2h; rerun to continue.", "Run", "--time")
     ] = None
+    preset: Annotated[str | None, option("Sizes: tiny, small or paper; --dry-run says the hours.", "Run")] = None
     dry_run: Annotated[bool, option("Say what it would cost, and stop.", "Run", "--dry-run")] = False
     as_json: Json = False
 

@@ -1,6 +1,5 @@
-"""`thriftnas predict`: class names for images, from a model file."""
+"""`thriftnas predict`: class names for images, from a model file or an ONNX file."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -10,7 +9,7 @@ from zoo.commands import options as opt
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(help="A model.pt written by a run.")],
+    model: Annotated[Path, typer.Argument(help="A model.pt of a run, or a .pt, .safetensors or .onnx of an export.")],
     images: Annotated[list[Path], typer.Argument(help="Image files of any size, or folders of them.")],
     top: Annotated[int, typer.Option(help="Classes to name per image.")] = 1,
     as_json: opt.Json = False,
@@ -19,22 +18,8 @@ def predict(
 
     A file that cannot be read has a line that says so, and the exit code is 2 then; all others have their answers.
     """
-    from zoo.export.model import load_model
-    from zoo.export.prediction import image_files, predictions
+    from zoo.data.picture_files import image_files
+    from zoo.export.classifier import open_classifier
+    from zoo.export.prediction import predictions, print_predictions
 
-    if top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")
-    bad, before = list[str](), "["
-    for found in predictions(load_model(model), image_files(images), top):
-        if found.error:
-            bad.append(found.error)
-        if as_json:
-            print(before, json.dumps(found.to_dict()), sep="", flush=True)
-            before = ","
-            continue
-        for name, chance in found.classes or [(f"cannot be read: {found.error}", None)]:
-            print(found.image, name, *([] if chance is None else [f"{chance:.3f}"]), sep="\t", flush=True)
-    if as_json:
-        print("]" if before == "," else "[]")
-    if bad:
-        raise ValueError(f"{len(bad)} of the images cannot be read, the first: {bad[0]}")
+    print_predictions(predictions(open_classifier(model), image_files(images), top), as_json)

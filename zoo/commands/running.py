@@ -47,7 +47,8 @@ def perform(
         if not follows():
             _say_cost(experiment, source, resources, running.as_json, console)
         return
-    with Bar(console) as bar:
+    hint = "" if running.preset else "--preset tiny, in another folder, is a run of minutes"
+    with Bar(console, hint=hint) as bar:
         run = execute(
             experiment, source, running.out, resources, deadline=parse_time(running.time), listen=bar, command=ctx.obj
         )
@@ -65,7 +66,7 @@ def conclude(run: "Run", time: str | None, console: Console, as_json: bool) -> N
             print(json.dumps({"finished": False, **counts}))
         else:
             done = counts["done"]
-            console.print(f"Stopped after {time} with {done} trials done; the same command continues.", markup=False)
+            console.print(f"Stopped after {time} with {done} trials done; the same command continues.", soft_wrap=True)
         return
     report = run.report()
     report.write(run.folder)

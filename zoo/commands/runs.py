@@ -20,7 +20,7 @@ def status(run: opt.Run, as_json: opt.Json = False) -> None:
     if as_json:
         print(json.dumps(state))
         return
-    table = Table("what", "value", title=escape(f"{found.kind} in {run}"))
+    console, table = Console(), Table("what", "value")
     for what in ("trials", "done", "failed", "pending"):
         table.add_row(what, str(state[what]))
     best = state["best"]
@@ -30,7 +30,8 @@ def status(run: opt.Run, as_json: opt.Json = False) -> None:
     )
     for fault in found.faults[-5:]:
         table.add_row("fault", escape(fault))
-    Console().print(table)
+    console.print(f"{found.kind} in {run}", markup=False, soft_wrap=True)
+    console.print(table)
 
 
 Workers = Annotated[int | None, opt.option("Another number of workers.", "Workers")]

@@ -8,19 +8,14 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
 
 from zoo.data.decoded import read_decoded
 from zoo.data.image_set import split_off
-from zoo.data.layout import left_over, splits_of, subfolders
+from zoo.data.layout import splits_of, subfolders
+from zoo.data.picture_files import left_over, readable
 from zoo.data.pool import Pool, Progress
 from zoo.purposes import TEST_SPLIT
 
-PICTURES = (
-    ".jpg", ".jpeg", ".jfif", ".jpe", ".png", ".apng", ".gif", ".webp", ".bmp", ".ppm", ".pgm", ".pnm", ".tif", ".tiff",
-    ".avif", ".heic", ".heif", ".jp2",
-)  # fmt: skip
-"""Endings of photographs and drawings."""
 OF_SYSTEMS = ("thumbs.db", "ehthumbs.db", "desktop.ini", "icon\r")
 """Files that systems leave in folders of images."""
 BASE = 32  # pixels a side unless the user wants others
@@ -127,10 +122,3 @@ def _list(folder: Path, classes: tuple[str, ...], without: Collection[str]) -> l
     if counted := ", ".join(f"{count} {kind}" for kind, count in sorted((+others).items())):
         _log.warning("%s: files left out, which are no images that can be read here: %s", folder, counted)
     return listed
-
-
-def readable() -> frozenset[str]:
-    """Endings of the files that are read, in lower case: pictures of the usual kinds, where Pillow reads them here."""
-    Image.init()
-    known = Image.registered_extensions()
-    return frozenset(ending for ending in PICTURES if known.get(ending) in Image.OPEN)

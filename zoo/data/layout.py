@@ -5,6 +5,8 @@ import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
+from zoo.data.picture_files import left_over
+
 SPLITS = ("train", "val", "test")
 _MEANT = {
     "train": ("train", "training", "trainset", "train_set"),
@@ -12,8 +14,6 @@ _MEANT = {
     "test": ("test", "testing", "testset", "test_set", "eval", "evaluation"),
 }
 """What people call splits, in lower case."""
-LITTER = {"__MACOSX", "@eaDir", "$RECYCLE.BIN", "System Volume Information", "lost+found"}
-"""Folders that archives and systems leave, which are no classes; hidden ones are none, either."""
 
 _log = logging.getLogger(__name__)
 
@@ -52,11 +52,6 @@ def subfolders(directory: Path) -> list[Path]:
     except OSError as error:
         raise ValueError(f"{directory}: expected a readable folder, got {error.strerror}") from error
     return [directory / name for name in names]
-
-
-def left_over(name: str) -> bool:
-    """Whether a file or folder of this name is no part of a data set."""
-    return name.startswith(".") or name in LITTER
 
 
 def _refuse_what_was_not_meant(directory: Path, folders: Mapping[str, Path]) -> None:

@@ -134,6 +134,9 @@ def deliver(run: Run, wanted: Wanted, folder: Path) -> dict[str, Any]:
         about=facts_of(run),
         planned=planned,
         retrained=retrained_models(wanted.retrained, map(int, chosen), planned),
+        images=images_of(run),
+        single=own is not None or wanted.best is not None,
+        own=own,
     )
     if folder.exists() and not folder.is_dir():
         raise ValueError(f"{folder} is a file, expected a folder")
@@ -207,11 +210,18 @@ def facts_of(run: Run) -> dict[str, str]:
     """Facts of a run for its page."""
     about = run.facts()
     command = shlex.join(["thriftnas", *about["command"]]) if about["command"] else "made in Python"
-    facts = {"folder": str(run.folder), "command": command, "identity": json.dumps(about["identity"])}
+    facts = {"folder": str(run.folder), "command": command, "digest": run.digest}
+    facts["identity"] = json.dumps(about["identity"])
     for name in ("versions", "hardware"):
         if name in about:
             facts[name] = ", ".join(f"{what} {value}" for what, value in about[name].items() if value is not None)
     return facts
+
+
+def images_of(run: Run) -> dict[str, int]:
+    """How many images a run's accuracies were measured on, by split, where its journal says it."""
+    counts = (run.value("data") or {}).get("class_counts", {})
+    return {f"{name}_images": sum(counts[name]) for name in ("validation", "test") if name in counts}
 
 
 def show_models(summary: dict[str, Any], console: Console) -> None:

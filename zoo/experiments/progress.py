@@ -1,5 +1,6 @@
 """Progress: what a run tells while it goes on, and a bar that shows it."""
 
+import time
 from dataclasses import dataclass
 from typing import Self
 
@@ -46,13 +47,25 @@ class Listener:
 
 
 SILENT = Listener()
+LONG = 3600
+"""Seconds from which a run is long enough to say so."""
 
 
 class Bar(Listener):
-    """A bar that moves evenly with the price of what is measured, and sentences above it."""
+    """A bar that moves evenly with the price of what is measured, and sentences above it.
 
-    def __init__(self, console: Console, *, loading: str = "decoding images", running: str = "training") -> None:
-        self._console = console
+    Args:
+        console: to draw on.
+        loading: what is done first.
+        running: what is done then.
+        hint: what to do about a run of over an hour, said once, with its hours, as soon as they are known; or nothing.
+    """
+
+    def __init__(
+        self, console: Console, *, loading: str = "decoding images", running: str = "training", hint: str = ""
+    ) -> None:
+        self._console, self._hint = console, hint
+        self._began: tuple[float, float] | None = None
         self._loading = RichProgress(
             TextColumn(loading),
             BarColumn(),
@@ -94,6 +107,7 @@ class Bar(Listener):
         self._stop(self._loading)
         self._bar.update(self._task, completed=progress.done, total=progress.total or None, done=progress.trials)
         self._bar.start()
+        self._say_hours(progress)
         trial, record = progress.trial, progress.record
         if trial is not None and record is not None and AGAIN in record.notes:
             paid = f"{record.epochs_paid:g} epochs paid"
@@ -101,6 +115,19 @@ class Bar(Listener):
         if trial is not None and record is not None and not record.ok:
             where = "" if trial.setting is None else f" ({trial.setting})"
             self._console.print(f"trial {trial.index}{where} failed: {record.reason}", style="yellow", markup=False)
+
+    def _say_hours(self, progress: Progress) -> None:
+        if not self._hint:
+            return
+        now = time.monotonic()
+        if self._began is None:
+            self._began = now, progress.done
+        elif progress.done > self._began[1]:
+            start, before = self._began
+            seconds = (now - start) * (progress.total - before) / (progress.done - before)
+            if seconds > LONG:
+                self.said(f"This takes about {seconds / 3600:.1f} hours; {self._hint}")
+            self._hint = ""
 
     def ended(self) -> None:
         """Leave the bar as it is."""

@@ -11,25 +11,34 @@ from typing import Any
 
 import pandas as pd
 
+from zoo.export.card import Card, markdown_page
 from zoo.export.chosen import ChosenModel, table_rows
-from zoo.export.front_page import axis, number, pictures, write_page
-from zoo.export.model import Model, save_model
+from zoo.export.front_page import axis, number, page, pictures
+from zoo.export.model import Model, save_model, save_safetensors
 from zoo.export.program import TOLERANCE, require, save_onnx, save_program
+from zoo.export.script import SCRIPT, predict_script
 from zoo.population.front import Numbers
 from zoo.population.run_front import RunFront
 from zoo.spaces.blueprint import Blueprint
 
-FORMATS = ("json", "csv", "parquet", "state", "torch", "onnx", "table")
-WITH_WEIGHTS = ("state", "torch", "onnx")
-_NEEDS = {"parquet": ("pyarrow",), "onnx": ("onnx", "onnxscript", "onnxruntime")}
-_SUFFIXES = {"state": ".pt", "torch": ".pt2", "onnx": ".onnx"}
+FORMATS = ("json", "csv", "parquet", "state", "safetensors", "torch", "onnx", "table")
+WITH_WEIGHTS = ("state", "safetensors", "torch", "onnx")
+_NEEDS = {
+    "parquet": ("pyarrow",),
+    "safetensors": ("safetensors",),
+    "onnx": ("onnx", "onnxscript", "onnxruntime"),
+}
+_SUFFIXES = {"state": ".pt", "safetensors": ".safetensors", "torch": ".pt2", "onnx": ".onnx"}
 UNFINISHED = ".new-"
 """How the names of folders begin in which a delivery grows until it is whole."""
-CLASSES = "classes.txt"
-"""The file with the names of the classes, one a line, in the order of the logits."""
+LABELS, CARD = "labels.txt", "MODEL.md"
+"""The names of the classes, one a line, in the order of the logits; the model card."""
+FRONT_PAGE, MODEL_PAGE = "front.html", "model.html"
+"""The page of a front, and that of a single model."""
 DELIVERED = re.compile(
-    r"model-[0-9]{2,}\.(json|pt|pt2|onnx)|models\.(json|csv|parquet|md)|history\.(csv|parquet)"
-    r"|hypervolume\.(csv|parquet|svg|png)|front\.(svg|png|html)|classes\.txt"
+    r"model-[0-9]{2,}\.(json|pt|pt2|onnx|safetensors)|models\.(json|csv|parquet|md)|history\.(csv|parquet)"
+    r"|hypervolume\.(csv|parquet|svg|png)|front\.(svg|png|html)|model\.html|MODEL\.md|predict_onnx\.py"
+    r"|labels\.txt|classes\.txt"
 )
 """The names of the files that a delivery may consist of."""
 
@@ -64,6 +73,9 @@ class Delivery:
         about: facts of the run for the page.
         planned: gives everything that builds the network of a row; None: only genotypes are known.
         retrained: by row, models that were trained again, whose weights and numbers are handed over instead.
+        images: how many the run's accuracies were measured on: ``validation_images``, ``test_images``.
+        single: whether it is one model: its page begins with its card then, where its weights are at hand.
+        own: the run's own model, which is at hand whatever the formats are.
         remark: the page's first sentence; may be empty.
     """
 
@@ -74,6 +86,9 @@ class Delivery:
     about: dict[str, Any]
     planned: Callable[[int], Blueprint] | None = None
     retrained: Mapping[int, Model] = field(default_factory=dict)
+    images: Mapping[str, int] = field(default_factory=dict)
+    single: bool = False
+    own: Model | None = None
     remark: str = ""
 
     def write(self, folder: Path) -> dict[str, Any]:
@@ -108,15 +123,28 @@ class Delivery:
         facts = [self._files(folder, model) for model in models]
         growth = self.found.growth()
         self._tables(folder, models, growth)
-        shown = pictures(self.found, self.chosen)
-        for name, picture in zip(("front", "hypervolume")[: len(models)], shown, strict=False):
-            (folder / f"{name}.svg").write_text(picture.svg, encoding="utf-8")
-            (folder / f"{name}.png").write_bytes(picture.png)
+        # With one objective a front is a point; a model that a run ends with was not chosen from one.
+        several = len(self.found.objectives) > 1 and self.own is None
+        drawn = pictures(self.found, self.chosen) if several else None
+        if drawn is not None:
+            for name, picture in zip(("front", "hypervolume")[: len(models)], drawn, strict=False):
+                (folder / f"{name}.svg").write_text(picture.svg, encoding="utf-8")
+                (folder / f"{name}.png").write_bytes(picture.png)
         if classes := models[0].blueprint.classes:
-            (folder / CLASSES).write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
-        write_page(self.found, models, self.about, folder / "front.html", self.remark)
+            (folder / LABELS).write_text("".join(f"{name}\n" for name in classes), encoding="utf-8")
+        handed = [(self._card(model), one["files"]) for model, one in zip(models, facts, strict=True) if "files" in one]
+        if handed:
+            (folder / CARD).write_text(markdown_page(handed), encoding="utf-8")
+        if "onnx" in self.formats:
+            (folder / SCRIPT).write_text(predict_script(), encoding="utf-8")
+        card = self._card(models[0]) if self.single and models[0].model is not None else None
+        page_name = FRONT_PAGE if card is None else MODEL_PAGE
+        (folder / page_name).write_text(
+            page(self.found, models, self.about, drawn, card, self.remark), encoding="utf-8"
+        )
         summary = {
             "run": self.found.name,
+            "page": page_name,
             "objectives": [str(one) for one in self.found.objectives],
             "limits": [str(one) for one in self.found.limits],
             "hypervolume": float(growth["hypervolume"].iloc[-1]),
@@ -150,8 +178,8 @@ class Delivery:
 
     def _model(self, number: int, row: int) -> ChosenModel:
         trial, model = self.found.trials[row], self.retrained.get(row)
-        if model is None and any(name in WITH_WEIGHTS for name in self.formats):
-            model = self.weights(row)
+        if model is None:
+            model = self.weights(row) if any(name in WITH_WEIGHTS for name in self.formats) else self.own
         if model is not None:
             blueprint = model.blueprint
         else:
@@ -166,6 +194,16 @@ class Delivery:
             retrained=row in self.retrained,
         )
 
+    def _card(self, chosen: ChosenModel) -> Card:
+        assert chosen.model is not None  # called for models with weights only
+        return Card(
+            model=chosen.model,
+            metrics=chosen.metrics,
+            images={} if chosen.retrained else self.images,
+            run=self.found.name,
+            digest=self.about.get("digest", ""),
+        )
+
     def _files(self, folder: Path, chosen: ChosenModel) -> dict[str, Any]:
         """Write a model's weights in every format that holds them; what models.json says of it."""
         facts: dict[str, Any] = {
@@ -178,7 +216,8 @@ class Delivery:
         }
         wanted, model = [name for name in self.formats if name in WITH_WEIGHTS], chosen.model
         if model is not None:
-            facts["weights"] = {"notes": model.notes, "classes": list(model.classes), "input": _input(model)}
+            card = self._card(chosen)
+            facts["weights"] = {"notes": model.notes, **card.facts}
         if model is None or not wanted:
             return facts
         facts["files"], facts["deviations"] = {}, {}
@@ -187,15 +226,12 @@ class Delivery:
             facts["files"][name] = path.name
             if name == "state":
                 save_model(model, path)
+            elif name == "safetensors":
+                facts["deviations"][name] = save_safetensors(model, path)
             else:
-                facts["deviations"][name] = (save_program if name == "torch" else save_onnx)(model, path)
+                save = save_program if name == "torch" else save_onnx
+                facts["deviations"][name] = save(model, path, card.metadata())
         return facts
-
-
-def _input(model: Model) -> dict[str, Any]:
-    """What the network's programs take."""
-    side = model.skeleton.resolution
-    return {"shape": ["images", model.skeleton.in_channels, side, side], "dtype": "float32", "range": [0, 1]}
 
 
 def markdown(table: pd.DataFrame) -> str:

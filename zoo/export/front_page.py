@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
-import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from markupsafe import Markup
 
+from zoo.export.card import Card
 from zoo.export.chosen import ChosenModel, table_rows
 from zoo.figures.front_chart import Network, Picture, front_picture, growth_picture
 from zoo.population.front import Numbers
@@ -75,13 +74,22 @@ def _in_millions(unit: float) -> str:
     return "" if unit == 1 else ", millions"
 
 
-def page(found: RunFront, models: Sequence[ChosenModel], about: dict[str, Any], remark: str = "") -> str:
+def page(
+    found: RunFront,
+    models: Sequence[ChosenModel],
+    about: dict[str, Any],
+    drawn: tuple[Picture, Picture] | None,
+    card: Card | None = None,
+    remark: str = "",
+) -> str:
     """The page as HTML text.
 
     Args:
         found: the front.
         models: that are exported.
         about: facts of the run, name to text, for its last section.
+        drawn: of :func:`pictures`; None where there is no front to look at.
+        card: of the single model, with which the page begins then.
         remark: a first sentence; may be empty.
     """
     across, up = _axes(found)
@@ -111,7 +119,7 @@ def page(found: RunFront, models: Sequence[ChosenModel], about: dict[str, Any], 
         loader=PackageLoader("zoo", "export"), autoescape=True, undefined=StrictUndefined, trim_blocks=True
     )
     environment.filters["number"] = number
-    still, grown = pictures(found, np.array(list(numbers), dtype=np.int64))
+    still, grown = (None, None) if drawn is None else drawn
     return environment.get_template(TEMPLATE).render(
         found=found,
         chosen=models,
@@ -122,8 +130,9 @@ def page(found: RunFront, models: Sequence[ChosenModel], about: dict[str, Any], 
         objectives=[str(one) for one in found.objectives],
         limits=[str(one) for one in found.limits],
         data=_script(data),
-        still=Markup(still.svg),
-        grown=Markup(grown.svg) if len(models) > 1 else "",
+        card=None if card is None else card.rows(),
+        still="" if still is None else Markup(still.svg),
+        grown=Markup(grown.svg) if grown is not None and len(models) > 1 else "",
         growth=growth.to_dict("records"),
         volume=float(growth["hypervolume"].iloc[-1]),
         about=about,
@@ -144,10 +153,3 @@ def _script(data: dict[str, Any]) -> Any:
     """JSON that can stand in a script element whatever it holds."""
     text = json.dumps(data, allow_nan=False, separators=(",", ":"))
     return Markup(text.replace("<", "\\u003c").replace("\u2028", "\\u2028"))
-
-
-def write_page(
-    found: RunFront, models: Sequence[ChosenModel], about: dict[str, Any], path: Path, remark: str = ""
-) -> None:
-    """Write the page as UTF-8."""
-    path.write_text(page(found, models, about, remark), encoding="utf-8")

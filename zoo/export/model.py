@@ -2,12 +2,13 @@
 
 import dataclasses
 import json
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.data.augmentation import prepare
@@ -52,6 +53,16 @@ class Model:
             genotype=self.genotype, skeleton=self.skeleton, classes=self.classes, mean=self.mean, std=self.std
         )
 
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Channels of an image, and its pixels a side."""
+        return self.skeleton.in_channels, self.skeleton.resolution
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Class probabilities (N, classes) of images (N, channels, side, side)."""
+        chances: NDArray[Any] = self.predict(torch.from_numpy(images)).numpy()
+        return chances
+
     @torch.no_grad()
     def predict(self, images: Tensor) -> Tensor:
         """Class probabilities (N, classes) of uint8 images (N, C, H, W), resized to the network's resolution.
@@ -76,6 +87,32 @@ def save_model(model: Model, path: Path) -> None:
     Raises:
         OSError: if it cannot be written; nothing is left behind then.
     """
+    facts, weights = _contents(model)
+    write_bytes(path, sealed_bytes({"schema": SCHEMA, "facts": json.dumps(facts), "weights": weights}), sync=True)
+
+
+def save_safetensors(model: Model, path: Path) -> float:
+    """Write the weights by name to a safetensors file, with what builds the network as its metadata.
+
+    :func:`load_model` reads it back. Returns how far the weights read back deviate: 0.
+
+    Raises:
+        ValueError: if it does not read back as it was written, or safetensors is missing.
+        OSError: if it cannot be written.
+    """
+    from safetensors.torch import load_file, save
+
+    facts, weights = _contents(model)
+    told = {"schema": str(SCHEMA), "facts": json.dumps(facts)}
+    write_bytes(path, save({name: tensor.contiguous() for name, tensor in weights.items()}, told), sync=True)
+    again = load_file(path)
+    if again.keys() != weights.keys() or not all(torch.equal(again[name], weights[name]) for name in weights):
+        raise ValueError(f"{path} does not read back as it was written")
+    return 0.0
+
+
+def _contents(model: Model) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """What a file holds: facts that build the network, and its weights by name."""
     facts: dict[str, Any] = {
         "genotype": model.genotype.to_dict(),
         "skeleton": dataclasses.asdict(model.skeleton),
@@ -91,17 +128,17 @@ def save_model(model: Model, path: Path) -> None:
         for name, tensor in model.network.state_dict().items()
         if not name.startswith("auxiliary.")
     }
-    write_bytes(path, sealed_bytes({"schema": SCHEMA, "facts": json.dumps(facts), "weights": weights}), sync=True)
+    return facts, weights
 
 
 def load_model(path: Path, device: str = "cpu") -> Model:
-    """Read a model file; nothing in it can run code.
+    """Read a model file, or one of :func:`save_safetensors`; nothing in it can run code.
 
     Raises:
         ValueError: if the file is no model, damaged, or of another schema.
         OSError: if it cannot be read.
     """
-    state = read_sealed(path, f"model {path}")
+    state = _read_safetensors(path) if path.suffix == ".safetensors" else read_sealed(path, f"model {path}")
     if state.get("schema") != SCHEMA or "facts" not in state:
         raise ValueError(f"{path} is not a model file of schema {SCHEMA}")
     try:
@@ -110,6 +147,22 @@ def load_model(path: Path, device: str = "cpu") -> Model:
         raise ValueError(f"{path} is a damaged model file: {str(error).splitlines()[0]}") from None
     model.network.to(device)
     return model
+
+
+def _read_safetensors(path: Path) -> dict[str, Any]:
+    """What a safetensors file holds, in the form of a model file."""
+    try:
+        from safetensors import SafetensorError, safe_open
+    except ImportError as error:
+        raise ValueError(f"{path} needs safetensors, which is not installed: pip install safetensors") from error
+    path.open("rb").close()  # what is missing is said as of any file
+    try:
+        with safe_open(path, "pt") as file:
+            told = file.metadata() or {}
+            weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 (no mapping)
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is a damaged safetensors file: {str(error).splitlines()[0]}") from None
+    return {**told, "schema": int(told.get("schema", 0)), "weights": weights}
 
 
 def _restore(facts: dict[str, Any], weights: dict[str, Tensor]) -> Model:
@@ -136,12 +189,3 @@ def _restore(facts: dict[str, Any], weights: dict[str, Tensor]) -> Model:
         std=std,
         notes=dict(facts["notes"]),
     )
-
-
-def likeliest(probabilities: Tensor, classes: Sequence[str], top: int) -> list[list[tuple[str, float]]]:
-    """For every row of probabilities (N, classes) its ``top`` classes with their probabilities, likeliest first."""
-    values, indices = probabilities.topk(min(top, len(classes)), dim=1)
-    return [
-        [(classes[i], float(p)) for i, p in zip(row, chances, strict=True)]
-        for row, chances in zip(indices.tolist(), values.tolist(), strict=True)
-    ]

@@ -1,26 +1,42 @@
-"""Predictions: what a model says of image files, batch by batch, with a record for each of them."""
+"""Predictions: what a classifier says of image files, batch by batch, with a record for each of them; no torch."""
 
-import os
+import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import Any, Protocol
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
-from zoo.data.folder import readable
-from zoo.data.layout import left_over
 from zoo.data.picture import decode_picture
-from zoo.export.model import Model, likeliest
 
 BATCH = 32
 """Images at a time: memory does not grow with their number."""
 
 
+class Classifier(Protocol):
+    """What names the classes of images: a model, or an ONNX file."""
+
+    @property
+    def classes(self) -> tuple[str, ...]:
+        """Names, in the order of the probabilities."""
+        ...
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Channels of an image, and its pixels a side."""
+        ...
+
+    def probabilities(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Class probabilities (N, classes) of images (N, channels, side, side)."""
+        ...
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prediction:
-    """What a model says of one file.
+    """What a classifier says of one file.
 
     Attributes:
         image: its path.
@@ -40,48 +56,58 @@ class Prediction:
         return {"image": str(self.image), "classes": named}
 
 
-def image_files(places: Iterable[Path]) -> Iterator[Path]:
-    """The files among places, and every image below the folders among them, in the order of their names.
+def predictions(classifier: Classifier, images: Iterable[Path], top: int = 1) -> Iterator[Prediction]:
+    """A record per image, in their order, with so many classes; or why a file cannot be read.
 
     Raises:
-        ValueError: for a folder without images.
+        ValueError: at once for ``top`` under 1.
     """
-    kinds = readable()
-    for place in places:
-        if not place.is_dir():
-            yield place
-            continue
-        found = 0
-        for root, folders, files in os.walk(place):
-            folders[:] = sorted(name for name in folders if not left_over(name))
-            for name in sorted(files):
-                if not left_over(name) and os.path.splitext(name)[1].lower() in kinds:
-                    found += 1
-                    yield Path(root) / name
-        if not found:
-            raise ValueError(f"{place}: expected images in this folder, got none")
-
-
-def predictions(model: Model, images: Iterable[Path], top: int = 1) -> Iterator[Prediction]:
-    """A record per image, in their order, with so many classes, 1 or more; or why a file cannot be read."""
+    if top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")
     left = iter(images)
-    while batch := list(islice(left, BATCH)):
-        yield from _predicted(model, batch, top)
+    return (found for batch in iter(lambda: list(islice(left, BATCH)), []) for found in _of(classifier, batch, top))
 
 
-def _predicted(model: Model, batch: Sequence[Path], top: int) -> Iterator[Prediction]:
+def _of(classifier: Classifier, batch: Sequence[Path], top: int) -> Iterator[Prediction]:
+    channels, side = classifier.shape
     pixels, errors = [], {}
     for path in batch:
         try:
-            pixels.append(decode_picture(path, model.skeleton.resolution, model.skeleton.in_channels))
+            pixels.append(decode_picture(path, side, channels))
         except ValueError as error:
             errors[path] = str(error)
-    found: list[list[tuple[str, float]]] = []
-    if pixels:
-        found = likeliest(model.predict(torch.from_numpy(np.stack(pixels))), model.classes, top)
-    rows = iter(found)
+    chances = classifier.probabilities(np.stack(pixels)) if pixels else np.zeros((0, len(classifier.classes)))
+    rows = iter(likeliest(chances, classifier.classes, top))
     for path in batch:
         if path in errors:
             yield Prediction(image=path, error=errors[path])
         else:
             yield Prediction(image=path, classes=tuple(next(rows)))
+
+
+def likeliest(probabilities: NDArray[Any], classes: Sequence[str], top: int) -> list[list[tuple[str, float]]]:
+    """For every row of probabilities (N, classes) its ``top`` classes with their probabilities, likeliest first."""
+    order = np.argsort(-probabilities, axis=1, kind="stable")[:, :top]
+    return [[(classes[i], float(row[i])) for i in best] for row, best in zip(probabilities, order, strict=True)]
+
+
+def print_predictions(found: Iterable[Prediction], as_json: bool) -> None:
+    """Print every record as soon as it is known: a line per class, with tabs, or a JSON list.
+
+    Raises:
+        ValueError: at the end, if some of the images could not be read.
+    """
+    bad, before = list[str](), "["
+    for one in found:
+        if one.error:
+            bad.append(one.error)
+        if as_json:
+            print(before, json.dumps(one.to_dict()), sep="", flush=True)
+            before = ","
+            continue
+        for name, chance in one.classes or [(f"cannot be read: {one.error}", None)]:
+            print(one.image, name, *([] if chance is None else [f"{chance:.3f}"]), sep="\t", flush=True)
+    if as_json:
+        print("]" if before == "," else "[]")
+    if bad:
+        raise ValueError(f"{len(bad)} of the images cannot be read, the first: {bad[0]}")

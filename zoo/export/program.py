@@ -8,9 +8,8 @@ import copy
 import importlib
 import importlib.util
 import io
-import json
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -20,12 +19,10 @@ import torch
 from torch import Tensor, nn
 
 from zoo.export.model import Model
+from zoo.export.onnx_file import LOGITS, PIXELS, OnnxFile
 
 TOLERANCE = 1e-4
 """Largest deviation from the network's logits, as a share of the largest logit, or absolute where that is below 1."""
-INPUT, OUTPUT = "pixels", "logits"
-CLASS_NAMES = "classes"
-"""Where a program names its classes, as JSON: an extra file of torch.export, a metadata property of ONNX."""
 EXTRA = "pip install 'thriftnas[export]'"
 CHECKED = 3
 """Images a program is compared on; another number than it was traced with."""
@@ -63,45 +60,65 @@ def require(format: str, modules: tuple[str, ...]) -> None:
         raise ValueError(f"the format {format} needs {', '.join(missing)}, which is not installed: {EXTRA}")
 
 
-def save_program(model: Model, path: Path) -> float:
+def save_program(model: Model, path: Path, metadata: Mapping[str, str]) -> float:
     """Write a torch.export program, to be read with ``torch.export.load``; returns its largest deviation.
+
+    Args:
+        model: to be written.
+        path: of the file.
+        metadata: of :meth:`zoo.export.card.Card.metadata`: extra files of the program.
 
     Raises:
         ValueError: if the program read back deviates by more than the tolerance.
     """
     deployable = Deployable(model)
     with _quiet():
-        named = {CLASS_NAMES: json.dumps(list(model.classes))}
-        torch.export.save(_traced(deployable, model), path, extra_files=named)
+        torch.export.save(_traced(deployable, model), path, extra_files=dict(metadata))
         again: Any = torch.export.load(path).module()
     return _checked(deployable, model, lambda pixels: again(pixels).detach().numpy(), "torch.export")
 
 
-def save_onnx(model: Model, path: Path) -> float:
-    """Write an ONNX file; returns how far onnxruntime deviates from torch at most.
+def save_onnx(model: Model, path: Path, metadata: Mapping[str, str]) -> float:
+    """Write an ONNX file, weights and all; returns how far onnxruntime deviates from torch at most.
+
+    Args:
+        model: to be written.
+        path: of the file.
+        metadata: of :meth:`zoo.export.card.Card.metadata`: metadata properties of the file.
 
     Raises:
         ValueError: if onnx, onnxscript or onnxruntime is missing, torch's exporter fails, as that of torch 2.6 and
             2.8 does, or they deviate by more than the tolerance.
     """
     require("onnx", ("onnx", "onnxscript", "onnxruntime"))
-    onnxruntime: Any = importlib.import_module("onnxruntime")
     deployable = Deployable(model)
     with _quiet():
-        traced = _traced(deployable, model)
-        try:
-            program: Any = torch.onnx.export(
-                traced, dynamo=True, input_names=[INPUT], output_names=[OUTPUT], verbose=False
-            )
-        except Exception as error:  # whatever onnx, onnxscript and torch raise
-            reason = str(error).strip().split("\n")[0]
-            raise ValueError(f"torch {torch.__version__} cannot write this model as ONNX: {reason}") from error
-        program.model.metadata_props[CLASS_NAMES] = json.dumps(list(model.classes))
+        program = _onnx_program(_traced(deployable, model))
+        program.model.metadata_props.update(metadata)
         program.save(path)
-        options = onnxruntime.SessionOptions()
-        options.log_severity_level = 3
-        session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    return _checked(deployable, model, lambda pixels: session.run([OUTPUT], {INPUT: pixels.numpy()})[0], "onnx")
+        written = OnnxFile.open(path)
+    return _checked(deployable, model, lambda pixels: written.run(pixels.numpy()), "onnx")
+
+
+def onnx_bytes(module: nn.Module, inputs: Tensor) -> bytes:
+    """A module as the content of an ONNX file, for inputs of one shape.
+
+    Raises:
+        ValueError: as :func:`save_onnx`.
+    """
+    require("onnx", ("onnx", "onnxscript", "onnxruntime"))
+    with _quiet(), torch.no_grad():
+        program = _onnx_program(torch.export.export(module, (inputs,)))
+        content: bytes = program.model_proto.SerializeToString()
+    return content
+
+
+def _onnx_program(traced: torch.export.ExportedProgram) -> Any:
+    try:
+        return torch.onnx.export(traced, dynamo=True, input_names=[PIXELS], output_names=[LOGITS], verbose=False)
+    except Exception as error:  # whatever onnx, onnxscript and torch raise
+        reason = str(error).strip().split("\n")[0]
+        raise ValueError(f"torch {torch.__version__} cannot write this model as ONNX: {reason}") from error
 
 
 def _traced(deployable: Deployable, model: Model) -> torch.export.ExportedProgram:

@@ -68,6 +68,7 @@ def trained_model(
             "trial": trial.index,
             "accuracy": record.metrics["accuracy"],
             "balanced_accuracy": record.metrics["balanced_accuracy"],
+            "validation_images": len(images.validation),
             "params": int(record.metrics["params"]),
             "macs": int(record.metrics["macs"]),
             "data": images.name.partition(":")[0],
@@ -96,7 +97,8 @@ def with_test_accuracy(
     notes = dict(model.notes)
     after = {name: notes.pop(name) for name in ("params", "macs", "data", "seed")}
     told = {"test_accuracy": found["accuracy"], "test_balanced_accuracy": found["balanced_accuracy"]}
-    return dataclasses.replace(model, notes={**notes, **told, **after})
+    counted = {"test_images": len(images.test)}
+    return dataclasses.replace(model, notes={**notes, **told, **counted, **after})
 
 
 def _tested(network: Network, images: ImageSet | ImageStream, precision: Precision, loaders: int) -> dict[str, float]:

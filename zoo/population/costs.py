@@ -120,14 +120,16 @@ class JointCosts:
         return {name: values for part in self.parts for name, values in part(choices).items()}
 
 
-def read_latency(path: Path, options: Sequence[int], name: str = "latency") -> SummedCosts:
+def read_latency(path: Path, options: Sequence[int], choices: Sequence[str] = (), name: str = "latency") -> SummedCosts:
     """A table of measured latencies: a CSV with columns layer, choice and ``name``, a row for every choice there is.
 
+    Choices are numbers, or names where they have any.
     A row whose layer and choice are empty holds what is outside the layers. Units are the file's own.
 
     Args:
         path: of the table.
         options: how many choices every layer of the space has.
+        choices: their names, in the order of their numbers.
         name: of the column, and of the price.
 
     Raises:
@@ -140,6 +142,8 @@ def read_latency(path: Path, options: Sequence[int], name: str = "latency") -> S
     lacking = [column for column in ("layer", "choice", name) if column not in frame]
     if lacking:
         raise ValueError(f"{path} lacks the column {lacking[0]}, expected layer, choice and {name}")
+    named = {text: number for number, text in enumerate(choices)}
+    frame["choice"] = [named.get(str(value).strip(), value) for value in frame["choice"]]
     numbers = frame[["layer", "choice", name]].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
     outside = frame[["layer", "choice"]].isna().all(axis=1).to_numpy()
     values = np.full((len(options), max(options)), np.nan)

@@ -33,7 +33,7 @@ def show_findings(findings: Findings, folder: Path, console: Console, page: str 
     for note in notes(findings):
         console.print(note, markup=False)
     if text := unfinished(findings):
-        console.print(f"{text}; thriftnas run resume {folder} continues.", markup=False)
+        console.print(f"{text}; thriftnas run resume {folder} continues.", markup=False, soft_wrap=True)
     console.print(f"Report: {folder / page}", soft_wrap=True, markup=False)
 
 

@@ -11,6 +11,7 @@ Rejected: the jackknife-after-bootstrap's alone, which covers 20-90 %: where no 
 
 import numpy as np
 
+from zoo.population.share import wilson
 from zoo.reliability.correlation import Array
 from zoo.reliability.interval import FEWEST, Estimate, undefined
 
@@ -31,7 +32,7 @@ def holds_best(x: Array, y: Array, k: int, counts: Array, level: float = 0.95) -
     chance = float((listed == best).mean())
     if reason := _too_few(y, FEWEST):
         return Estimate(chance, np.nan, np.nan, reason)
-    return Estimate(chance, *_wilson(chance, _different(best), level))
+    return Estimate(chance, *wilson(chance, _different(best), level))
 
 
 def regret(x: Array, y: Array, k: int, counts: Array, level: float = 0.95) -> Estimate:
@@ -56,7 +57,7 @@ def regret(x: Array, y: Array, k: int, counts: Array, level: float = 0.95) -> Es
         return Estimate(mean, np.nan, np.nan, reason)
     missed = missing > 0
     cost = missing[missed].mean() if missed.any() else np.ptp(np.sort(y)[-2:])
-    held, held_high = _wilson(1 - float(missed.mean()), _different(best), level)
+    held, held_high = wilson(1 - float(missed.mean()), _different(best), level)
     from scipy.special import ndtri
 
     reach = float(ndtri((1 + level) / 2)) * _jackknife_after_bootstrap(missing, counts)
@@ -94,16 +95,6 @@ def _different(best: Array) -> float:
     """How many different best networks the resampled zoos have, the effective number of them."""
     shares = np.unique(best, return_counts=True)[1] / len(best)
     return float(1 / np.sum(shares**2))
-
-
-def _wilson(share: float, trials: float, level: float) -> tuple[float, float]:
-    """Wilson's interval of a share seen in so many trials."""
-    from scipy.special import ndtri
-
-    square = float(ndtri((1 + level) / 2)) ** 2 / trials
-    middle = (share + square / 2) / (1 + square)
-    reach = np.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
-    return max(0.0, min(share, float(middle - reach))), min(1.0, max(share, float(middle + reach)))
 
 
 def _jackknife_after_bootstrap(values: Array, counts: Array) -> float:

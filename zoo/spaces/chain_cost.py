@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import accumulate
 
 import numpy as np
@@ -120,6 +121,15 @@ def chain_skeleton(space: str) -> Skeleton:
     chain = chain_of(space)
     classes = 1000 if chain.resolution == IMAGENET else 10
     return Skeleton(channels=chain.stem, cells=chain.starts[-1], resolution=chain.resolution, classes=classes)
+
+
+def sized_skeleton(space: str, **sizes: int | None) -> Skeleton:
+    """The skeleton a chain is published on, with other sizes where they are given.
+
+    Raises:
+        ValueError: as :func:`scaled_chain`, or for sizes that a skeleton cannot have.
+    """
+    return replace(chain_skeleton(space), **{name: size for name, size in sizes.items() if size is not None})  # type: ignore[arg-type]
 
 
 def chain_cost(genotype: ChainGenotype, skeleton: Skeleton, *, stabilizers: bool = False) -> Cost:

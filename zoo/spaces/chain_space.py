@@ -8,7 +8,7 @@ from math import prod
 import numpy as np
 import numpy.typing as npt
 
-from zoo.spaces.chain import CHAINS, Chain, chain_of
+from zoo.spaces.chain import CHAINS, SKIP_NAME, Chain, chain_of
 from zoo.spaces.features import Features, choice_features, path_features
 from zoo.spaces.genotype import ChainGenotype
 
@@ -238,6 +238,13 @@ CHAIN_SPACES: dict[str, ChainSpace] = {
         SCARLET_S2_CIFAR,
     )
 }
+
+
+def choice_names(space: ChainSpace) -> tuple[str, ...]:
+    """What tables call a space's choices, in the order of their numbers; none of a space whose choices are sizes."""
+    if space.name == NAS_BENCH_201.name:
+        return _NB201_OPERATIONS
+    return tuple(str(choice or SKIP_NAME) for choice in CHAINS[space.name].choices) if space.name in CHAINS else ()
 
 
 def require_chain(genotype: ChainGenotype) -> ChainGenotype:
