@@ -1,4 +1,4 @@
-"""Runs whose processes end at any moment, on a disk that forgets and with workers that fail, all of it drawn from seeds.
+"""Runs whose processes end at any moment, on a disk that forgets, with workers that fail: all drawn from seeds.
 
 Every schedule is a run of the real manager, journal, weight store, pool and strategies, on simulated nodes, a simulated
 clock and a disk of which it is known what is synced. Its processes end by power cuts, kills, full disks, Ctrl-C and

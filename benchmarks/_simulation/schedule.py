@@ -4,9 +4,8 @@ import sqlite3
 import tempfile
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cache
 from pathlib import Path
-from typing import Any
 from unittest import mock
 
 import numpy as np
@@ -81,7 +80,7 @@ def simulate(seed: int, search: Search | None = None) -> Verdict:
     return verdict
 
 
-@lru_cache(maxsize=None)
+@cache
 def undisturbed(search: Search) -> tuple[str, int]:
     """The digest of a run that meets nothing, and the moments it has."""
     with tempfile.TemporaryDirectory(dir=PLACE if PLACE.is_dir() else None) as folder, quick_models():
@@ -153,7 +152,7 @@ class _Schedule:
             except MachineFault:
                 finished, how = False, "fault of machines"
             except (OSError, sqlite3.OperationalError) as error:
-                if disk.full[1] <= disk.full[0] or "full" not in str(error) and "space" not in str(error):
+                if disk.full[1] <= disk.full[0] or ("full" not in str(error) and "space" not in str(error)):
                     raise
                 finished, how = False, end
             finally:

@@ -120,7 +120,7 @@ def commits_do_not_wait_and_old_weights_go_at_once() -> Iterator[None]:
 
     with (
         mock.patch.object(Journal, "_appending", lambda self, *, synced: appending(self, synced=False)),
-        mock.patch.object(Journal, "sync", lambda self: None),
+        mock.patch.object(Journal, "sync"),
         mock.patch.object(Manager, "_forget", at_once),
     ):
         yield
@@ -156,7 +156,7 @@ def a_batch_is_sent_again_to_the_worker_that_replaces_the_lost_one() -> Iterator
 
 @contextmanager
 def a_worker_is_waited_for_without_an_end() -> Iterator[None]:
-    with mock.patch.object(Patience, "limit", lambda self, jobs: float("inf")):
+    with mock.patch.object(Patience, "limit", return_value=float("inf")):
         yield
 
 
