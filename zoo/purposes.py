@@ -71,6 +71,8 @@ PLANTED_TABLE = 773
 FINALS = 774
 SIMULATION = 775
 """What goes wrong in a simulated run."""
+FAULTS = 776
+"""What goes wrong in a real one."""
 TOY_ENUMERATION = 801
 TOY_SEARCH = 802
 

@@ -161,7 +161,7 @@ def _listed(folder: Path) -> dict[str, _Name]:
 def _cut(synced: bytes, now: bytes, draw: np.random.Generator) -> bytes:
     """A log of which the synced part is whole, and the rest ends somewhere, perhaps with a hole before."""
     first = next((i for i in range(0, len(now), SECTOR) if now[i : i + SECTOR] != synced[i : i + SECTOR]), len(now))
-    end = int(draw.choice([first, len(now), draw.integers(first, len(now) + 1)]))
+    end = (first, len(now), int(draw.integers(first, len(now) + 1)))[int(draw.integers(3))]
     left = bytearray(now[:end] + synced[end:])
     if end - first > SECTOR and draw.random() < 0.3:
         hole = int(draw.integers(first, end - SECTOR))

@@ -114,7 +114,7 @@ class World:
     def close(self) -> None:
         """End everything."""
         for held in (self._events, self._waiting, self._where):
-            held.clear()  # type: ignore[attr-defined]
+            held.clear()
 
     def poll(self, seconds: float) -> list[Report]:
         """The reports of what happens next, or nothing for so long; longer where nothing at all is to happen."""
