@@ -341,7 +341,7 @@ class _Drive:
         self._listen.said(f"trial {lost.index} is trained again: {record.epochs_paid:g} epochs paid")
 
     def _announce(self, trial: Trial | None = None, record: Record | None = None) -> None:
-        if self._total is None:
+        if self._total is None or self._done > self._total:
             self._total = self.experiment.total(self._strategy)
         self._listen.progressed(
             Progress(done=self._done, total=self._total, trials=self._count, trial=trial, record=record)
