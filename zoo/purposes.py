@@ -73,6 +73,8 @@ SIMULATION = 775
 """What goes wrong in a simulated run."""
 FAULTS = 776
 """What goes wrong in a real one."""
+SCALE = 777
+"""How long simulated workers take, and what they measure."""
 TOY_ENUMERATION = 801
 TOY_SEARCH = 802
 

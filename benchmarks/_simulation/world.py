@@ -16,7 +16,7 @@ TROUBLES = ("dies", "hangs", "twice", "late", "fault", "node", "jump", "no start
 """What may become of a batch: its worker dies, or never answers; its outcomes come twice, or after hours; its machine
 has a fault; its node is lost; the clock jumps. And a worker that cannot start."""
 WAITS = 5_000
-"""Waits of one executor after which a run is held to be endless."""
+"""Waits in which nothing happens, one after the other, after which a run is held to be endless."""
 LATE = 30_000.0  # seconds, more than the pool waits for anything at first
 
 
@@ -135,6 +135,7 @@ class World:
         reports: list[Report] = []
         while self._events and self._events[0].at <= self._clock.now + self._draw.random() * 10.0:
             reports += self._happen(heapq.heappop(self._events))
+        self._waits = 0
         return [reports[i] for i in self._draw.permutation(len(reports))]
 
     # -------------------------------------------------------------- what happens

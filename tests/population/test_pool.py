@@ -256,6 +256,26 @@ def test_a_worker_that_does_not_answer_is_given_up_and_three_of_them_end_the_run
     assert len(said) == 3
 
 
+def test_of_many_workers_those_that_hang_are_looked_for_once_a_second(clock):
+    """One of a thousand answers every few milliseconds."""
+    looked = []
+
+    class Counting(Patience):
+        def limit(self, batch):
+            looked.append(clock.now)
+            return super().limit(batch)
+
+    crew, done = Crew(clock, only=40), [0]
+    crew.happens["only"] = lambda batch: "ok" if batch[0].trial.index == done[0] else "hangs"
+    pool = Pool(crew, 40, Counting(), lambda _: None)
+    for i in range(40):
+        pool.submit(jobs(i))
+    for done[0] in range(40):
+        clock.now += 0.01
+        pool.collect()
+    assert len(looked) <= 2 * 40
+
+
 def test_without_any_measurement_a_wait_has_an_end_too(clock):
     crew = Crew(clock, only=1)
     crew.happens["only"] = "hangs"

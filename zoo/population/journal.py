@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from zoo.files import make_folder, sync_folder
 from zoo.population.damage import DamagedError, add_sums, checked_rows, has_sums, require_whole, row_sum
+from zoo.population.identity import difference
 from zoo.population.schema_1 import converted
 from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, Record, Trial
 
@@ -90,7 +91,7 @@ class Journal:
         for name in {**held, **wanted}:
             if held.get(name) != wanted.get(name):
                 journal.close()
-                raise ValueError(f"{folder} holds another run: {_difference(name, held.get(name), wanted.get(name))}")
+                raise ValueError(f"{folder} holds another run: {difference(name, held.get(name), wanted.get(name))}")
         return journal
 
     @classmethod
@@ -260,6 +261,19 @@ class Journal:
         trials = self._read("trials", "number, trial", lambda _, text: Trial.from_dict(json.loads(text)))
         return [*map(converted, trials[:old]), *trials[old:]]
 
+    def trial(self, index: int) -> Trial:
+        """One trial, without reading the others."""
+        (found,) = self._read("trials", "number, trial", lambda _, text: Trial.from_dict(json.loads(text)), index)
+        return converted(found) if index < self.schema_1_trials else found
+
+    def best(self, metric: str) -> tuple[int, float] | None:
+        """The first trial with the highest value of a metric, and the value; None where nobody has it."""
+        value = f"json_extract(record, '$.metrics.{metric}')"
+        row = self._db.execute(
+            f"SELECT number, {value} FROM records WHERE {value} IS NOT NULL ORDER BY {value} DESC, number"
+        ).fetchone()
+        return None if row is None else (row[0], row[1])
+
     def records(self) -> dict[int, Record]:
         """Every record, by its trial's index."""
         records = self._read("records", "number, record", lambda _, text: Record.from_dict(json.loads(text)))
@@ -273,8 +287,8 @@ class Journal:
 
         return self._read("events", "place, kind, asked, numbers", event)
 
-    def _read(self, table: str, cells: str, parse: Callable[..., Parsed]) -> list[Parsed]:
-        """All rows of a table, each as what it stands for; the first call looks whether the journal is whole.
+    def _read(self, table: str, cells: str, parse: Callable[..., Parsed], only: int | None = None) -> list[Parsed]:
+        """All rows of a table, each as what it stands for, or one; the first call looks whether the journal is whole.
 
         Raises:
             ValueError: if it is damaged.
@@ -283,7 +297,7 @@ class Journal:
             if not self._sound:
                 require_whole(self._db)
                 self._sound = True
-            return [parse(*row) for row in checked_rows(self._db, table, cells, sums=self._sums)]
+            return [parse(*row) for row in checked_rows(self._db, table, cells, sums=self._sums, only=only)]
         except DamagedError as error:
             raise self._damaged(str(error)) from None
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -380,17 +394,3 @@ def _write_new(path: Path, identity: Mapping[str, Any]) -> None:
 def _drop(path: Path) -> None:
     for suffix in _SUFFIXES:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _difference(name: str, held: Any, wanted: Any) -> str:
-    if isinstance(held, Mapping) and isinstance(wanted, Mapping):
-        for key in {**held, **wanted}:
-            if held.get(key) != wanted.get(key):
-                return _difference(f"{name}.{key}", held.get(key), wanted.get(key))
-    return f"{name} is {_short(held)} there, got {_short(wanted)}"
-
-
-def _short(value: Any) -> str:
-    """JSON for one line of an error: a grid of settings would fill the screen."""
-    text = json.dumps(value)
-    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -104,7 +104,7 @@ class Pool:
         self._row: list[str] = []  # faults since a batch came back
         self._row_of: Counter[str] = Counter()  # by node
         self._gone: set[str] = set()
-        self._said = time.monotonic()
+        self._said = self._looks = time.monotonic()
         self._starting = {self._start() for _ in range(workers)}
 
     @property
@@ -255,6 +255,9 @@ class Pool:
 
     def _give_up_hanging(self) -> None:
         now = time.monotonic()
+        if now < self._looks:
+            return  # of a thousand workers one answers every few milliseconds
+        self._looks = now + TICK_SECONDS
         for worker, batch in list(self._running.items()):
             limit = self._patience.limit(batch.jobs)
             if now - batch.began > limit:
