@@ -2,10 +2,14 @@
 
 Nothing may be lost, measured twice or different: at its end every run has the digest of an undisturbed one. Kills, full
 disks and damaged journals on searches of a table; kills, full disks and damaged weights on small trainings. Where
-weights were damaged their chain is trained again and pays for it, so that what was measured is compared.
+weights were damaged their chain is trained again and pays for it, so that what was measured is compared. Lost workers
+and nodes of Ray.
 """
 
 import argparse
+import json
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter
@@ -57,6 +61,17 @@ def campaign(runs: Sequence[list[str]], faults: int, kinds: Sequence[str], spaci
     return lives
 
 
+def on_ray(faults: int, trials: int, seed: int) -> Life:
+    """A run on three nodes, in a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        words = [sys.executable, "-m", "benchmarks._faults.cluster", folder, *map(str, (seed, faults, trials))]
+        done = subprocess.run(words, capture_output=True, text=True)
+    if done.returncode:
+        return Life(problems=[f"exit code {done.returncode}: {done.stderr[-300:]}"])
+    found = json.loads(done.stdout.splitlines()[-1])
+    return Life(Counter(found["faults"]), found["trials"], found["problems"])
+
+
 def row(what: str, lives: Sequence[Life], seconds: float) -> dict[str, Any]:
     """One line of the result."""
     met: Counter[str] = sum((life.faults for life in lives), Counter())
@@ -77,12 +92,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--table-trials", type=int, default=10_000, help="in all")
     parser.add_argument("--training-faults", type=int, default=40)
     parser.add_argument("--training-trials", type=int, default=200, help="in all")
+    parser.add_argument("--ray-faults", type=int, default=100, help="on three nodes of Ray; 0: none of it")
+    parser.add_argument("--ray-trials", type=int, default=3000, help="a tenth of a second each")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
     prepare()
     began, rows, lives = time.perf_counter(), [], []
-    numbers = (args.table_faults, args.table_trials, args.training_faults, args.training_trials)
+    numbers = (
+        args.table_faults,
+        args.table_trials,
+        args.training_faults,
+        args.training_trials,
+        args.ray_faults,
+        args.ray_trials,
+    )
     if min(*numbers, args.seed) < 0:
         raise ValueError("numbers of faults and trials, and the seed, must not be negative")
 
@@ -103,6 +127,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 for i in range(max(1, args.training_trials // TRAINING_RUN))]  # fmt: skip
         spacing, since = args.training_trials / args.training_faults, time.perf_counter()
         measured("trainings", campaign(runs, args.training_faults, ON_TRAININGS, spacing, args.seed), since)
+    if args.ray_faults:
+        since = time.perf_counter()
+        measured("three nodes of Ray", [on_ray(args.ray_faults, args.ray_trials, args.seed)], since)
     problems = [{"problem": problem} for life in lives for problem in life.problems]
     return {
         "name": "faults",

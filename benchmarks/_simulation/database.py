@@ -57,9 +57,10 @@ class Connection:
             self._inner.execute("SELECT 1")
         except sqlite3.ProgrammingError:
             return  # closed already
+        log = self._disk.log(self._path)
         self._inner.close()
-        if not self._path.with_name(self._path.name + WAL).exists():
-            self._disk.checkpointed(self._path, at_once=True)
+        if self._disk.log(self._path) is None:
+            self._disk.closed(self._path, log)
 
     def _committed(self) -> None:
         if self._synchronous() >= FULL:

@@ -102,17 +102,27 @@ class Disk:
                 self._names[path.parent] = _listed(path.parent)
             self._synced[inode] = path.read_bytes()
 
+    def log(self, database: Path) -> tuple[int, bytes] | None:
+        """The inode of a database's log, and what it holds; None where there is none."""
+        path = database.with_name(database.name + WAL)
+        return (path.stat().st_ino, path.read_bytes()) if path.exists() else None
+
+    def closed(self, database: Path, log: tuple[int, bytes] | None) -> None:
+        """The last connection was closed, which synced the log, wrote it into the database and deleted it."""
+        if log is not None:
+            self._synced[log[0]] = log[1]  # its name may come back
+        self._synced[database.stat().st_ino] = database.read_bytes()
+
     def differs(self, database: Path) -> bool:
         """Whether pages of a database were written since it was synced."""
         return self._synced.get(database.stat().st_ino) != database.read_bytes()
 
-    def checkpointed(self, database: Path, *, at_once: bool = False) -> None:
-        """A database's pages were written and synced; unless at once, a power cut in between writes some of them."""
+    def checkpointed(self, database: Path) -> None:
+        """A database's pages were written and synced; a power cut in between has written some of them."""
         inode = database.stat().st_ino
         self._torn = (inode, self._synced.get(inode, b""))
         self._synced[inode] = database.read_bytes()
-        if not at_once:
-            self.moment()
+        self.moment()
         self._torn = None
 
     # -------------------------------------------------------------- what is left

@@ -143,7 +143,7 @@ class _Schedule:
             for module in (pools, managing):
                 stack.enter_context(mock.patch.object(module, "time", self._clock))
             try:
-                finished, how = self._command(root / "run", end == "time"), "time is over"
+                finished, how = self._command(root / "run", end == "time"), "time"
             except Crash:
                 finished, how = False, end
                 self._restart(power_cut=end == "power cut", into=self._folder / str(life + 1))

@@ -84,7 +84,7 @@ class Journal:
             make_folder(folder)
             _write_new(folder / ".new", identity)
             os.replace(folder / ".new", path)
-            sync_folder(folder)
+        sync_folder(folder)  # whoever made it may have been killed before its name was on the disk
         journal = cls.open(folder)
         held = journal.identity
         wanted = json.loads(json.dumps(identity))
