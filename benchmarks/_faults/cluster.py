@@ -122,7 +122,7 @@ def main(folder: Path, seed: int, faults: int, trials: int) -> dict[str, Any]:
     Manager(fixed(trials), serial).run(SerialExecutor(answer))
     pids = folder / "pids"
     pids.mkdir()
-    cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})  # type: ignore[no-untyped-call]
+    cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     havoc = Havoc(cluster, pids, faults, np.random.default_rng((seed, FAULTS)))
     over, found = threading.Event(), list[tuple[list[str], str]]()
 

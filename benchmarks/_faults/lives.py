@@ -17,7 +17,7 @@ from zoo.population.journal import Journal
 from zoo.population.trial import AGAIN
 
 WEIGHTS = "checkpoints"
-ENDED = {signal.SIGTERM: 143, signal.SIGINT: 130}
+ENDED: dict[int, int] = {signal.SIGTERM: 143, signal.SIGINT: 130}
 """Exit codes of commands that are asked to end."""
 REFUSED = (2, 75)
 """Exit codes of commands that say what is wrong."""
