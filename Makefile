@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint bench gpu-bundle wheel-check try try-lowest clean
+.PHONY: demo test test-slow lint bench faults gpu-bundle wheel-check try try-lowest clean
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -30,6 +30,12 @@ lint: $(VENV)/.installed
 bench: $(VENV)/.installed
 	mkdir -p runs/bench
 	$(BIN)/python -m benchmarks table --json runs/bench/table.json
+
+# Real faults, about 40 minutes; SEED= says which.
+SEED ?= 0
+faults: $(VENV)/.installed
+	mkdir -p runs/bench
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks faults --seed $(SEED) --json runs/bench/faults.json
 
 # Images (DATA=cifar10, DATA=imagefolder:DIR) and wheels for a machine with a GPU: docs/gpu.md. MORE= is for further options.
 gpu-bundle: $(VENV)/.installed

@@ -33,12 +33,12 @@ def serve() -> None:
         arguments, said = json.loads(line)
         child = os.fork()
         if not child:
-            os._exit(_command(arguments, said))
+            os._exit(command(arguments, said))
         _, status = os.waitpid(child, 0)
         print(json.dumps(os.waitstatus_to_exitcode(status)), flush=True)
 
 
-def _command(arguments: list[str], said: str) -> int:
+def command(arguments: list[str], said: str) -> int:
     """Run one command as ``python -m`` would; returns its exit code."""
     for number, path, mode in ((0, os.devnull, "rb"), (1, f"{said}.out", "wb"), (2, f"{said}.err", "wb")):
         with open(path, mode) as file:

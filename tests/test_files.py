@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from zoo import files
 from zoo.files import draft, write_bytes, write_json, write_text
 
 
@@ -68,3 +69,19 @@ def test_files_that_others_may_read_stay_readable_to_them(tmp_path: Path) -> Non
     (tmp_path / "plain").touch()
     write_text(tmp_path / "a", "text")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "plain").stat().st_mode
+
+
+def test_a_folder_is_on_the_disk_before_another_is_in_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[Path] = []
+    mkdir = Path.mkdir
+    monkeypatch.setattr(files, "sync_folder", calls.append)
+    monkeypatch.setattr(Path, "mkdir", lambda self, **how: (calls.append(self), mkdir(self, **how))[1])
+    made = tmp_path / "a" / "b"
+    files.make_folder(made)
+    assert calls == [tmp_path.parent, made.parent, tmp_path, made, made.parent, made]
+    calls.clear()
+    files.make_folder(made)
+    assert calls == [made.parent, made], "the name of one that is there: who made it may have been killed"
+    (tmp_path / "file").touch()
+    with pytest.raises(FileExistsError):
+        files.make_folder(tmp_path / "file")

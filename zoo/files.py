@@ -74,15 +74,19 @@ def sync_folder(folder: Path) -> None:
 def make_folder(folder: Path) -> None:
     """Make a folder and those above it where they are missing, and wait until their names are on the disk.
 
+    The name of one that is there already is waited for too: whoever made it may have been killed before that.
+
     Raises:
         OSError: if it cannot be made, or there is something else.
     """
-    above = next(path for path in (folder.absolute(), *folder.absolute().parents) if path.exists())
-    folder.mkdir(parents=True, exist_ok=True)
-    made = folder.absolute()
-    while made != above:
-        made = made.parent
-        sync_folder(made)
+    folder = folder.absolute()
+    missing = [path for path in (folder, *folder.parents) if not path.exists()]
+    with suppress(PermissionError):  # what lies outside may be none of ours
+        sync_folder((missing[-1].parent if missing else folder).parent)
+    for path in reversed(missing):  # each is on the disk before the next is in it
+        path.mkdir(exist_ok=True)
+        sync_folder(path.parent)
+    folder.mkdir(exist_ok=True)  # complains of a file
 
 
 def write_bytes(path: Path, data: bytes, *, sync: bool = False) -> None:

@@ -74,6 +74,12 @@ FRONT_PEER_NETWORKS = 771
 PEER_PROPOSALS = 772
 PLANTED_TABLE = 773
 FINALS = 774
+SIMULATION = 775
+"""What goes wrong in a simulated run."""
+FAULTS = 776
+"""What goes wrong in a real one."""
+SCALE = 777
+"""How long simulated workers take, and what they measure."""
 TOY_ENUMERATION = 801
 TOY_SEARCH = 802
 

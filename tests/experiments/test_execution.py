@@ -208,6 +208,29 @@ def test_a_run_of_an_earlier_version_goes_on_where_the_experiment_says_so(tmp_pa
 # ---------------------------------------------------------------- running
 
 
+@pytest.mark.parametrize("decided", [(), (3, 6)])
+def test_what_a_run_costs_is_summed_up_where_it_may_have_changed_and_not_for_every_record(tmp_path, decided):
+    asked, heard = [], []
+
+    @dataclass(frozen=True, kw_only=True)
+    class Priced(Fixed):
+        def total(self, strategy):
+            asked.append(len(heard))
+            return super().total(strategy) + len(asked)
+
+        def observe(self, strategy, journal):
+            return ["a look"] if len(heard) in decided else ()
+
+    class Hearing(Listener):
+        def progressed(self, progress):
+            if progress.record is not None:
+                heard.append(progress.total)
+
+    execute(Priced(models=9), HeldSource(material=measure), tmp_path / "run", listen=Hearing())
+    assert asked == [0, *decided, 9]
+    assert len(set(heard)) == 1 + len(decided)
+
+
 class Closing(SerialExecutor):
     """Remembers that it was closed."""
 

@@ -263,3 +263,20 @@ def test_a_journal_holds_plain_json(tmp_path):
     (text,) = db.execute("SELECT trial FROM trials WHERE number = 3").fetchone()
     assert json.loads(text)["index"] == 3
     db.close()
+
+
+def test_the_best_trial_is_found_without_reading_the_others(monkeypatch):
+    journal = Journal.memory({})
+    accuracies = [0.5, 0.75, None, 0.75, 0.25]
+    for index, value in enumerate(accuracies):
+        trial = Trial(index=index, genotype=PUBLISHED["DARTS_V1"], setting=ProxySetting(0, 0, 0, 1), start=0, stop=1)
+        journal.append_ask(1, [trial])
+        metrics = {} if value is None else {"accuracy": value}
+        journal.append_tell([Record(index=index, ok=value is not None, metrics=metrics)])
+    parsed, parse = [], Trial.from_dict
+    monkeypatch.setattr(Trial, "from_dict", lambda data: (parsed.append(data["index"]), parse(data))[1])
+    assert journal.best("accuracy") == (1, 0.75), "the first of several"
+    assert journal.best("loss") is None
+    found = journal.trial(1)
+    assert parsed == [1]
+    assert found == journal.trials()[1]

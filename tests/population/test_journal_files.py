@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from zoo.population import Journal, ProxySetting, Record, Trial
+from zoo.population import journal as journals
 from zoo.population.journal import FILE, run_lock
 from zoo.spaces import DARTS
 
@@ -280,3 +281,14 @@ def test_any_folder_name_will_do(tmp_path, name):
             journal.close()
     assert [path.name for path in tmp_path.iterdir()] == [name]
     assert {path.name for path in folder.iterdir()} == {".lock", FILE}
+
+
+def test_the_name_of_a_journal_is_on_the_disk_before_anything_is_written_to_it(tmp_path, monkeypatch):
+    """Whoever made it may have been killed before that."""
+    calls, connect = [], journals._connect
+    monkeypatch.setattr(journals, "sync_folder", lambda folder: calls.append(folder.name))
+    monkeypatch.setattr(journals, "_connect", lambda path, **how: (calls.append(path.name), connect(path, **how))[1])
+    for _ in range(2):
+        calls.clear()
+        Journal.create(tmp_path / "run", {}).close()
+        assert calls[-3:] == ["run", FILE, FILE]

@@ -160,6 +160,53 @@ def test_a_batch_that_kills_every_worker_stops_the_run_though_others_come_back(c
     assert sum(numbers == [5] for _, numbers, _ in crew.sent) == 3
 
 
+def test_a_node_that_was_left_out_is_used_again_where_the_others_are_lost(clock):
+    crew, said = Crew(clock, bad=2, good=2), []
+    crew.happens["bad"] = "its process ended"
+    pool = Pool(crew, 4, report=said.append)
+    searched(pool)
+    assert pool._left_out == {"bad"}
+    crew.happens.clear()
+    del crew.places["good"]
+    for worker in [one for one, node in crew.where.items() if node == "good"]:
+        del crew.where[worker]
+        pool._hear(Report(worker=worker, node="good", fault="its node is lost", gone=True))
+    pool.submit(jobs(99))
+    assert [record.index for record, _ in pool.collect()] == [99]
+    assert "bad may be used again: there are no others" in said
+
+
+@pytest.mark.parametrize("when", ["at once", "during the next batch"])
+def test_outcomes_that_come_twice_are_told_once(clock, when):
+    crew = Crew(clock, only=1)
+    pool = Pool(crew, 1, report=lambda _: None)
+    pool.submit(jobs(0, 1))
+    poll, first = crew.poll, []
+
+    def twice(seconds):
+        reports = poll(seconds)
+        first.extend(report for report in reports if report.outcomes)
+        return [*first[:1], *reports] if when == "at once" or len(first) > 1 else reports
+
+    crew.poll = twice
+    outcomes = pool.collect()
+    pool.submit(jobs(2, 3))
+    outcomes += pool.collect()
+    assert [record.index for record, _ in outcomes] == [0, 1, 2, 3]
+    pool.submit(jobs(4))
+    assert [record.index for record, _ in pool.collect()] == [4]
+
+
+def test_a_worker_that_says_twice_that_it_is_ready_gets_one_batch(clock):
+    crew = Crew(clock, only=1)
+    pool = Pool(crew, 2, report=lambda _: None)
+    for report in 2 * crew.poll(0):
+        pool._hear(report)
+    for i in range(2):
+        pool.submit(jobs(i))
+    assert [numbers for _, numbers, _ in crew.sent] == [[0]]
+
+
 def test_a_lost_node_with_all_its_workers_is_one_fault(clock):
     crew, said = Crew(clock, big=8, small=1), []
     pool = Pool(crew, 9, report=said.append)
@@ -207,6 +254,26 @@ def test_a_worker_that_does_not_answer_is_given_up_and_three_of_them_end_the_run
         pool.collect()
     assert clock.now < 4 * waiting.LEAST_SECONDS
     assert len(said) == 3
+
+
+def test_of_many_workers_those_that_hang_are_looked_for_once_a_second(clock):
+    """One of a thousand answers every few milliseconds."""
+    looked = []
+
+    class Counting(Patience):
+        def limit(self, batch):
+            looked.append(clock.now)
+            return super().limit(batch)
+
+    crew, done = Crew(clock, only=40), [0]
+    crew.happens["only"] = lambda batch: "ok" if batch[0].trial.index == done[0] else "hangs"
+    pool = Pool(crew, 40, Counting(), lambda _: None)
+    for i in range(40):
+        pool.submit(jobs(i))
+    for done[0] in range(40):
+        clock.now += 0.01
+        pool.collect()
+    assert len(looked) <= 2 * 40
 
 
 def test_without_any_measurement_a_wait_has_an_end_too(clock):

@@ -1,6 +1,7 @@
 import errno
 import hashlib
 import os
+from pathlib import Path
 
 import pytest
 
@@ -62,7 +63,19 @@ def test_a_file_is_whole_before_it_has_its_name(store, monkeypatch):
     monkeypatch.setattr(os, "replace", lambda a, b: (synced.append("named"), replace(a, b)))
     store.put(b"12345")
     assert synced[-3:] == [5, "named", os.stat(store.folder).st_size], "and its name is on the disk too"
-    assert len(synced) == 3 + 2, "as are those of the two new folders"
+    assert len(synced) == 3 + 3, "as are those of the two new folders, and of the one above them"
+
+
+def test_what_an_interrupted_put_has_left_is_on_the_disk_before_it_counts(store, monkeypatch):
+    """A folder or a file may be there whose name nobody waited for: its process was killed, or the disk was full."""
+    store.folder.mkdir(parents=True)
+    (store.folder / hashlib.sha256(b"weights").hexdigest()).write_bytes(b"weights")
+    synced, fsync = [], os.fsync
+    monkeypatch.setattr(
+        os, "fsync", lambda handle: (synced.append(Path(f"/proc/self/fd/{handle}").readlink()), fsync(handle))
+    )
+    store.put(b"weights")
+    assert synced == [store.folder.parent, store.folder]
 
 
 def test_keeping_some_deletes_the_others_and_what_a_crash_left(store):

@@ -278,6 +278,7 @@ class _Drive:
         trials, records = self._manager.trials, self._manager.records
         self._done = sum(experiment.price(trials[record.index]) for record in records)
         self._count = len(records)
+        self._total: float | None = None  # until it is asked for; some kinds price every trial of theirs
 
     def run(self, executor: Callable[[], Executor], over: Callable[[], bool]) -> bool:
         """Run to the end, or until ``over()`` and what was running has come back.
@@ -289,7 +290,7 @@ class _Drive:
         try:
             finished = self._manager.run(workers, listen=self._note, stop=over)
             if finished and workers.started:
-                self._done = self.experiment.total(self._strategy)  # a run may cost less than it might have
+                self._done = self._total = self.experiment.total(self._strategy)  # it may cost less than it might have
                 self._announce()
             return finished
         finally:
@@ -340,8 +341,11 @@ class _Drive:
         self._listen.said(f"trial {lost.index} is trained again: {record.epochs_paid:g} epochs paid")
 
     def _announce(self, trial: Trial | None = None, record: Record | None = None) -> None:
-        total = self.experiment.total(self._strategy)
-        self._listen.progressed(Progress(done=self._done, total=total, trials=self._count, trial=trial, record=record))
+        if self._total is None or self._done > self._total:
+            self._total = self.experiment.total(self._strategy)
+        self._listen.progressed(
+            Progress(done=self._done, total=self._total, trials=self._count, trial=trial, record=record)
+        )
 
     def _note(self, trial: Trial, record: Record) -> None:
         self._done += self.experiment.price(trial)
@@ -352,3 +356,4 @@ class _Drive:
     def _observe(self) -> None:
         for sentence in self.experiment.observe(self._strategy, self._journal):
             self._listen.said(sentence)
+            self._total = None  # what is decided may change what the run costs

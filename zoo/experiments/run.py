@@ -191,21 +191,16 @@ class Run:
         """The trial with the highest accuracy, the first where several share it; None before any was measured."""
         with self.journal() as journal:
             best = self._best(journal)
-            return None if best is None else (journal.trials()[best["index"]], journal.records()[best["index"]])
+            return None if best is None else (journal.trial(best["index"]), journal.records()[best["index"]])
 
     @staticmethod
     def _best(journal: Journal) -> dict[str, Any] | None:
-        trials = journal.trials()
-        measured = [
-            (-record.metrics["accuracy"], record.index)
-            for record in journal.records().values()
-            if "accuracy" in record.metrics and trials[record.index].role != ALONE
-        ]
-        if not measured:
+        found = journal.best("accuracy", apart=ALONE)
+        if found is None:
             return None
-        accuracy, index = min(measured)
-        trial = trials[index]
-        return {"index": index, "accuracy": -accuracy, "setting": str(trial.setting), "key": trial.genotype.key}
+        index, accuracy = found
+        trial = journal.trial(index)
+        return {"index": index, "accuracy": accuracy, "setting": str(trial.setting), "key": trial.genotype.key}
 
     def front(
         self, maximize: tuple[str, ...] = (), minimize: tuple[str, ...] = (), limits: tuple[str, ...] = ()

@@ -31,7 +31,9 @@ def add_sums(db: sqlite3.Connection) -> None:
         db.execute(f"ALTER TABLE {table} ADD COLUMN {COLUMN} INTEGER")
 
 
-def checked_rows(db: sqlite3.Connection, table: str, cells: str, *, sums: bool) -> Iterator[tuple[object, ...]]:
+def checked_rows(
+    db: sqlite3.Connection, table: str, cells: str, *, sums: bool, only: int | None = None
+) -> Iterator[tuple[object, ...]]:
     """The rows of a table in their order, without their checksums.
 
     Args:
@@ -39,11 +41,13 @@ def checked_rows(db: sqlite3.Connection, table: str, cells: str, *, sums: bool) 
         table: one of :data:`TABLES`.
         cells: names of the columns that the checksum is of, with commas.
         sums: whether the table has the column.
+        only: the number of the one row that is wanted; None: all.
 
     Raises:
         DamagedError: for a row that is another than was written.
     """
-    found = db.execute(f"SELECT {cells}, {COLUMN if sums else 'NULL'} FROM {table} ORDER BY {TABLES[table]}")
+    where = "" if only is None else f"WHERE {TABLES[table]} = {only}"
+    found = db.execute(f"SELECT {cells}, {COLUMN if sums else 'NULL'} FROM {table} {where} ORDER BY {TABLES[table]}")
     for place, (*row, held) in enumerate(found):
         if held is not None and held != row_sum(*row):
             raise DamagedError(f"row {place} of its {table} is not what was written")

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from zoo.files import make_folder, sync_folder
 from zoo.population.damage import DamagedError, add_sums, checked_rows, has_sums, require_whole, row_sum
+from zoo.population.identity import difference
 from zoo.population.schema_1 import converted
 from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, Record, Trial
 
@@ -83,14 +84,14 @@ class Journal:
             make_folder(folder)
             _write_new(folder / ".new", identity)
             os.replace(folder / ".new", path)
-            sync_folder(folder)
+        sync_folder(folder)  # whoever made it may have been killed before its name was on the disk
         journal = cls.open(folder)
         held = journal.identity
         wanted = json.loads(json.dumps(identity))
         for name in {**held, **wanted}:
             if held.get(name) != wanted.get(name):
                 journal.close()
-                raise ValueError(f"{folder} holds another run: {_difference(name, held.get(name), wanted.get(name))}")
+                raise ValueError(f"{folder} holds another run: {difference(name, held.get(name), wanted.get(name))}")
         return journal
 
     @classmethod
@@ -205,8 +206,14 @@ class Journal:
                 self._db.executemany(f"DELETE FROM {table} WHERE number = ?", gone)
 
     def sync(self) -> None:
-        """Wait until everything appended is on the disk."""
-        self._db.execute("PRAGMA wal_checkpoint(PASSIVE)")
+        """Wait until everything appended is on the disk.
+
+        A commit that changes something waits for everything before it, here a number that nobody reads; a checkpoint
+        would not, while somebody reads from the file.
+        """
+        with self._transaction():
+            (count,) = self._db.execute("PRAGMA user_version").fetchone()
+            self._db.execute(f"PRAGMA user_version = {(count + 1) % 2**31}")
 
     def _event(self, kind: str, asked: int, numbers: list[int]) -> None:
         (place,) = self._db.execute("SELECT COALESCE(MAX(place), 0) + 1 FROM events").fetchone()
@@ -254,6 +261,26 @@ class Journal:
         trials = self._read("trials", "number, trial", lambda _, text: Trial.from_dict(json.loads(text)))
         return [*map(converted, trials[:old]), *trials[old:]]
 
+    def trial(self, index: int) -> Trial:
+        """One trial, without reading the others."""
+        (found,) = self._read("trials", "number, trial", lambda _, text: Trial.from_dict(json.loads(text)), index)
+        return converted(found) if index < self.schema_1_trials else found
+
+    def best(self, metric: str, apart: str) -> tuple[int, float] | None:
+        """The first trial with the highest value of a metric, and the value; None where nobody has it.
+
+        Args:
+            metric: by name.
+            apart: role of trials that do not count.
+        """
+        value = f"json_extract(record, '$.metrics.{metric}')"
+        row = self._db.execute(
+            f"SELECT number, {value} FROM records JOIN trials USING (number) WHERE {value} IS NOT NULL "
+            f"AND json_extract(trial, '$.role') != ? ORDER BY {value} DESC, number",
+            (apart,),
+        ).fetchone()
+        return None if row is None else (row[0], row[1])
+
     def records(self) -> dict[int, Record]:
         """Every record, by its trial's index."""
         records = self._read("records", "number, record", lambda _, text: Record.from_dict(json.loads(text)))
@@ -267,8 +294,8 @@ class Journal:
 
         return self._read("events", "place, kind, asked, numbers", event)
 
-    def _read(self, table: str, cells: str, parse: Callable[..., Parsed]) -> list[Parsed]:
-        """All rows of a table, each as what it stands for; the first call looks whether the journal is whole.
+    def _read(self, table: str, cells: str, parse: Callable[..., Parsed], only: int | None = None) -> list[Parsed]:
+        """All rows of a table, each as what it stands for, or one; the first call looks whether the journal is whole.
 
         Raises:
             ValueError: if it is damaged.
@@ -277,7 +304,7 @@ class Journal:
             if not self._sound:
                 require_whole(self._db)
                 self._sound = True
-            return [parse(*row) for row in checked_rows(self._db, table, cells, sums=self._sums)]
+            return [parse(*row) for row in checked_rows(self._db, table, cells, sums=self._sums, only=only)]
         except DamagedError as error:
             raise self._damaged(str(error)) from None
         except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError, ValueError) as error:
@@ -374,17 +401,3 @@ def _write_new(path: Path, identity: Mapping[str, Any]) -> None:
 def _drop(path: Path) -> None:
     for suffix in _SUFFIXES:
         path.with_name(path.name + suffix).unlink(missing_ok=True)
-
-
-def _difference(name: str, held: Any, wanted: Any) -> str:
-    if isinstance(held, Mapping) and isinstance(wanted, Mapping):
-        for key in {**held, **wanted}:
-            if held.get(key) != wanted.get(key):
-                return _difference(f"{name}.{key}", held.get(key), wanted.get(key))
-    return f"{name} is {_short(held)} there, got {_short(wanted)}"
-
-
-def _short(value: Any) -> str:
-    """JSON for one line of an error: a grid of settings would fill the screen."""
-    text = json.dumps(value)
-    return text if len(text) <= 100 else f"{text[:97]}..."

@@ -104,7 +104,7 @@ class Pool:
         self._row: list[str] = []  # faults since a batch came back
         self._row_of: Counter[str] = Counter()  # by node
         self._gone: set[str] = set()
-        self._said = time.monotonic()
+        self._said = self._looks = time.monotonic()
         self._starting = {self._start() for _ in range(workers)}
 
     @property
@@ -131,6 +131,7 @@ class Pool:
             for report in self._crew.poll(TICK_SECONDS):
                 outcomes += self._hear(report)
             self._give_up_hanging()
+            self._take_back()
             self._give()
             if not outcomes:
                 self._say_what_is_awaited()
@@ -168,18 +169,27 @@ class Pool:
         if report.fault:
             self._lose(report)
             return []
-        self._starting.discard(worker)
-        if report.outcomes is None and self._node.get(worker) in self._left_out:  # it started before that was known
-            self._replace(worker)
-            return []
-        self._ready.append(worker)
         if report.outcomes is None:
+            if worker in self._starting:
+                self._begin(worker)
             return []
-        batch = self._running.pop(worker)
+        batch = self._running.get(worker)
+        if batch is None or not _answers(report.outcomes, batch.jobs):
+            return []  # delivered before
+        del self._running[worker]
+        self._ready.append(worker)
         self._patience.learn(batch.jobs, time.monotonic() - batch.began)
         self._row.clear()
         self._row_of.clear()
         return report.outcomes
+
+    def _begin(self, worker: Hashable) -> None:
+        """A worker is ready; one that started before it was known that its node is left out is replaced."""
+        if self._node.get(worker) in self._left_out:
+            self._replace(worker)
+        else:
+            self._starting.discard(worker)
+            self._ready.append(worker)
 
     def _replace(self, worker: Hashable) -> None:
         self._starting.discard(worker)
@@ -230,12 +240,24 @@ class Pool:
             for worker in [one for one in self._ready if self._node.get(one) == node]:
                 self._replace(worker)
 
+    def _take_back(self) -> None:
+        """Nodes that were left out are better than none: the others may be lost meanwhile."""
+        idle = not self._running and not self._ready
+        if self._left_out and idle and (nodes := self._crew.nodes()) and nodes <= self._left_out:
+            self._say(f"{', '.join(sorted(nodes))} may be used again: there are no others")
+            self._left_out.clear()
+            for worker in list(self._starting):
+                self._replace(worker)
+
     def _stop(self, what: str) -> None:
         causes = "; ".join(dict.fromkeys(self._row)) or "no answer"
         raise MachineFault(f"{what}: {causes}. Nothing of it is a result; the same command goes on once this is mended")
 
     def _give_up_hanging(self) -> None:
         now = time.monotonic()
+        if now < self._looks:
+            return  # of a thousand workers one answers every few milliseconds
+        self._looks = now + TICK_SECONDS
         for worker, batch in list(self._running.items()):
             limit = self._patience.limit(batch.jobs)
             if now - batch.began > limit:
@@ -248,3 +270,8 @@ class Pool:
         elif now - self._said >= SAY_SECONDS:
             self._said = now
             self._say(f"no worker is ready: waiting for room for {len(self._starting)}, others may hold the processors")
+
+
+def _answers(outcomes: Sequence[Outcome], jobs: Sequence[Job]) -> bool:
+    """Whether outcomes are those of these jobs."""
+    return sorted(record.index for record, _ in outcomes) == [job.trial.index for job in jobs]

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Iterable
 from pathlib import Path
 
-from zoo.files import make_folder, write_bytes
+from zoo.files import make_folder, sync_folder, write_bytes
 
 
 class LostWeights(ValueError):
@@ -27,6 +27,7 @@ class WeightStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self._made = False
 
     def put(self, data: bytes) -> str:
         """Store bytes durably and return their SHA-256 in hexadecimal.
@@ -36,10 +37,13 @@ class WeightStore:
         """
         name = hashlib.sha256(data).hexdigest()
         path = self.folder / name
-        if self.get(name) is not None:
-            return name
-        make_folder(self.folder)
-        write_bytes(path, data, sync=True)
+        if not self._made:
+            make_folder(self.folder)
+            self._made = True
+        if self.get(name) is None:
+            write_bytes(path, data, sync=True)
+        else:
+            sync_folder(self.folder)  # whoever put it there may have been killed before its name was on the disk
         return name
 
     def get(self, name: str) -> bytes | None:
