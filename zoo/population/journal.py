@@ -267,7 +267,7 @@ class Journal:
         return converted(found) if index < self.schema_1_trials else found
 
     def best(self, metric: str, apart: str) -> tuple[int, float] | None:
-        """The first trial with the highest value of a metric, but for those of one role, and the value; None: nobody."""
+        """The first trial with the highest value of a metric, those of one role apart, and the value; None: nobody."""
         value = f"json_extract(record, '$.metrics.{metric}')"
         row = self._db.execute(
             f"SELECT number, {value} FROM records JOIN trials USING (number) WHERE {value} IS NOT NULL "
