@@ -120,7 +120,7 @@ def test_the_search_has_a_report_and_models_without_writing_one(answers, folder)
     page = (run / "report.html").read_text()
     assert "<svg" in page
     assert "neighbour" in page
-    assert {"model-01.json", "model-01.pt", "models.json", "front.html"} <= {
+    assert {"model-01.json", "model-01.pt", "models.json", "model.html"} <= {
         path.name for path in (run / "export").iterdir()
     }
 

@@ -20,6 +20,7 @@ def predict(
     """
     from zoo.data.picture_files import image_files
     from zoo.export.classifier import open_classifier
-    from zoo.export.prediction import predictions, print_predictions
+    from zoo.export.prediction import check_top, predictions, print_predictions
 
+    check_top(top)
     print_predictions(predictions(open_classifier(model), image_files(images), top), as_json)

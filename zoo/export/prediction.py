@@ -56,14 +56,23 @@ class Prediction:
         return {"image": str(self.image), "classes": named}
 
 
+def check_top(top: int) -> None:
+    """Find out before a model is read whether so many classes can be named.
+
+    Raises:
+        ValueError: for fewer than one.
+    """
+    if top < 1:
+        raise ValueError(f"top must be at least 1, got {top}")
+
+
 def predictions(classifier: Classifier, images: Iterable[Path], top: int = 1) -> Iterator[Prediction]:
     """A record per image, in their order, with so many classes; or why a file cannot be read.
 
     Raises:
         ValueError: at once for ``top`` under 1.
     """
-    if top < 1:
-        raise ValueError(f"top must be at least 1, got {top}")
+    check_top(top)
     left = iter(images)
     return (found for batch in iter(lambda: list(islice(left, BATCH)), []) for found in _of(classifier, batch, top))
 

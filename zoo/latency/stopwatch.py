@@ -12,7 +12,7 @@ from torch import nn
 
 from zoo.export.onnx_file import PIXELS, session_of
 from zoo.export.program import onnx_bytes
-from zoo.training.device import is_here
+from zoo.training.device import is_here, prepare_process
 
 RUNTIMES = ("torch", "onnxruntime")
 Call = Callable[[], object]
@@ -65,7 +65,7 @@ class Stopwatch:
         inputs = torch.rand((self.batch, *shape), generator=torch.Generator().manual_seed(0))
         if self.runtime == "onnxruntime":
             return self.onnx_call(session_of(onnx_bytes(module.eval(), inputs), self.threads), inputs.numpy())
-        torch.set_num_threads(self.threads)
+        prepare_process(self.threads)
         network, given = module.to(self.device).eval(), inputs.to(self.device)
         cuda = self.device.startswith("cuda")
 
