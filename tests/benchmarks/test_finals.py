@@ -26,6 +26,7 @@ def test_halving_gains_where_the_cheap_training_misleads_and_loses_where_the_los
     assert halved < full == 0
 
 
+@pytest.mark.slow  # a table is planted
 def test_bad_input(tmp_path):
     with pytest.raises(ValueError, match="at least 2, got 1"):
         run(argparse.Namespace(studies=[tmp_path], signal="train_loss_late", draws=1))

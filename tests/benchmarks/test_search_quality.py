@@ -28,6 +28,7 @@ def test_rows_and_differences_and_what_is_kept(benchmark: Benchmark, tmp_path) -
     assert kept.read_text().splitlines() == lines  # nothing was run again
 
 
+@pytest.mark.slow  # a table is planted
 def test_a_planted_table_is_what_it_is_called() -> None:
     rho = {}
     for kind in KINDS:

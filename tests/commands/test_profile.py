@@ -30,6 +30,7 @@ def test_a_model_is_timed(thriftnas, built):
     or TorchVersion(torch.__version__) < (2, 9),
     reason="the extra export is not installed, or torch writes no ONNX",
 )
+@pytest.mark.slow  # an export
 def test_an_onnx_file_is_timed_and_predicts(thriftnas, built, photos):
     """It is read as a model file is, and says of every photo what the model file says."""
     model = load_model(built / "model.pt")

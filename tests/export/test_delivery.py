@@ -81,6 +81,7 @@ def test_weights_are_files_named_in_the_summary(found, make_model, tmp_path):
         assert model["weights"]["input"]["shape"] == ["images", 3, 8, 8]
 
 
+@pytest.mark.slow  # an export to every format
 def test_every_format_names_the_classes(found, make_model, tmp_path):
     one = delivery(found, make_model, ("json", "csv", "state", "torch"), count=2)
     one.write(tmp_path)

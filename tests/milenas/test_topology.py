@@ -262,6 +262,7 @@ def peak_bytes(shape):
     return max(itertools.accumulate(size for _, size in events))
 
 
+@pytest.mark.slow
 def test_the_peak_of_learned_topologies_is_that_of_fixed_edges():
     operations = learned(SupernetConfig().operations)
     plain = peak_bytes(SupernetConfig(operations=operations))

@@ -27,7 +27,7 @@ def run():
     torch.set_num_threads(threads)
 
 
-@pytest.mark.parametrize("params", [False, True])
+@pytest.mark.parametrize("params", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_every_method_pays_its_budget_and_finds_a_share_of_the_front(run, table, params, monkeypatch):
     monkeypatch.setattr(imagination, "GENERATIONS", 4)  # most of the time of our first method, and the next most
     monkeypatch.setattr(forest, "TREES", 5)
@@ -51,6 +51,7 @@ def test_the_published_tables_front_is_the_known_one(run):
     assert result["one_row_per_function_misses_percent"] == 0
 
 
+@pytest.mark.slow
 def test_evaluation_shares_more_the_narrower_a_population_is(run):
     sizes = ["--images", 4, "--resolution", 8, "--channels", 4, "--rounds", 1, "--genomes", 20]
     result = run(subnet_eval, *sizes)

@@ -199,6 +199,7 @@ def test_models_of_a_recalibrated_search_are_as_accurate_as_it_measured(thriftna
     assert not (trained / "late").exists()
 
 
+@pytest.mark.slow
 def test_the_benchmark_of_evaluation_takes_the_populations_of_a_search(thriftnas, trained):
     assert thriftnas(*command(trained, "--out", trained / "run"))[0] == 0
     parser = argparse.ArgumentParser()

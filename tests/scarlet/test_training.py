@@ -129,10 +129,10 @@ def test_a_path_that_is_always_taken_learns_brightness(images, monkeypatch):
 
 def test_samplings_differ(images):
     losses = set()
-    for sampling in RULES:
+    for sampling in ("uniform", "fair", "sandwich", "sandwich-ranked"):
         ((record, _),) = SupernetEvaluator.of(setup(sampling), images)([Job(trial(0, 1, keep=False), 0, None)])
         losses.add(record.metrics["train_loss"])
-    assert len(losses) == len(RULES)
+    assert len(losses) == 4
 
 
 @pytest.mark.parametrize("space", ["nas-bench-macro", "scarlet-s1-cifar"])

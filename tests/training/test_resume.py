@@ -101,6 +101,7 @@ def tensors(data: bytes) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("name", FORMATS)
+@pytest.mark.slow  # test_distributed.py has two of them
 def test_three_processes_end_with_the_bits_of_one(stages: Path, name: str) -> None:
     metrics, weights = train(FORMATS[name], 0, EPOCHS, None)
     staged = (stages / f"{name}-{EPOCHS}").read_bytes()
