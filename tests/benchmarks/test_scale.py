@@ -9,5 +9,5 @@ from tests.benchmarks.conftest import Benchmark
 def test_scale_has_a_row_per_size_and_searches_that_wait_are_idle_longer(benchmark: Benchmark) -> None:
     *many, generational, asynchronous = benchmark("scale", "--workers 20 --trials 200 --idle-workers 8")["rows"]
     assert [row["trials"] for row in many] == [20, 200]
-    assert all(row["ms_per_trial"] > 0 and row["resume_s"] > 0 and row["status_s"] > 0 for row in many)
+    assert all(row["ms_per_trial"] > 0 and row["resume_s"] >= 0 and row["status_s"] >= 0 for row in many)
     assert 0 < asynchronous["idle_share"] < generational["idle_share"] < 1

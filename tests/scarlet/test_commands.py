@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 
 from scarlet.extraction.extraction import extract
-from scarlet.supernet import training
 from scarlet.supernet.file import load_supernet
+from scarlet.supernet.training import SupernetEvaluator
 from zoo.cli import main
 from zoo.data import load
 from zoo.export import load_model
@@ -36,20 +36,15 @@ def test_a_run_has_its_epochs_and_a_supernet(trained):
 
 @pytest.mark.slow  # it is interrupted in the tests of every kind of run too
 def test_an_interrupted_run_ends_with_the_same_supernet(trained, tmp_path, monkeypatch, digest):
-    make, left = training.SupernetEvaluator, iter(range(2))
+    real, left = SupernetEvaluator.__call__, iter(range(2))
 
-    def interrupted(*arguments):
-        evaluator = make(*arguments)
-
-        def evaluate(jobs):
-            if next(left, None) is None:
-                raise KeyboardInterrupt
-            return evaluator(jobs)
-
-        return evaluate
+    def torn(self, jobs):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return real(self, jobs)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "SupernetEvaluator", interrupted)
+        patch.setattr(SupernetEvaluator, "__call__", torn)
         assert main([*TRAIN, "--out", str(tmp_path / "run")]) == 130
     assert not (tmp_path / "run" / "supernet.pt").exists()
     assert main([*TRAIN, "--out", str(tmp_path / "run")]) == 0
