@@ -81,7 +81,7 @@ def make_folder(folder: Path) -> None:
     """
     folder = folder.absolute()
     missing = [path for path in (folder, *folder.parents) if not path.exists()]
-    with suppress(PermissionError):  # what lies outside may be none of ours
+    with suppress(OSError):  # what lies outside may be none of ours, or on a file system that cannot
         sync_folder((missing[-1].parent if missing else folder).parent)
     for path in reversed(missing):  # each is on the disk before the next is in it
         path.mkdir(exist_ok=True)

@@ -271,7 +271,7 @@ class Journal:
         value = f"json_extract(record, '$.metrics.{metric}')"
         row = self._db.execute(
             f"SELECT number, {value} FROM records JOIN trials USING (number) WHERE {value} IS NOT NULL "
-            f"AND json_extract(trial, '$.role') != ? ORDER BY {value} DESC, number",
+            f"AND IFNULL(json_extract(trial, '$.role'), '') != ? ORDER BY {value} DESC, number",
             (apart,),
         ).fetchone()
         return None if row is None else (row[0], row[1])

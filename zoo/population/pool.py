@@ -274,4 +274,4 @@ class Pool:
 
 def _answers(outcomes: Sequence[Outcome], jobs: Sequence[Job]) -> bool:
     """Whether outcomes are those of these jobs."""
-    return sorted(record.index for record, _ in outcomes) == [job.trial.index for job in jobs]
+    return {record.index for record, _ in outcomes} == {job.trial.index for job in jobs}
