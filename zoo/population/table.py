@@ -188,7 +188,9 @@ def read_table(path: Path, columns: str | None = None) -> Table:
         raise ValueError(f"{path}: line {int(wrong.idxmax()) + 2} has an accuracy that is no number from 0 to 100")
     if (shares := values.max() <= 1).any():
         raise ValueError(f"{path}: expected percents, but no accuracy in the column {shares.idxmax()} is above 1")
-    rows = _rows(frame[layout.architecture].fillna(""), values / 100, layout, path)
+    names = frame[layout.architecture].fillna("")
+    chains = [layout.space.read(name) for name in names]
+    rows = _rows(names, chains, values / 100, path)
     if len(rows) != layout.space.size:
         raise ValueError(
             f"{path} has {len(rows)} architectures, expected all {layout.space.size} of {layout.space.name}"
@@ -203,7 +205,7 @@ def read_table(path: Path, columns: str | None = None) -> Table:
             name: {epochs: math.fsum(row[part]) / len(row[part]) for epochs, part in parts.items()}
             for name, row in rows.items()
         },
-        costs=_costs(frame, layout, path),
+        costs=_costs(frame, chains, layout, path),
         fingerprint=fingerprint
         if columns is None
         else hashlib.sha256(f"{fingerprint} {accuracy}".encode()).hexdigest(),
@@ -228,22 +230,21 @@ def _layout(frame: "pd.DataFrame", path: Path) -> Layout:
 
 
 def _rows(
-    names: "pd.Series[str]", values: "pd.DataFrame", layout: Layout, path: Path
+    names: "pd.Series[str]", chains: Sequence[tuple[int, ...]], values: "pd.DataFrame", path: Path
 ) -> dict[tuple[int, ...], tuple[float, ...]]:
     """Accuracies by choices.
 
     Raises:
-        ValueError: for a name that is none, or two rows of one architecture that differ.
+        ValueError: for two rows of one architecture that differ.
     """
     rows: dict[tuple[int, ...], tuple[float, ...]] = {}
-    for line, (name, row) in enumerate(zip(names, values.to_numpy().tolist(), strict=True), start=2):
-        choices = layout.space.read(name)
+    for line, (name, choices, row) in enumerate(zip(names, chains, values.to_numpy().tolist(), strict=True), start=2):
         if rows.setdefault(choices, tuple(row)) != tuple(row):
             raise ValueError(f"{path}: line {line} contradicts an earlier one about {name}")
     return rows
 
 
-def _costs(frame: "pd.DataFrame", layout: Layout, path: Path) -> TableCosts:
+def _costs(frame: "pd.DataFrame", chains: Sequence[tuple[int, ...]], layout: Layout, path: Path) -> TableCosts:
     """What the table lists of MACs and parameters.
 
     Raises:
@@ -251,7 +252,7 @@ def _costs(frame: "pd.DataFrame", layout: Layout, path: Path) -> TableCosts:
     """
     import pandas as pd
 
-    place = tuple(np.array([layout.space.read(name) for name in frame[layout.architecture].fillna("")]).T)
+    place = tuple(np.array(chains).T)
     listed = {}
     for name, (column, unit) in layout.costs.items():
         if column in frame:
