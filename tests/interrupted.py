@@ -1,6 +1,7 @@
 """A strategy run in memory, to its end or to the middle of a call."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import pytest
@@ -31,3 +32,18 @@ def interrupted(strategy: Strategy, evaluator: Evaluator, batch: int, calls: int
     with pytest.raises(Killed):
         searched(strategy, mortal, batch, journal)
     return journal
+
+
+@contextmanager
+def broken_off(kind: type, calls: int) -> Iterator[None]:
+    """While it lasts, evaluators of a kind are interrupted as by Ctrl-C in the call after so many."""
+    real, left = kind.__call__, iter(range(calls))
+
+    def torn(self: Any, jobs: Sequence[Job]) -> Any:
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+        return real(self, jobs)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(kind, "__call__", torn)
+        yield

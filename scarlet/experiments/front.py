@@ -242,8 +242,9 @@ class FrontExperiment(Experiment):
         Raises:
             ValueError: if nothing was measured yet, or nothing keeps the limits.
         """
-        report = front_report(run, remark := self._remark(run))
-        if found := self._audited(run):
+        found = self._audited(run)
+        report = front_report(run, remark := self._remark(found))
+        if found is not None:
             report = dataclasses.replace(report, summary={**report.summary, "audit": found.to_dict()})
         if not run.finished:
             return report
@@ -261,11 +262,10 @@ class FrontExperiment(Experiment):
 
         return dataclasses.replace(report, show=show)
 
-    def _remark(self, run: "Run") -> str:
+    def _remark(self, found: AuditResult | None) -> str:
         """How well the supernet ranks, in a sentence; nothing where there is none."""
         if "supernet" not in self.measurement:
             return ""
-        found = self._audited(run)
         if found is not None:
             return found.sentence
         return "How well the supernet ranks these networks is not known: --audit 10 trains 10 of them alone."

@@ -11,6 +11,7 @@ from scarlet.experiments.audit_result import audit_result
 from scarlet.strategy.audited import Audit, AuditedSearch
 from scarlet.strategy.nsga import WeightedSearch
 from scarlet.strategy.surrogate_front import SurrogateFront
+from tests.interrupted import broken_off
 from zoo.experiments import ImageSource, execute
 from zoo.population import Journal, Manager, ProxySetting, Record, SerialExecutor, Trial
 from zoo.population.costs import ClosedFormCosts
@@ -167,19 +168,10 @@ def test_a_search_without_an_audit_says_that_the_ranking_is_unknown(net, tmp_pat
     assert "audit" not in run.identity["strategy"]
 
 
-def test_a_search_killed_while_it_audits_ends_as_it_would_have(net, tmp_path, monkeypatch):
+def test_a_search_killed_while_it_audits_ends_as_it_would_have(net, tmp_path):
     whole = front(net, tmp_path / "whole").digest
-    real, left = WithTraining.__call__, iter(range(6))
-
-    def torn(self, jobs):
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return real(self, jobs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(WithTraining, "__call__", torn)
-        with pytest.raises(KeyboardInterrupt):
-            front(net, tmp_path / "killed")
+    with broken_off(WithTraining, 6), pytest.raises(KeyboardInterrupt):
+        front(net, tmp_path / "killed")
     assert front(net, tmp_path / "killed").digest == whole
 
 

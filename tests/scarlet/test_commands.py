@@ -10,6 +10,7 @@ from PIL import Image
 from scarlet.extraction.extraction import extract
 from scarlet.supernet.file import load_supernet
 from scarlet.supernet.training import SupernetEvaluator
+from tests.interrupted import broken_off
 from zoo.cli import main
 from zoo.data import load
 from zoo.export import load_model
@@ -35,16 +36,8 @@ def test_a_run_has_its_epochs_and_a_supernet(trained):
 
 
 @pytest.mark.slow  # it is interrupted in the tests of every kind of run too
-def test_an_interrupted_run_ends_with_the_same_supernet(trained, tmp_path, monkeypatch, digest):
-    real, left = SupernetEvaluator.__call__, iter(range(2))
-
-    def torn(self, jobs):
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return real(self, jobs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SupernetEvaluator, "__call__", torn)
+def test_an_interrupted_run_ends_with_the_same_supernet(trained, tmp_path, digest):
+    with broken_off(SupernetEvaluator, 2):
         assert main([*TRAIN, "--out", str(tmp_path / "run")]) == 130
     assert not (tmp_path / "run" / "supernet.pt").exists()
     assert main([*TRAIN, "--out", str(tmp_path / "run")]) == 0

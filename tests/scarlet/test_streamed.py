@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import scarlet
 from scarlet.evaluation import tree
@@ -15,6 +14,8 @@ from scarlet.experiments.sources import held_images
 from scarlet.extraction.inherited import InheritedModels
 from scarlet.supernet.material import HeldImages, StreamedImages
 from scarlet.supernet.training import SupernetEvaluator
+from tests.interrupted import broken_off
+from tests.photos import cats_and_dogs
 from zoo.data.stream import Reader, open_stream
 from zoo.experiments import ImageSource, execute
 from zoo.population import ProxySetting
@@ -27,14 +28,7 @@ SIDE = 8
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes of 30 pictures of several sizes, one of them brighter."""
-    rng, root = np.random.default_rng(0), tmp_path_factory.mktemp("stream") / "photos"
-    for number, name in enumerate(("cat", "dog")):
-        (root / name).mkdir(parents=True)
-        for index in range(30):
-            pixels = rng.integers(0, 128, (12 + index % 5, 10 + index % 7, 3), dtype=np.uint8) + np.uint8(number * 100)
-            Image.fromarray(pixels).save(root / name / f"{index:02}.png")
-    return root
+    return cats_and_dogs(tmp_path_factory.mktemp("stream") / "photos")
 
 
 def source(folder, streamed=True):
@@ -77,18 +71,9 @@ def records(run):
         return journal.records()
 
 
-def test_a_training_killed_in_the_middle_of_an_epoch_goes_on_there(net, folder, tmp_path, monkeypatch):
-    real, left = SupernetEvaluator.__call__, iter(range(3))
-
-    def torn(self, jobs):
-        if next(left, None) is None:
-            raise KeyboardInterrupt
-        return real(self, jobs)
-
-    with monkeypatch.context() as patch:
-        patch.setattr(SupernetEvaluator, "__call__", torn)
-        with pytest.raises(KeyboardInterrupt):
-            execute(training(3), source(folder), tmp_path / "run")
+def test_a_training_killed_in_the_middle_of_an_epoch_goes_on_there(net, folder, tmp_path):
+    with broken_off(SupernetEvaluator, 3), pytest.raises(KeyboardInterrupt):
+        execute(training(3), source(folder), tmp_path / "run")
     again = execute(training(3), source(folder), tmp_path / "run")
     assert again.digest == net.digest
     assert [record.epochs_paid for record in records(again).values()] == [0.5] * 4  # nothing is trained twice

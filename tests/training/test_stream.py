@@ -9,6 +9,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.photos import cats_and_dogs
 from zoo.data import load
 from zoo.data.stream import AREA, RATIO, ImageStream, Reader, Request, crop_box, open_stream
 from zoo.population import Job, ProxySetting, Trial
@@ -26,15 +27,7 @@ SETUP = TrainingSetup(
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Two classes of 30 pictures of several sizes, one of them brighter."""
-    rng, root = np.random.default_rng(0), tmp_path_factory.mktemp("stream") / "photos"
-    for number, name in enumerate(("cat", "dog")):
-        (root / name).mkdir(parents=True)
-        for index in range(30):
-            shape = (12 + index % 5, 10 + index % 7, 3)
-            pixels = rng.integers(0, 128, shape, dtype=np.uint8) + np.uint8(number * 100)
-            Image.fromarray(pixels).save(root / name / f"{index:02}.png")
-    return root
+    return cats_and_dogs(tmp_path_factory.mktemp("stream") / "photos")
 
 
 @pytest.fixture(scope="module")
