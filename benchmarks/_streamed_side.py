@@ -1,13 +1,14 @@
 """One side of the benchmark of streamed supernets, a process of its own: ``python -m benchmarks._streamed_side JSON``.
 
 It writes a line of JSON: seconds of the timed steps, peak megabytes above what the process had with the supernet built
-and no image read, and the peak of a process that decodes.
+and no image read, and the peak of the largest process it has started: they check files and decode.
 """
 
 import json
 import resource
 import sys
 import time
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -45,27 +46,25 @@ def trained(asked: dict[str, Any]) -> dict[str, float]:
     network = new_supernet(SupernetForm(space=SPACE), setup)
     optimizer = supernet_optimizer(network, training.recipe)
     before, name = resident(), f"imagefolder:{asked['folder']}"
-    reader = None
-    if asked["streamed"]:
-        stream = open_stream(name, resolution=asked["resolution"])
-        reader = Reader(stream, asked["loaders"])
-        material: HeldImages | StreamedImages = StreamedImages(training, stream, reader)
-    else:
-        material = HeldImages(training, ImageSource(name=name, resolution=asked["resolution"]).images(0))
-    epochs = material.epochs(0)
-    seconds = 0.0
-    for part in range(2):  # the first warms up
-        stage = Stage(start=part, stop=part + 1, epochs=setup.parts(epochs.steps), seed=0, root=0)
-        began = time.perf_counter()
-        train_supernet(network, optimizer, epochs, setup, stage)
-        seconds = time.perf_counter() - began
-    material.scores(network, np.zeros((1, network.chain.starts[-1]), dtype=np.int64))
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
-    if reader is not None:
-        reader.__exit__()
-    del material, epochs, reader  # ends the processes that decode
-    loader = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
-    return {"seconds": seconds, "megabytes": peak - before, "loader_megabytes": loader if asked["streamed"] else 0.0}
+    with ExitStack() as stack:
+        if asked["streamed"]:
+            stream = open_stream(name, resolution=asked["resolution"])
+            reader = stack.enter_context(Reader(stream, asked["loaders"]))
+            material: HeldImages | StreamedImages = StreamedImages(training, stream, reader)
+        else:
+            material = HeldImages(training, ImageSource(name=name, resolution=asked["resolution"]).images(0))
+        epochs = material.epochs(0)
+        seconds = 0.0
+        for part in range(2):  # the first warms up
+            stage = Stage(start=part, stop=part + 1, epochs=setup.parts(epochs.steps), seed=0, root=0)
+            began = time.perf_counter()
+            train_supernet(network, optimizer, epochs, setup, stage)
+            seconds = time.perf_counter() - began
+        material.scores(network, np.zeros((1, network.chain.starts[-1]), dtype=np.int64))
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000
+    # Processes that decode have ended with their reader.
+    child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 1000
+    return {"seconds": seconds, "megabytes": peak - before, "child_megabytes": child}
 
 
 def resident() -> float:

@@ -2,8 +2,8 @@
 
 Random smooth pictures are written as JPEG files, more and more of them. Every side is a process of its own that trains
 the same steps on the same supernet. Its memory is the peak above what it had with the supernet built and no image read,
-in itself and in each process that decodes. The two sides take turns. Decoding must not be the bound: with so few pixels
-a step takes much longer than reading its images.
+in itself and in the largest process that it starts. The two sides take turns. Decoding must not be the bound: with so
+few pixels a step takes much longer than reading its images.
 """
 
 import argparse
@@ -87,15 +87,15 @@ def compared(
     """Medians of both sides, and whether the goals are reached."""
     images = args.batch * args.steps
     ratio = median(held, "seconds") / median(streamed, "seconds")
-    memory, loader = median(streamed, "megabytes"), median(streamed, "loader_megabytes")
+    memory, child = median(streamed, "megabytes"), median(streamed, "child_megabytes")
     return {
         "streamed_mb": round(memory, 1),
-        "loader_mb": round(loader, 1),
+        "child_mb": round(child, 1),
         "held_mb": round(median(held, "megabytes"), 1),
         "streamed_images_per_second": round(images / median(streamed, "seconds"), 1),
         "held_images_per_second": round(images / median(held, "seconds"), 1),
         "throughput": round(ratio, 3),
-        "reached": ratio >= THROUGHPUT and memory + args.loaders * loader < MEGABYTES,
+        "reached": ratio >= THROUGHPUT and memory + max(1, args.loaders) * child < MEGABYTES,
     }
 
 
