@@ -80,6 +80,18 @@ def test_a_run_of_over_an_hour_names_the_preset_once(hours, hint, said, monkeypa
         assert "--preset tiny" in heard[0]
 
 
+def test_records_that_come_together_are_one_batch(monkeypatch):
+    """Ten trials of a batch take 36 s: the first of them is no measure of a trial."""
+    moments = iter([0.0, *(36.0 + 0.01 * place for place in range(10)), 72.0])
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    bar, heard = Bar(Console(force_terminal=False, width=200), hint="--preset tiny"), []
+    monkeypatch.setattr(bar, "said", heard.append)
+    monkeypatch.setattr(bar, "_bar", Still())
+    for done in range(12):
+        bar.progressed(Progress(done=done, total=900, trials=done))
+    assert heard == []  # 0.9 hours
+
+
 class Still:
     """A bar that draws nothing."""
 

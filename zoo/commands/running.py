@@ -10,6 +10,7 @@ from rich.console import Console
 
 from zoo.commands.options import Cluster, Running, parse_time
 from zoo.population.faults import MachineFault
+from zoo.training.presets import PRESETS
 
 if TYPE_CHECKING:
     from zoo.experiments import Experiment, Resources, Run, Source
@@ -47,7 +48,8 @@ def perform(
         if not follows():
             _say_cost(experiment, source, resources, running.as_json, console)
         return
-    hint = "" if running.preset else "--preset tiny, in another folder, is a run of minutes"
+    sized = running.preset or tuple((ctx.obj or [])[:2]) not in PRESETS  # the demo has no presets
+    hint = "" if sized else "--preset tiny, in another folder, is a run of minutes"
     with Bar(console, hint=hint) as bar:
         run = execute(
             experiment, source, running.out, resources, deadline=parse_time(running.time), listen=bar, command=ctx.obj

@@ -47,6 +47,8 @@ class Listener:
 
 
 SILENT = Listener()
+GAP = 0.2
+"""Seconds between records that are not of one batch."""
 LONG = 3600
 """Seconds from which a run is long enough to say so."""
 
@@ -66,6 +68,7 @@ class Bar(Listener):
     ) -> None:
         self._console, self._hint = console, hint
         self._began: tuple[float, float] | None = None
+        self._last = (0.0, 0.0)
         self._loading = RichProgress(
             TextColumn(loading),
             BarColumn(),
@@ -121,13 +124,15 @@ class Bar(Listener):
             return
         now = time.monotonic()
         if self._began is None:
-            self._began = now, progress.done
-        elif progress.done > self._began[1]:
-            start, before = self._began
-            seconds = (now - start) * (progress.total - before) / (progress.done - before)
+            self._began = self._last = now, progress.done
+        (start, before), (then, held) = self._began, self._last
+        # Records of a batch come together: what a batch took is known when the next one begins to come.
+        if held > before and now - then > GAP:
+            seconds = (then - start) * (progress.total - before) / (held - before)
             if seconds > LONG:
                 self.said(f"This takes about {seconds / 3600:.1f} hours; {self._hint}")
             self._hint = ""
+        self._last = now, progress.done
 
     def ended(self) -> None:
         """Leave the bar as it is."""
