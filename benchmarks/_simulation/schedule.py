@@ -189,8 +189,12 @@ class _Schedule:
             return SerialExecutor(self._training)
         nodes = {f"node {i}": int(self._draw.integers(1, 4)) for i in range(int(self._draw.integers(1, 4)))}
         world = World(nodes, self._training, self._clock, self._troubles, self._disk)
-        workers = int(self._draw.integers(1, sum(nodes.values()) + 1))
-        return Pool(world, workers, Patience(ends=ends), report=lambda _: None)
+        later = int(self._draw.integers(0, 4))  # workers for which there is room once a node has joined
+        if later:
+            world.join(f"late node:{later}", float(self._draw.exponential(300.0)))
+        room = sum(nodes.values())
+        workers = int(self._draw.integers(1, room + later + 1))
+        return Pool(world, workers, Patience(ends=ends), report=lambda _: None, room=room)
 
     def _look_on(self) -> None:
         """Before a batch: somebody may begin to read the journal, or end it."""

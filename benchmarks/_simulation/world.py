@@ -111,6 +111,10 @@ class World:
         """Those that there are."""
         return set(self._places)
 
+    def join(self, node: str, seconds: float) -> None:
+        """Let a node, as its name and its places with a colon between them, join after so long."""
+        self._after(seconds, "joins", node=node)
+
     def close(self) -> None:
         """End everything."""
         for held in (self._events, self._waiting, self._where):
@@ -184,7 +188,7 @@ class World:
         room = self._places.pop(node)
         if not any(self._places.values()) or self._draw.random() < 0.3:
             name = node if self._draw.random() < 0.5 else f"{node} again"
-            self._after(float(self._draw.exponential(600.0)), "joins", node=f"{name}:{room}")
+            self.join(f"{name}:{room}", float(self._draw.exponential(600.0)))
         lost = [worker for worker, where in self._where.items() if where == node]
         return [report for worker in lost for report in self._lost(worker, "its node is lost", gone=True)]
 

@@ -340,5 +340,47 @@ def test_the_grace_is_as_long_as_batches_take():
     assert patience.over(1100.0, [jobs(0)])
 
 
+def test_workers_that_join_while_a_batch_runs_are_used_up_to_their_number(clock):
+    """Whoever counts workers once leaves every later node idle, and asks for batches that nobody can begin."""
+    crew = Crew(clock, first=1)
+    pool = Pool(crew, 4, report=lambda _: None, room=1)
+    journal, asked = Journal.memory({}), []
+    send, poll = crew.send, crew.poll
+
+    def counted(worker, batch, attempt):
+        asked.append(journal.counts()["pending"])
+        send(worker, batch, attempt)
+
+    def joined(seconds):
+        if len(crew.sent) == 1:
+            crew.places["second"] = 9
+        elif len(crew.sent) > 1:
+            crew.happens["first"] = "ok"
+        return poll(seconds)
+
+    crew.send, crew.poll, crew.happens["first"] = counted, joined, "hangs"  # only until others have begun
+    assert Manager(RandomSearch(DARTS, SETTING, 12, seed=0, keep=False), journal).run(pool)
+    assert journal.counts() == {"trials": 12, "done": 12, "failed": 0, "pending": 0}
+    assert asked[0] == 1, "one worker, one question"
+    assert max(asked) == 4
+    assert [node for node, *_ in crew.sent][:2] == ["first", "second"], "while the first batch still ran"
+
+
+def test_a_node_that_joins_has_no_work_where_a_generation_waits_and_nobody_turns_round(clock):
+    """A strategy that waits for its generation has nothing more to ask, however often it is asked."""
+    crew = Crew(clock, first=1)
+    crew.happens["first"] = "hangs"
+    pool = Pool(crew, 3, report=lambda _: None, room=1)
+    pool.submit(jobs(0))
+    crew.poll(0), crew.places.update(second=2)
+    assert pool.collect() == []
+    assert pool.free >= 1
+    began, crew.happens["first"] = clock.now, lambda batch: "ok" if clock.now > began + 50 else "hangs"
+    returned = 0
+    while not pool.collect():
+        returned += 1
+    assert returned <= 1, "one return for every worker that has joined"
+
+
 def test_out_of_time_is_no_error_of_a_run():
     assert not issubclass(OutOfTime, ValueError | RuntimeError)

@@ -1,4 +1,8 @@
+import os
+import socket
+
 import numpy as np
+import pytest
 
 from zoo.population import Job, ProxySetting, Record, Trial
 from zoo.population.ray_executor import RayExecutor, ray
@@ -9,7 +13,8 @@ def make_factory():
     # Nested, so that it is sent to the workers by value: they cannot import a test.
     def factory(payload):
         def evaluator(batch):
-            return [(Record(index=job.trial.index, ok=True, metrics={"payload": payload}), None) for job in batch]
+            metrics = {"payload": payload, "niceness": os.nice(0)}
+            return [(Record(index=job.trial.index, ok=True, metrics=metrics), None) for job in batch]
 
         return evaluator
 
@@ -27,7 +32,11 @@ def test_without_an_address_ray_starts_here_and_stops_with_the_executor(monkeypa
     )
     executor.submit([Job(trial, 0, None)])
     ((record, _),) = executor.collect()
-    assert record.metrics == {"payload": 42}
+    assert record.metrics == {"payload": 42, "niceness": os.nice(0)}, "not behind everything else on the machine"
+    (node,) = ray.nodes()
+    assert node["NodeManagerAddress"] == "127.0.0.1"
+    with pytest.raises(ConnectionRefusedError):  # another address of this machine
+        socket.create_connection(("127.0.0.2", node["NodeManagerPort"]), timeout=3)
     executor.close()
     assert not ray.is_initialized()
     ray.init(address="local", num_cpus=1, include_dashboard=False, log_to_driver=False, logging_level="ERROR")

@@ -10,7 +10,7 @@ import pytest
 
 from zoo.population import Job, Journal, Manager, ProxySetting, Record, SerialExecutor, Trial, ray_executor
 from zoo.population.faults import ATTEMPTS, MachineFault
-from zoo.population.ray_executor import RayExecutor, _fitting, find_cluster, ray
+from zoo.population.ray_executor import RayExecutor, _room, find_cluster, ray
 from zoo.reliability.study import Study
 from zoo.spaces import DARTS
 
@@ -168,22 +168,30 @@ def test_a_worker_that_cannot_start_is_an_error_and_no_record(start):
         ({"CPU": 8.0}, (4, 1, 0.0), 4),
         ({"CPU": 8.0}, (16, 1, 0.0), 8),
         ({"CPU": 8.0}, (8, 3, 0.0), 2),
+        ({"CPU": 8.0, "GPU": 2.0}, (8, 1, 0.0), 8),
         ({"CPU": 64.0, "GPU": 2.0}, (64, 1, 0.25), 8),
         ({"CPU": 64.0, "GPU": 2.0}, (64, 1, 0.3), 6),
         ({"CPU": 64.0, "GPU": 4.0}, (64, 1, 2.0), 2),
     ],
 )
-def test_a_small_cluster_gets_as_many_workers_as_fit(monkeypatch, caplog, has, asked, room):
+def test_a_small_cluster_has_room_for_as_many_workers_as_fit(monkeypatch, caplog, has, asked, room):
     monkeypatch.setattr(ray, "cluster_resources", lambda: has)
-    assert _fitting(*asked) == room
+    assert _room(*asked, elastic=False) == room
     assert ("room for" in caplog.text) == (room < asked[0])
+    assert "others begin" not in caplog.text
+    assert _room(*asked, elastic=True) == room
+    assert ("the others begin when nodes join" in caplog.text) == (room < asked[0])
+    assert ("GPUs, none of which this run asks for" in caplog.text) == ("GPU" in has and not asked[2])
 
 
 @pytest.mark.parametrize("asked", [(1, 4, 0.0), (1, 1, 0.5)])
-def test_a_cluster_without_room_is_an_error(monkeypatch, asked):
+def test_a_machine_without_room_is_an_error_and_a_cluster_may_grow(monkeypatch, caplog, asked):
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
     with pytest.raises(ValueError, match="no room for a worker"):
-        _fitting(*asked)
+        _room(*asked, elastic=False)
+    assert _room(*asked, elastic=True) == 0
+    assert "no room for a worker with" in caplog.text
+    assert "waiting for nodes that have it" in caplog.text
 
 
 @pytest.mark.parametrize(("options", "message"), [({"workers": 0}, "at least 1, got 0"), ({"workers": -1}, "got -1")])

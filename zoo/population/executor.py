@@ -30,6 +30,8 @@ class Executor(Protocol):
     def collect(self) -> list[Outcome]:
         """The outcomes of at least one whole batch, waiting for it; one per job, failures included.
 
+        None where meanwhile it can take more batches than ever before, because workers have joined.
+
         Raises:
             MachineFault: if the machines cannot do it; the batch stays pending.
             OutOfTime: if the run's time and its grace are over.
@@ -82,6 +84,7 @@ class LazyExecutor:
         self._make, self._announce = make, announce
         self._executor: Executor | None = None
         self._size, self._began, self._busy = 0, 0.0, 0.0
+        self._out: set[int] = set()  # batches, by their first trials
 
     @property
     def started(self) -> bool:
@@ -101,6 +104,8 @@ class LazyExecutor:
             self._began = time.monotonic()
             self._announce()
         self._executor.submit(jobs)
+        self._out.add(jobs[0].trial.index)
+        self._size = max(self._size, len(self._out))  # workers may join
 
     def collect(self) -> list[Outcome]:
         """Outcomes of what was submitted."""
@@ -108,6 +113,7 @@ class LazyExecutor:
             raise RuntimeError("nothing was submitted")
         outcomes = self._executor.collect()
         self._busy += sum(record.seconds for record, _ in outcomes)
+        self._out -= {record.batch for record, _ in outcomes}
         return outcomes
 
     def close(self) -> None:
@@ -116,7 +122,7 @@ class LazyExecutor:
             self._executor.close()
 
     def session(self) -> dict[str, float]:
-        """How many workers there were, for how many seconds, and how many seconds they worked altogether."""
+        """How many workers there were at most, for how many seconds, and how many seconds they worked altogether."""
         wall = time.monotonic() - self._began if self.started else 0.0
         return {"workers": self._size, "wall_s": round(wall, 3), "busy_s": round(self._busy, 3)}
 

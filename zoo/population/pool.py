@@ -83,18 +83,27 @@ class Pool:
     """An executor whose workers may be lost at any time.
 
     A batch whose worker dies, hangs or lacks something waits for another one. A node with repeated faults is left out.
+    Workers for which there is no room yet begin whenever a node joins.
 
     Args:
         crew: the workers.
         workers: how many of them.
         patience: how long to wait for batches.
         report: hears of every fault, a sentence each.
+        room: for how many of them there is room at first; None: for all.
     """
 
     def __init__(
-        self, crew: Crew, workers: int, patience: Patience | None = None, report: Callable[[str], None] = _log.warning
+        self,
+        crew: Crew,
+        workers: int,
+        patience: Patience | None = None,
+        report: Callable[[str], None] = _log.warning,
+        *,
+        room: int | None = None,
     ) -> None:
         self._crew, self._size, self._say = crew, workers, report
+        self._room = workers if room is None else max(1, min(room, workers))
         self._patience = Patience() if patience is None else patience
         self._waiting: deque[_Batch] = deque()
         self._running: dict[Hashable, _Batch] = {}
@@ -109,8 +118,13 @@ class Pool:
 
     @property
     def free(self) -> int:
-        """Workers, ready or not, without a batch."""
-        return max(0, self._size - len(self._running) - len(self._waiting))
+        """Workers without a batch: those that are ready, or for which there was room at first."""
+        return max(0, self._places - len(self._running) - len(self._waiting))
+
+    @property
+    def _places(self) -> int:
+        """How many batches are asked for: more would be decided long before a worker begins them."""
+        return max(self._room, len(self._running) + len(self._ready))
 
     def submit(self, jobs: Sequence[Job]) -> None:
         """Take a batch; it goes to the first worker that is ready."""
@@ -122,17 +136,22 @@ class Pool:
     def collect(self) -> list[Outcome]:
         """Wait for a batch, and take every other one that has ended meanwhile.
 
+        Nothing comes back where a worker more than before is ready, and there is no batch for it.
+
         Raises:
             MachineFault: if a batch was sent too often, or too many workers were lost in a row.
             OutOfTime: if the run's time and its grace are over.
         """
         outcomes: list[Outcome] = []
+        places = self._places
         while not outcomes and (self._running or self._waiting):
             for report in self._crew.poll(TICK_SECONDS):
                 outcomes += self._hear(report)
             self._give_up_hanging()
             self._take_back()
             self._give()
+            if not outcomes and self._ready and self._places > places:
+                break
             if not outcomes:
                 self._say_what_is_awaited()
                 if self._patience.over(time.monotonic(), [batch.jobs for batch in self._running.values()]):

@@ -14,11 +14,14 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-# Ray reads these when it is imported: no usage report, and no warning about a default that is to change.
+# Ray reads these when it is imported or started: no usage report, workers that are not put behind everything else on the
+# machine (niceness 15), and no warning about a default that is to change.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+os.environ.setdefault("RAY_worker_niceness", "0")
 os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 
 import ray
+from ray._private import ray_constants
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
 from ray.util.scheduling_strategies import NodeLabelSchedulingStrategy, NotIn
 
@@ -77,7 +80,7 @@ class RayExecutor:
     Args:
         factory: makes the evaluator in the worker, from the payload.
         payload: what the evaluator needs, such as the images.
-        workers: actors; on a cluster that is too small for them, as many as fit.
+        workers: actors; on a cluster that is too small for them, as many as fit, and more when nodes join.
         cpus: cores per actor.
         gpus: GPUs per actor, may be a fraction.
         address: of a running cluster: "auto", "host:port" or "ray://host:port"; None starts Ray here.
@@ -85,7 +88,7 @@ class RayExecutor:
         report: hears of every fault, a sentence each.
 
     Raises:
-        ValueError: for a count that is not positive, when nobody answers at the address, or when the cluster
+        ValueError: for a count that is not positive, when nobody answers at the address, or when this machine
             has no room for a single worker.
         MachineFault: if Ray cannot start here.
     """
@@ -110,8 +113,9 @@ class RayExecutor:
         if self._owner:
             with _own_signals():
                 _connect(address, workers * cpus)
+        room = _room(workers, cpus, gpus, elastic=address is not None)
         crew = _Crew(factory, payload, cpus, gpus)
-        self._pool = Pool(crew, _fitting(workers, cpus, gpus), patience, report)
+        self._pool = Pool(crew, workers if address else room, patience, report, room=room)
 
     @property
     def free(self) -> int:
@@ -272,20 +276,45 @@ def _own_signals() -> Iterator[None]:
                 signal.signal(number, handler)
 
 
-def _fitting(workers: int, cpus: int, gpus: float) -> int:
-    """How many of the workers the cluster has room for; the others would wait for ever and hold batches back."""
+@contextmanager
+def _on_loopback() -> Iterator[None]:
+    """Ray that is started here is for this machine alone: its ports, where whoever connects may run code, are as well.
+
+    Ray has no option for it; on other systems than Linux it does so by itself, by this constant.
+    """
+    held = getattr(ray_constants, "ENABLE_RAY_CLUSTER", None)
+    try:
+        ray_constants.ENABLE_RAY_CLUSTER = False
+        yield
+    finally:
+        ray_constants.ENABLE_RAY_CLUSTER = held
+
+
+def _room(workers: int, cpus: int, gpus: float, *, elastic: bool) -> int:
+    """For how many of the workers there is room now; says so where it is for fewer.
+
+    On a cluster the others begin when nodes join: actors that wait for a place are what an autoscaler goes by.
+
+    Raises:
+        ValueError: where there is none for a single worker, and never will be.
+    """
     has: dict[str, float] = ray.cluster_resources()  # type: ignore[no-untyped-call]
+    devices = has.get("GPU", 0)
     room = int(has.get("CPU", 0) // cpus)
     if gpus:
-        devices = has.get("GPU", 0)
         room = min(room, int(devices // gpus) if gpus >= 1 else int(devices) * int(1 / gpus + 1e-9))
-    if room < 1:
-        raise ValueError(
-            f"the Ray cluster has {has.get('CPU', 0):g} CPUs and {has.get('GPU', 0):g} GPUs, "
-            f"no room for a worker with {cpus} and {gpus:g}"
+    elif devices and elastic:
+        _log.warning(
+            "the cluster has %g GPUs, none of which this run asks for: --gpus 1 gives every worker one", devices
         )
-    if room < workers:
-        _log.warning("the Ray cluster has room for %d of %d workers", room, workers)
+    if room < 1:
+        lack = f"{has.get('CPU', 0):g} CPUs and {devices:g} GPUs, no room for a worker with {cpus} and {gpus:g}"
+        if not elastic:
+            raise ValueError(f"Ray has {lack}")
+        _log.warning("the Ray cluster has %s: waiting for nodes that have it", lack)
+    elif room < workers:
+        later = "; the others begin when nodes join" if elastic else ""
+        _log.warning("the Ray cluster has room for %d of %d workers%s", room, workers, later)
     return min(room, workers)
 
 
@@ -294,7 +323,8 @@ def _connect(address: str | None, cores: int) -> None:
     if address is None:
         # By default Ray would join a cluster that it finds.
         try:
-            ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
+            with _on_loopback():
+                ray.init(address="local", num_cpus=cores, include_dashboard=False, **quiet)
         except Exception as error:  # whatever is wrong with this machine, its processes or its temporary folder
             raise MachineFault(f"Ray cannot start here: {_line(error)}; --workers 1 does without it") from None
         return
