@@ -110,8 +110,8 @@ for group, loaders, about in (
     ),
     (
         "run",
-        _named("runs", "status", "resume", "retry", "report") | _named("", "export") | _named("runs", "digest"),
-        "Runs: status, resume, retry, report, export, digest.",
+        _named("runs", "status", "resume", "retry", "report") | _named("", "export") | _named("runs", "digest", "gc"),
+        "Runs: status, resume, retry, report, export, digest, gc.",
     ),
 ):
     app.add_typer(typer.Typer(cls=lazy_group(loaders), no_args_is_help=True, help=about), name=group)

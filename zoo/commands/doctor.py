@@ -7,7 +7,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
 from zoo.commands import options as opt
 
@@ -26,7 +25,7 @@ def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
     from zoo.data.decoded import default_cache
     from zoo.data.sources import default_root
     from zoo.experiments.machine import about, cluster_at_hand, device_at_hand
-    from zoo.experiments.resources import usable_cores
+    from zoo.experiments.shown import show_machine
 
     facts = about()
     state: dict[str, Any] = {
@@ -48,15 +47,6 @@ def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
     if as_json:
         print(json.dumps(state))
         return
-    table = Table("what", "found", title="thriftnas doctor")
-    table.add_row("versions", ", ".join(f"{name} {number}" for name, number in facts["versions"].items()))
-    hardware = facts["hardware"]
-    table.add_row("processor", f"{hardware['processor']}, {hardware['cores']} cores, {usable_cores()} usable")
-    table.add_row("device", f"{state['device']['best']} ({state['device']['detail']})")
-    table.add_row("Ray", state["ray"])
-    table.add_row("downloaded data", state["data"]["downloads"])
-    table.add_row("decoded data", state["data"]["decoded"])
-    table.add_row("disk", f"{state['disk']['free_gb']} GB free in {state['disk']['folder']}")
-    console.print(table)
+    show_machine(state, console)
     if calibrate:
         show_placements(state, console)

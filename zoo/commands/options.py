@@ -30,6 +30,7 @@ def require_folder(file: Path) -> None:
 
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Run = Annotated[Path, typer.Argument(help="Run folder.")]
+DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would be removed, and remove nothing.")]
 Maximize = Annotated[list[str] | None, typer.Option(help="Metric to make large; may be repeated.")]
 Minimize = Annotated[list[str] | None, typer.Option(help="Metric to make small; may be repeated.")]
 Limits = Annotated[

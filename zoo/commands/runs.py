@@ -1,12 +1,10 @@
-"""`thriftnas run`: look at a run, continue it, write its report, take its digest."""
+"""`thriftnas run`: look at a run, continue it, write its report, free its disk, take its digest."""
 
 import json
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from zoo.commands import options as opt
 
@@ -14,24 +12,14 @@ from zoo.commands import options as opt
 def status(run: opt.Run, as_json: opt.Json = False) -> None:
     """How many trials are done, failed and pending, and which is the best so far."""
     from zoo.experiments.run import Run
+    from zoo.experiments.shown import show_status
 
     found = Run.open(run)
     state: dict[str, Any] = found.status
     if as_json:
         print(json.dumps(state))
         return
-    console, table = Console(), Table("what", "value")
-    for what in ("trials", "done", "failed", "pending"):
-        table.add_row(what, str(state[what]))
-    best = state["best"]
-    table.add_row(
-        "best",
-        "none yet" if best is None else f"{best['accuracy']:.4f} (trial {best['index']}, {best['setting']})",
-    )
-    for fault in found.faults[-5:]:
-        table.add_row("fault", escape(fault))
-    console.print(f"{found.kind} in {run}", markup=False, soft_wrap=True)
-    console.print(table)
+    show_status(found, state, Console())
 
 
 Workers = Annotated[int | None, opt.option("Another number of workers.", "Workers")]
@@ -108,6 +96,19 @@ def report(
         print(json.dumps(written.summary))
     else:
         written.show(console)
+
+
+def gc(run: opt.Run, dry_run: opt.DryRun = False, as_json: opt.Json = False) -> None:
+    """Remove what a finished run needs no more: weights, files of interrupted starts, side files of its journal."""
+    from zoo.experiments.garbage import collect
+
+    found = collect(run, dry_run=dry_run)
+    if as_json:
+        print(json.dumps({"files": [str(path) for path in found.files], "bytes": found.bytes, "dry_run": dry_run}))
+        return
+    for path in found.files:
+        print(path)
+    print(f"{found.bytes / 1e6:.1f} MB in {len(found.files)} files {'would be' if dry_run else 'are'} freed")
 
 
 def digest(run: opt.Run, as_json: opt.Json = False) -> None:

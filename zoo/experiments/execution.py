@@ -92,7 +92,7 @@ def execute(
                 journal.set("data", dict(kept))
                 if (said := kept.get("decided")) and not journal.get(FINISHED):
                     listen.said(f"Data: {said}")
-            experiment = _grown(experiment, journal)
+            experiment = grown(experiment, journal)
             drive = _Drive(experiment, folder, journal, listen)
             run = Run(folder)
             patience = Patience(price=experiment.price, ends=ends, grace=max(GRACE_SECONDS, deadline or 0.0))
@@ -155,7 +155,7 @@ def retry(folder: Path, everything: bool = False) -> Retried:
             more = f"; {count} failed by themselves, which --all asks again" if count else ""
             raise ValueError(f"no trial of {folder} is missing{more}")
         journal.copy(folder / BEFORE_RETRY)
-        found = reopen(journal, _grown(experiment, journal).strategy, failed)
+        found = reopen(journal, grown(experiment, journal).strategy, failed)
         journal.set(FINISHED, False)
     return found
 
@@ -236,7 +236,7 @@ def _sizes(folder: Path, experiment: Experiment, journal: Journal) -> dict[str, 
     return {name: found[:-1] if unchanged else found for name, found in sizes.items()}
 
 
-def _grown(experiment: Experiment, journal: Journal) -> Experiment:
+def grown(experiment: Experiment, journal: Journal) -> Experiment:
     """The experiment with its history of sizes, where it can grow: batches stay what they were."""
     sizes = {name: journal.get(name) for name in GROWN if hasattr(experiment, name)}
     found: dict[str, Any] = {name: tuple(values) for name, values in sizes.items() if values}

@@ -1,6 +1,7 @@
 """The run folder: whether a folder can hold a run, and holding it for one process."""
 
 import os
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,12 +13,19 @@ LEFTOVERS = (".lock", ".new")
 """Name prefixes of files left by a process that was killed while starting a run."""
 
 
+_PASSING = re.compile(r"/session_[^/]+/runtime_resources/")
+"""Where jobs of Ray have their working folders."""
+
+
 def check_folder(folder: Path) -> None:
     """Find out early, and without touching it, whether ``folder`` is a run folder or can become one.
 
     Raises:
-        ValueError: if it is a file or below one, cannot be written, or holds something else than a run.
+        ValueError: if it is a file or below one, cannot be written, holds something else than a run, or belongs to a
+            job of Ray.
     """
+    if _PASSING.search(str(folder.absolute())):
+        raise ValueError(f"{folder} is in a folder that Ray removes with its job, expected an absolute path elsewhere")
     existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not existing.is_dir():
         raise ValueError(f"{existing} is a file, expected a folder{'' if existing == folder else f' for {folder}'}")

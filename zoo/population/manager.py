@@ -69,6 +69,13 @@ class Manager:
         """Every record so far, by index."""
         return [record for _, record in sorted(self._records.items())]
 
+    @property
+    def needed(self) -> set[str]:
+        """Names of the weights that the strategy may ask for, or that a pending trial is about to read."""
+        needed = self._strategy.resumable() | {t.resumes for t in self._open.values() if t.resumes is not None}
+        held = (self._records[index].checkpoint for index in needed if index in self._records)
+        return {name for name in held if name is not None}
+
     def run(
         self,
         executor: Executor,
@@ -203,9 +210,7 @@ class Manager:
         """
         if self._weights is None:
             return
-        needed = self._strategy.resumable() | {t.resumes for t in self._open.values() if t.resumes is not None}
-        held = (self._records[index].checkpoint for index in needed if index in self._records)
-        names = {name for name in held if name is not None}
+        names = self.needed
         if names != self._needed:
             self._before = self._weights.names if self._needed is None else self._needed
             self._needed = names

@@ -14,7 +14,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-# Ray reads these when it is imported or started: no usage report, workers that are not put behind everything else on the
+# Ray reads these when it is imported or started: no usage report, workers that do not wait for everything else on the
 # machine (niceness 15), and no warning about a default that is to change.
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 os.environ.setdefault("RAY_worker_niceness", "0")
