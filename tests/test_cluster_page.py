@@ -77,19 +77,33 @@ def test_a_run_in_the_folder_of_a_job_is_refused(tmp_path, monkeypatch):
 
 
 @contextmanager
-def nodes(*commands, **more):
-    """Nodes of Ray by their commands; they end with this block, and no other cluster of the machine does."""
+def cluster(commands):
+    """A cluster by its commands, in a home of its own; its nodes end with this block, and no other Ray does."""
     with tempfile.TemporaryDirectory(dir="/tmp", prefix="r") as place:  # names of sockets are short
         path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
-        env = {**os.environ, "PATH": f"{BIN}:{os.environ['PATH']}", "RAY_TMPDIR": place, "PYTHONPATH": path} | more
+        env = {
+            **os.environ,
+            "PATH": f"{BIN}:{os.environ['PATH']}",
+            "PYTHONPATH": path,
+            "HOME": place,
+            "RAY_TMPDIR": place,
+        }
         started = []
         try:
             for command in commands:
-                words = [*shlex.split(command), "--block"]
-                log = Path(place, f"{len(started)}.log")
-                with log.open("w") as out:
-                    started.append(subprocess.Popen(words, env=env, stdout=out, stderr=out, start_new_session=True))
-                wait_for(lambda path=log: "Ray runtime started" in path.read_text(), log)
+                words = shlex.split(command)
+                if words[0] == "export":
+                    env |= dict(word.split("=") for word in words[1:])
+                elif words[:2] == ["ray", "start"]:
+                    log = Path(place, f"{len(started)}.log")
+                    with log.open("w") as out:
+                        node = subprocess.Popen(
+                            [*words, "--block"], env=env, stdout=out, stderr=out, start_new_session=True
+                        )
+                    started.append(node)
+                    wait_for(lambda path=log: "Ray runtime started" in path.read_text(), log)
+                else:
+                    said(words, env, place)
             yield env
         finally:
             for node in reversed(started):
@@ -129,9 +143,9 @@ def port() -> Iterator[str]:
 @pytest.mark.timeout(900)
 def test_two_nodes_on_one_machine_run_as_the_page_says(port, tmp_path):
     commands = [line.replace("6379", port) for line in section("Try it on one machine")]
-    starts, rest = commands[:2], commands[2:]
-    assert [line.startswith("ray start") for line in commands] == [True] * 2 + [False] * len(rest)
-    with nodes(*starts) as env:
+    assert [line.split()[0] for line in commands] == ["export", *["ray"] * 3, *["thriftnas"] * 4]
+    rest = commands[4:]
+    with cluster(commands[:4]) as env:
         answers = [said(shlex.split(line), env, tmp_path) for line in rest]
         alone = shlex.split(rest[0].split(" --workers")[0])
         said([*alone, "--out", "runs/alone"], env, tmp_path)
@@ -144,10 +158,11 @@ def test_two_nodes_on_one_machine_run_as_the_page_says(port, tmp_path):
 def test_a_job_runs_and_its_relative_out_is_refused(port, tmp_path):
     """With what the page says of jobs, but for the sizes."""
     page = free_port()
-    build = section("Try it on one machine")[2].split(" --workers")[0] + " --workers 1 --address auto"
+    before, build = section("Try it on one machine")[:2], section("Try it on one machine")[4]
+    build = build.split(" --workers")[0] + " --workers 1 --address auto"
     (tmp_path / "dist").mkdir()
     (tmp_path / "dist" / "note").touch()
-    with nodes(f"ray start --head --port {port} --num-cpus 2 --dashboard-port {page}") as env:
+    with cluster([*before, f"ray start --head --port {port} --num-cpus 2 --dashboard-port {page}"]) as env:
         submit = ["ray", "job", "submit", "--address", f"http://127.0.0.1:{page}", "--working-dir", "dist", "--"]
         said([*submit, *shlex.split(build), "--out", str(tmp_path / "run")], env, tmp_path)
         assert (tmp_path / "run" / "journal.sqlite").exists()

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from zoo.experiments import Run
-from zoo.population.journal import run_lock
+from zoo.experiments.folder import locked
 
 pytestmark = pytest.mark.usefixtures("without_drawing")
 
@@ -70,7 +70,7 @@ def test_weights_stay_where_the_model_is_lost(thriftnas, build, built, no_traini
 def test_a_run_that_goes_on_or_has_not_finished_is_refused(thriftnas, build, built, tmp_path):
     littered(built)
     held = {path.name for path in built.rglob("*")}
-    with run_lock(built):
+    with locked(built):
         answer = thriftnas("run", "gc", built)
     assert (answer.code, answer.err.count("\n")) == (2, 1)
     assert "another process is running in" in answer.err

@@ -94,6 +94,8 @@ def execute(
                     listen.said(f"Data: {said}")
             experiment = grown(experiment, journal)
             drive = _Drive(experiment, folder, journal, listen)
+            if journal.lost:
+                drive.fault(journal.lost)
             run = Run(folder)
             patience = Patience(price=experiment.price, ends=ends, grace=max(GRACE_SECONDS, deadline or 0.0))
             finished = _driven(drive, run, material, resources, patience)

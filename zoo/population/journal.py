@@ -1,6 +1,5 @@
 """The journal of a run: one SQLite file with its identity, trials, records and the order of events."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -17,6 +16,7 @@ from zoo.population.damage import DamagedError, add_sums, checked_rows, has_sums
 from zoo.population.identity import difference
 from zoo.population.schema_1 import converted
 from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, Record, Trial
+from zoo.population.write_ahead import WriteAhead
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,7 +53,12 @@ class Journal:
     A journal of schema 1 is read like any other; the first append makes it one of schema 2.
 
     Use :meth:`create`, :meth:`open` or :meth:`memory`.
+
+    Attributes:
+        lost: what a damaged write-ahead log has lost, in one line; empty where nothing is.
     """
+
+    lost = ""
 
     def __init__(self, connection: sqlite3.Connection) -> None:
         self._db = connection
@@ -113,7 +118,10 @@ class Journal:
             db.close()
         if schema not in READABLE:
             raise ValueError(f"{path} has schema {schema}, expected {' or '.join(map(str, READABLE))}")
-        return cls(_connect(path, readonly=readonly))
+        log = None if readonly else WriteAhead.look(path)
+        journal = cls(_connect(path, readonly=readonly))
+        journal.lost = "" if log is None else log.lost(journal._db)
+        return journal
 
     def _start(self, identity: Mapping[str, Any]) -> None:
         self._db.executescript(f"BEGIN;{_TABLES}COMMIT;")
@@ -347,22 +355,6 @@ def _lasting(record: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in record.items() if name not in (*INCIDENTAL, "notes")}
     notes = {name: value for name, value in record.get("notes", {}).items() if name not in INCIDENTAL_NOTES}
     return kept | {"notes": notes} if notes else kept
-
-
-@contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for this process while it runs; the system lets go of it however the process ends.
-
-    Raises:
-        ValueError: if another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"another process is running in {folder}; wait for it or choose another folder") from None
-        yield
 
 
 def _release(connection: sqlite3.Connection) -> None:
