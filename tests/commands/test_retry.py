@@ -80,3 +80,22 @@ def test_a_winner_is_withheld_where_too_many_trials_are_missing(thriftnas, build
     broken.clear()
     assert thriftnas("run", "retry", run).code == 0
     assert (run / "model.pt").exists()
+
+
+def test_a_run_goes_on_without_a_trial_that_ends_its_process(thriftnas, build, tmp_path, monkeypatch):
+    run, make = tmp_path / "run", evaluator.make_evaluator
+    monkeypatch.setattr(evaluator, "make_evaluator", lambda *_: lambda jobs: exec("raise KeyboardInterrupt"))
+    assert thriftnas(*build, "--models", "20", "--out", run).code == 130
+    monkeypatch.setattr(evaluator, "make_evaluator", make)
+    for wrong in ("1", "-1", "99"):
+        answer = thriftnas("run", "retry", run, f"--without={wrong}")
+        assert (answer.code, answer.err.count("\n")) == (2, 1)
+        assert f"trial {wrong} of {run} does not wait" in answer.err
+    answer = thriftnas("run", "retry", run, "--without", "0")
+    assert answer.code == 0, answer.err
+    assert "0 trials are asked again, 0 that depended on them are decided anew, 1 left out" in answer.out
+    frame = Run(run).frame
+    assert [not ok for ok in frame["ok"]] == [True] + [False] * 19
+    answer = thriftnas("run", "retry", run, "--all", "--json")
+    assert answer.code == 0, answer.err
+    assert Run(run).frame["ok"].all()

@@ -335,3 +335,20 @@ def test_a_strategy_that_misnumbers_its_trials_is_refused(training):
     with pytest.raises(ValueError, match="must number its trials from 0, got 1, 2"):
         Manager(Wrong(fixed(2).ask(2, 0)), journal, batch=2).run(SerialExecutor(training))
     assert journal.trials() == []
+
+
+@pytest.mark.parametrize("left_out", [{4}, {5, 6}, {7}, {4, 5, 6, 7}, {0, 1, 2, 3, 11}])
+def test_trials_that_are_left_out_are_never_sent_and_have_a_record_of_their_own(left_out, shuffled):
+    journals = []
+    for executor in (shuffled(1), shuffled(3, seed=1)):
+        journal = Journal.memory({})
+        journal.set("left_out", sorted(left_out))
+        strategy = RandomSearch(DARTS, ProxySetting(0, 0, 0, 1), 12, seed=0, keep=False)
+        assert Manager(strategy, journal, batch=4).run(executor)
+        assert not left_out & {index for batch in executor.sent for index in batch}
+        records = journal.records()
+        assert {r.index for r in records.values() if r.reason == "left out: its process would have ended"} == left_out
+        assert {r.batch for r in records.values()} == {0, 4, 8}
+        Manager(RandomSearch(DARTS, ProxySetting(0, 0, 0, 1), 12, seed=0, keep=False), journal, batch=4)  # replays
+        journals.append(journal)
+    assert journals[0].digest() == journals[1].digest()

@@ -155,9 +155,41 @@ def test_a_batch_that_kills_every_worker_stops_the_run_though_others_come_back(c
     crew = Crew(clock, one=2, two=2)
     deadly = lambda batch: "its process ended" if batch[0].trial.index == 5 else "ok"  # noqa: E731
     crew.happens = {"one": deadly, "two": deadly}
-    with pytest.raises(MachineFault, match="the batch of trial 5 was sent 3 times in vain"):
+    with pytest.raises(MachineFault, match=r"the batch of trial 5 was sent 3 times in vain.*retry RUN --without 5"):
         searched(Pool(crew, 4, report=lambda _: None), 30)
     assert sum(numbers == [5] for _, numbers, _ in crew.sent) == 3
+
+
+@pytest.mark.parametrize("deadly", [{5}, {4, 7}])
+def test_of_a_batch_that_kills_every_worker_its_trials_are_tried_one_by_one_and_the_causes_named(clock, deadly):
+    crew, said = Crew(clock, one=2, two=2), []
+    dies = lambda batch: "its process ended" if {j.trial.index for j in batch} & deadly else "ok"  # noqa: E731
+    crew.happens = {"one": dies, "two": dies}
+    journal = Journal.memory({})
+    manager = Manager(RandomSearch(DARTS, SETTING, 30, seed=0, keep=False), journal, batch=4)
+    with pytest.raises(MachineFault, match="the batch of trial 4 was sent 3 times in vain: its process ended") as fault:
+        manager.run(Pool(crew, 4, report=said.append))
+    trials = journal.trials()
+    for index in range(4, 8):
+        named = f"trial {index} (genotype {trials[index].genotype.key})" in str(fault.value)
+        assert named == (index in deadly)
+    options = " ".join(f"--without {index}" for index in sorted(deadly))
+    assert f"`thriftnas run retry RUN {options}` goes on without" in str(fault.value)
+    assert "\n" not in str(fault.value)
+    assert any("tried one by one" in line for line in said)
+    assert not set(range(4, 8)) & set(journal.records()), "what was only tried is no result"
+
+
+def test_where_every_trial_of_a_batch_fails_alone_too_none_is_named(clock):
+    """Their machine is the cause: another node has come back with other batches."""
+    crew = Crew(clock, one=2, two=2)
+    fails = lambda batch: "CUDA error" if batch[0].trial.index in range(4, 8) else "ok"  # noqa: E731
+    crew.happens = {"one": fails, "two": fails}
+    with pytest.raises(MachineFault) as fault:
+        Manager(RandomSearch(DARTS, SETTING, 400, seed=0, keep=False), Journal.memory({}), batch=4).run(
+            Pool(crew, 4, report=lambda _: None)
+        )
+    assert "--without" not in str(fault.value)
 
 
 def test_a_node_that_was_left_out_is_used_again_where_the_others_are_lost(clock):

@@ -51,16 +51,17 @@ def resume(
 def retry(
     run: opt.Run,
     everything: Annotated[bool, typer.Option("--all", help="Also what diverged or lacked memory.")] = False,
+    without: Annotated[
+        list[int] | None, typer.Option(help="A waiting trial to leave out: its process ends with it; may be repeated.")
+    ] = None,
     workers: Workers = None, address: Address = None, time: Time = None, as_json: opt.Json = False,
 ) -> None:  # fmt: skip
-    """Ask failed trials again, and continue the run; before-retry.sqlite in its folder keeps what it was."""
+    """Ask failed trials again, or leave others out, and continue the run; before-retry.sqlite keeps what it was."""
     from zoo.experiments.execution import retry as reopened
 
-    found = reopened(run, everything)
-    Console(stderr=as_json).print(
-        f"{len(found.trials)} trials are asked again, {found.dropped} that depended on them are decided anew",
-        markup=False,
-    )
+    found = reopened(run, everything, without or ())
+    again = f"{len(found.trials)} trials are asked again, {found.dropped} that depended on them are decided anew"
+    Console(stderr=as_json).print(again + (f", {len(without)} left out" if without else ""), markup=False)
     resume(run, workers, address, time, as_json)
 
 

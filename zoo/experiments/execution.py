@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -18,7 +18,7 @@ from zoo.experiments.source import Source
 from zoo.population.executor import Executor, LazyExecutor
 from zoo.population.faults import is_missing, too_many_missing
 from zoo.population.journal import FILE, Journal
-from zoo.population.manager import Manager
+from zoo.population.manager import LEFT_OUT, Manager
 from zoo.population.patience import GRACE_SECONDS, Patience
 from zoo.population.retry import Retried, reopen
 from zoo.population.strategy import Strategy
@@ -137,28 +137,34 @@ def resume(
     )
 
 
-def retry(folder: Path, everything: bool = False) -> Retried:
+def retry(folder: Path, everything: bool = False, without: Collection[int] = ()) -> Retried:
     """Take failed trials out of a run's history, so that :func:`resume` asks them again; a copy of the journal stays.
 
     Args:
         folder: the run's.
         everything: those that failed by themselves too, which diverged or lacked memory; otherwise only those that say
             nothing about their network.
+        without: indices of trials that wait and are to be left out, because their processes end with them.
 
     Raises:
-        ValueError: if none failed, or the run cannot be found, or is running.
+        ValueError: if none failed and none is left out, one that is to be does not wait, or the run cannot be found, or
+            is running.
     """
     experiment = Run.open(folder).experiment
     with locked(folder), closing(Journal.open(folder)) as journal:
-        records = journal.records().values()
-        failed = {r.index for r in records if is_missing(r.ok, r.reason) or (everything and not r.ok)}
-        if not failed:
-            count = sum(not record.ok for record in records)
+        records = journal.records()
+        waiting = journal.counts()["trials"]
+        if wrong := [index for index in without if index in records or not 0 <= index < waiting]:
+            raise ValueError(f"trial {wrong[0]} of {folder} does not wait: it was told, or nobody has asked for it")
+        kept = {*(journal.get(LEFT_OUT) or ()), *without}
+        failed = {r.index for r in records.values() if is_missing(r.ok, r.reason) or (everything and not r.ok)}
+        if not failed and not without:
+            count = sum(not record.ok for record in records.values())
             more = f"; {count} failed by themselves, which --all asks again" if count else ""
             raise ValueError(f"no trial of {folder} is missing{more}")
         journal.copy(folder / BEFORE_RETRY)
-        found = reopen(journal, grown(experiment, journal).strategy, failed)
-        journal.set(FINISHED, False)
+        found = reopen(journal, grown(experiment, journal).strategy, failed) if failed else Retried((), 0)
+        journal.update({FINISHED: False, LEFT_OUT: sorted(kept - failed)})
     return found
 
 

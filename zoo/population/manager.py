@@ -16,6 +16,11 @@ from zoo.population.weights import WeightStore
 
 Listener = Callable[[Trial, Record], None]
 
+LEFT_OUT = "left_out"
+"""Name of the journal's value with the indices of trials that are never sent: their processes would end with them."""
+NEVER_SENT = "left out: its process would have ended"
+"""Reason of their records."""
+
 RESTORED = "restored"
 """Name of the journal's value with records of trials whose weights were lost after their run had ended, by index."""
 
@@ -57,6 +62,8 @@ class Manager:
         self._alike = 0
         self._needed: set[str] | None = None  # names of weights, and those of before they last changed
         self._before: set[str] = set()
+        self._left_out = frozenset[int](journal.get(LEFT_OUT) or ())
+        self._parts: dict[int, Sequence[Trial]] = {}  # by the first trial sent its batch, where not all of it was
         self._pending = self._replay()
 
     @property
@@ -105,7 +112,7 @@ class Manager:
         for batch in self._pending:
             while not executor.free:
                 self._absorb(executor.collect(), listen)
-            executor.submit([self._job(trial) for trial in batch])
+            self._send(batch, executor, listen)
         self._pending = []
         while True:
             exhausted = False
@@ -115,7 +122,7 @@ class Manager:
                 if trials:
                     self._journal.append_ask(self._batch, trials)
                     self._note(trials)
-                    executor.submit([self._job(trial) for trial in trials])
+                    self._send(trials, executor, listen)
             if not self._open:
                 return exhausted
             self._absorb(executor.collect(), listen)
@@ -142,6 +149,16 @@ class Manager:
         self._journal.set(RESTORED, {**(self._journal.get(RESTORED) or {}), str(index): record.to_dict()})
         return record
 
+    def _send(self, batch: Sequence[Trial], executor: Executor, listen: Listener) -> None:
+        """Hand a batch on without what is left out; one of which nothing is left is told at once."""
+        sent = [trial for trial in batch if trial.index not in self._left_out]
+        if not sent:
+            self._absorb(_never_sent(batch, batch), listen)
+            return
+        if len(sent) < len(batch):
+            self._parts[sent[0].index] = batch
+        executor.submit([self._job(trial) for trial in sent])
+
     def _ask(self) -> list[Trial]:
         first = len(self._trials)
         trials = self._strategy.ask(self._batch, first)
@@ -155,6 +172,10 @@ class Manager:
         batches: dict[int, list[Outcome]] = {}
         for outcome in outcomes:
             batches.setdefault(outcome[0].batch, []).append(outcome)
+        for sent in [first for first in batches if first in self._parts]:
+            whole, part = self._parts.pop(sent), batches.pop(sent)
+            told = [(replace(record, batch=whole[0].index), weights) for record, weights in part]
+            batches[whole[0].index] = told + _never_sent([one for one in whole if one.index in self._left_out], whole)
         for _, batch in sorted(batches.items()):
             records = sorted((self._stored(*outcome) for outcome in batch), key=lambda record: record.index)
             took = sum(record.seconds for record in records) + sum(record.seconds for _, record in self._unheard)
@@ -269,6 +290,11 @@ class Manager:
                     del self._open[record.index]
                 del waiting[told[0].batch]
         return list(waiting.values())
+
+
+def _never_sent(trials: Sequence[Trial], batch: Sequence[Trial]) -> list[Outcome]:
+    """Failed records of trials of a batch that are left out."""
+    return [(Record(index=one.index, ok=False, reason=NEVER_SENT, batch=batch[0].index), None) for one in trials]
 
 
 def _of_own_stage(record: Record, trial: Trial, longer: Trial) -> Record:

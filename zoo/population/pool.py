@@ -77,6 +77,8 @@ class _Batch:
     attempt: int = 0
     faults: list[str] = field(default_factory=list)  # the nodes of those that count
     began: float = 0.0
+    alone: "_Batch | None" = None  # of a single trial that is only tried: the batch that it is in
+    tried: dict[int, bool] = field(default_factory=dict)  # by trial, tried alone: whether its worker came back
 
 
 class Pool:
@@ -112,6 +114,7 @@ class Pool:
         self._left_out: set[str] = set()
         self._row: list[str] = []  # faults since a batch came back
         self._row_of: Counter[str] = Counter()  # by node
+        self._causes: list[str] = []  # the last ones, whatever came back since
         self._gone: set[str] = set()
         self._said = self._looks = time.monotonic()
         self._starting = {self._start() for _ in range(workers)}
@@ -200,6 +203,9 @@ class Pool:
         self._patience.learn(batch.jobs, time.monotonic() - batch.began)
         self._row.clear()
         self._row_of.clear()
+        if batch.alone is not None:
+            self._tried(batch, came_back=True)  # its batch may have computed otherwise: what it measured is no result
+            return []
         return report.outcomes
 
     def _begin(self, worker: Hashable) -> None:
@@ -228,22 +234,48 @@ class Pool:
         if batch is not None:
             first, last = batch.jobs[0].trial.index, batch.jobs[-1].trial.index
             trials = f"trial {first} is" if first == last else f"trials {first} to {last} are"
-            what = f"{what}; {trials} sent again"
+            if batch.alone is None or report.gone:
+                what = f"{what}; {trials} sent again"
+                self._waiting.appendleft(batch)
             if not report.gone:
                 batch.faults.append(node)
-            self._waiting.appendleft(batch)
         self._say(what)
         if not (report.gone and node in self._gone):  # all workers of a lost node are one fault
             self._row.append(report.fault)
+            self._causes = [*self._causes[1 - FAULTS_IN_A_ROW :], report.fault]
             self._row_of[node] += 1
         if report.gone:
             self._gone.add(node)
         self._leave_out(node, report)
-        if batch is not None and sum(one not in self._left_out for one in batch.faults) >= ATTEMPTS:
-            self._stop(f"the batch of trial {batch.jobs[0].trial.index} was sent {ATTEMPTS} times in vain")
+        if batch is not None and batch.alone is not None:
+            if not report.gone:
+                self._tried(batch, came_back=False)
+        elif batch is not None and sum(one not in self._left_out for one in batch.faults) >= ATTEMPTS:
+            self._suspect(batch)
         if len(self._row) >= max(FAULTS_IN_A_ROW, self._size + 2):
             self._stop(f"{len(self._row)} workers were lost in a row")
         self._replace(report.worker)
+
+    def _suspect(self, batch: _Batch) -> None:
+        """One of its trials may end every process: they are tried one by one. A single one is named at once."""
+        if len(batch.jobs) == 1:
+            self._stop(_in_vain(batch), f"if its network is the cause, {_without(batch.jobs)}")
+        self._waiting.remove(batch)
+        self._say(f"{_in_vain(batch)}: its trials are tried one by one")
+        self._waiting.extendleft(_Batch([job], alone=batch) for job in reversed(batch.jobs))
+
+    def _tried(self, one: _Batch, *, came_back: bool) -> None:
+        """A trial was tried alone; after the last one of its batch it is known which ones are the cause.
+
+        Where none came back it is no trial's fault, and where all did none's alone.
+        """
+        assert one.alone is not None
+        whole = one.alone
+        whole.tried[one.jobs[0].trial.index] = came_back
+        if len(whole.tried) == len(whole.jobs):
+            deadly = [job for job in whole.jobs if not whole.tried[job.trial.index]]
+            named = deadly if len(deadly) < len(whole.jobs) else []
+            self._stop(_in_vain(whole), f"alone, only these fail: {_without(named)}" if named else "")
 
     def _leave_out(self, node: str, report: Report) -> None:
         if not node or node in self._left_out:
@@ -268,9 +300,12 @@ class Pool:
             for worker in list(self._starting):
                 self._replace(worker)
 
-    def _stop(self, what: str) -> None:
-        causes = "; ".join(dict.fromkeys(self._row)) or "no answer"
-        raise MachineFault(f"{what}: {causes}. Nothing of it is a result; the same command goes on once this is mended")
+    def _stop(self, what: str, hint: str = "") -> None:
+        causes = "; ".join(dict.fromkeys(self._row or self._causes)) or "no answer"
+        more = f"; {hint}" if hint else ""
+        raise MachineFault(
+            f"{what}: {causes}. Nothing of it is a result; the same command goes on once this is mended{more}"
+        )
 
     def _give_up_hanging(self) -> None:
         now = time.monotonic()
@@ -294,3 +329,14 @@ class Pool:
 def _answers(outcomes: Sequence[Outcome], jobs: Sequence[Job]) -> bool:
     """Whether outcomes are those of these jobs."""
     return {record.index for record, _ in outcomes} == {job.trial.index for job in jobs}
+
+
+def _in_vain(batch: _Batch) -> str:
+    return f"the batch of trial {batch.jobs[0].trial.index} was sent {ATTEMPTS} times in vain"
+
+
+def _without(jobs: Sequence[Job]) -> str:
+    """What to type to go on without these trials."""
+    named = ", ".join(f"trial {job.trial.index} (genotype {job.trial.genotype.key})" for job in jobs)
+    options = " ".join(f"--without {job.trial.index}" for job in jobs)
+    return f"{named}; `thriftnas run retry RUN {options}` goes on without"
