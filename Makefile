@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-slow lint bench faults gpu-bundle wheel-check try try-lowest clean
+.PHONY: demo test test-slow lint bench faults fuzz gpu-bundle wheel-check try try-lowest clean
 
 $(VENV)/.installed: pyproject.toml
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
@@ -36,6 +36,12 @@ SEED ?= 0
 faults: $(VENV)/.installed
 	mkdir -p runs/bench
 	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks faults --seed $(SEED) --json runs/bench/faults.json
+
+# Every parser with inputs that are almost right; SIZE= of them, with SEED=.
+SIZE ?= 1000000
+fuzz: $(VENV)/.installed
+	mkdir -p runs/bench
+	OMP_NUM_THREADS=1 $(BIN)/python -m benchmarks fuzz --seed $(SEED) --mutations $(SIZE) --jobs 2 --json runs/bench/fuzz.json
 
 # Images (DATA=cifar10, DATA=imagefolder:DIR) and wheels for a machine with a GPU: docs/gpu.md. MORE= is for further options.
 gpu-bundle: $(VENV)/.installed

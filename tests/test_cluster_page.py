@@ -128,6 +128,11 @@ def free_port():
         return str(probe.getsockname()[1])
 
 
+def answers(port):
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", int(port))) == 0
+
+
 def said(words, env, folder):
     done = subprocess.run(words, env=env, cwd=folder, capture_output=True, text=True, timeout=400)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -164,6 +169,7 @@ def test_a_job_runs_and_its_relative_out_is_refused(port, tmp_path):
     (tmp_path / "dist" / "note").touch()
     with cluster([*before, f"ray start --head --port {port} --num-cpus 2 --dashboard-port {page}"]) as env:
         submit = ["ray", "job", "submit", "--address", f"http://127.0.0.1:{page}", "--working-dir", "dist", "--"]
+        wait_for(lambda: answers(page), Path(env["HOME"], "0.log"))
         said([*submit, *shlex.split(build), "--out", str(tmp_path / "run")], env, tmp_path)
         assert (tmp_path / "run" / "journal.sqlite").exists()
         refused = subprocess.run(

@@ -80,6 +80,8 @@ FAULTS = 776
 """What goes wrong in a real one."""
 SCALE = 777
 """How long simulated workers take, and what they measure."""
+FUZZ = 778
+"""What is wrong with an input that is almost right."""
 TOY_ENUMERATION = 801
 TOY_SEARCH = 802
 

@@ -226,3 +226,20 @@ def experiment_kind(name: str) -> type[Experiment]:
     if not (isinstance(found, type) and issubclass(found, Experiment) and getattr(found, "name", None) == name):
         raise ValueError(f"{added.title} must be a class of experiments with this name, got {found!r}")
     return found
+
+
+def read_experiment(identity: Mapping[str, Any], options: Mapping[str, Any]) -> Experiment:
+    """The experiment of a run, from what its journal says.
+
+    Raises:
+        ValueError: for a kind of run that is not installed here, or data of another form.
+    """
+    strategy = identity.get("strategy")
+    if not isinstance(strategy, Mapping):
+        raise ValueError(f"the identity of a run must name its strategy, got {strategy!r}")
+    kind = experiment_kind(str(strategy.get("name", "run")))
+    try:
+        return kind.from_identity(identity, options)
+    except (ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+        what = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ValueError(f"the identity of this {kind.name} cannot be read: {what[:200]}") from None

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from zoo.experiments import legacy
-from zoo.experiments.experiment import EXPERIMENTS, Experiment, experiment_kind
+from zoo.experiments.experiment import EXPERIMENTS, Experiment, read_experiment
 from zoo.experiments.report import Report
 from zoo.experiments.resources import Resources, Say
 from zoo.experiments.source import Source
@@ -88,7 +88,7 @@ class Run:
         with self.journal() as journal:
             options = journal.get(OPTIONS)
             options = legacy.options(journal) if options is None else options
-            found = experiment_kind(self.kind).from_identity(journal.identity, options)
+            found = read_experiment(journal.identity, options)
         return found
 
     @property

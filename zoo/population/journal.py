@@ -266,12 +266,12 @@ class Journal:
     def trials(self) -> list[Trial]:
         """Every trial, by index."""
         old = self.schema_1_trials
-        trials = self._read("trials", "number, trial", lambda _, text: Trial.from_dict(json.loads(text)))
+        trials = self._read("trials", "number, trial", _parsed(Trial))
         return [*map(converted, trials[:old]), *trials[old:]]
 
     def trial(self, index: int) -> Trial:
         """One trial, without reading the others."""
-        (found,) = self._read("trials", "number, trial", lambda _, text: Trial.from_dict(json.loads(text)), index)
+        (found,) = self._read("trials", "number, trial", _parsed(Trial), index)
         return converted(found) if index < self.schema_1_trials else found
 
     def best(self, metric: str, apart: str) -> tuple[int, float] | None:
@@ -286,7 +286,7 @@ class Journal:
 
     def records(self) -> dict[int, Record]:
         """Every record, by its trial's index."""
-        records = self._read("records", "number, record", lambda _, text: Record.from_dict(json.loads(text)))
+        records = self._read("records", "number, record", _parsed(Record))
         return {record.index: record for record in records}
 
     def events(self) -> list[Event]:
@@ -322,7 +322,9 @@ class Journal:
         """How many trials there are, done, failed and pending."""
         self._read("records", "number, record", lambda *_: None)
         total = self._db.execute("SELECT COUNT(*) FROM trials").fetchone()[0]
-        told, good = self._db.execute("SELECT COUNT(*), TOTAL(json_extract(record, '$.ok')) FROM records").fetchone()
+        told, good = self._db.execute(
+            "SELECT COUNT(*), TOTAL(json_extract(record, '$.ok') = 1) FROM records"
+        ).fetchone()
         return {"trials": total, "done": told, "failed": told - int(good), "pending": total - told}
 
     def frame(self) -> "pd.DataFrame":
@@ -348,6 +350,18 @@ class Journal:
         for record in self._read("records", "number, record", lambda _, text: _lasting(json.loads(text))):
             hasher.update(json.dumps(record, sort_keys=True).encode())
         return hasher.hexdigest()
+
+
+def _parsed(kind: type[Any]) -> Callable[[int, str], Any]:
+    """What reads a row of trials or records, whose number must be that of the row."""
+
+    def parse(number: int, text: str) -> Any:
+        found = kind.from_dict(json.loads(text))
+        if type(found.index) is not int or found.index != number:
+            raise ValueError(f"trial {number} is called {found.index!r}")
+        return found
+
+    return parse
 
 
 def _lasting(record: Mapping[str, Any]) -> dict[str, Any]:

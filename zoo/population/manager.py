@@ -288,7 +288,11 @@ class Manager:
                 for record in told:
                     self._records[record.index] = record
                     del self._open[record.index]
-                del waiting[told[0].batch]
+                if waiting.pop(told[0].batch, None) is None:
+                    raise ValueError(
+                        f"the journal cannot be continued: trial {told[0].index} is of batch {told[0].batch}, "
+                        "which was told before or is none"
+                    )
         return list(waiting.values())
 
 

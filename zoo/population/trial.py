@@ -148,7 +148,8 @@ class Record:
         notes: what is no number: a derived genotype, curves, why an engine fell back.
 
     Raises:
-        ValueError: for a metric that is not a finite number, or notes that are not JSON.
+        ValueError: for a metric that is not a finite number, a batch or a name of weights that is none, or notes that
+            are not JSON.
     """
 
     index: int
@@ -167,6 +168,8 @@ class Record:
         for name, value in self.metrics.items():
             if not isinstance(value, int | float) or not math.isfinite(value):
                 raise ValueError(f"metric {name!r} of trial {self.index} must be a finite number, got {value!r}")
+        if type(self.batch) is not int or not (self.checkpoint is None or isinstance(self.checkpoint, str)):
+            raise ValueError(f"the batch of trial {self.index} must be a number, and its weights a name or none")
         if self.notes:
             check_json(self.notes, f"notes of trial {self.index}")
 

@@ -96,7 +96,7 @@ def blueprint_from_dict(data: Any) -> Blueprint:
         skeleton = Skeleton(**data["skeleton"])
         classes = tuple(str(name) for name in data["classes"])
         mean, std = (tuple(float(value) for value in data[name]) for name in ("mean", "std"))
-    except TypeError as error:
+    except (OverflowError, TypeError) as error:
         raise ValueError(f"the skeleton, class names or statistics of the network cannot be read: {error}") from None
     return Blueprint(
         genotype=genotype_from_dict(data["genotype"]), skeleton=skeleton, classes=classes, mean=mean, std=std

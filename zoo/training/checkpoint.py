@@ -1,5 +1,6 @@
 """Checkpoints: a training state as bytes that a stranger's copy of may be read without running code."""
 
+import errno
 import io
 import pickle
 import warnings
@@ -70,8 +71,8 @@ def read_tensors(source: Any, what: str) -> dict[str, Any]:
         with warnings.catch_warnings():  # torch's advice on such files is for those who trust them
             warnings.simplefilter("ignore")
             state = torch.load(source, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
+    except OSError as error:
+        raise _of_content(error, what) from None
     except pickle.UnpicklingError:  # torch's own text advises to run the code
         raise ValueError(f"the {what} cannot be read safely: it holds other things than tensors and numbers") from None
     except Exception as error:  # torch raises a different one for every kind of damage
@@ -80,6 +81,11 @@ def read_tensors(source: Any, what: str) -> dict[str, Any]:
     if not isinstance(state, dict):
         raise ValueError(f"the {what} holds {type(state).__name__}, expected named tensors")
     return state
+
+
+def _of_content(error: OSError, what: str) -> Exception:
+    """The error itself; where a damaged file sends its reader to a place before its beginning, what that means."""
+    return ValueError(f"the {what} cannot be read safely: {error}") if error.errno == errno.EINVAL else error
 
 
 def _check_sums(source: Any, what: str) -> None:
@@ -92,8 +98,8 @@ def _check_sums(source: Any, what: str) -> None:
         with zipfile.ZipFile(source) as archive:
             broken = archive.testzip()
             strange = [part.filename for part in archive.infolist() if part.compress_type != zipfile.ZIP_STORED]
-    except OSError:
-        raise
+    except OSError as error:
+        raise _of_content(error, what) from None
     except Exception:  # zipfile, too, raises a different one for every kind of damage
         raise ValueError(f"the {what} cannot be read safely: it is no such file, or not the whole of one") from None
     if broken is None and strange:  # torch stores; a compressed part is what a damaged header says
