@@ -1,7 +1,7 @@
 """A campaign of real faults: commands that are killed, stopped, out of disk, with damaged files, until their runs end.
 
 Nothing may be lost, measured twice or different: at its end every run has the digest of an undisturbed one. Kills, full
-disks and damaged journals on searches of a table; kills, full disks and damaged weights on small trainings. Where
+disks and damaged journals on searches of a table; kills, full disks, damaged weights and NaNs on small trainings. Where
 weights were damaged their chain is trained again and pays for it, so that what was measured is compared. Lost workers
 and nodes of Ray.
 """
@@ -69,7 +69,7 @@ def on_ray(faults: int, trials: int, seed: int) -> Life:
     if done.returncode:
         return Life(problems=[f"exit code {done.returncode}: {done.stderr[-300:]}"])
     found = json.loads(done.stdout.splitlines()[-1])
-    return Life(Counter(found["faults"]), found["trials"], found["problems"])
+    return Life(Counter(found["faults"]), found["trials"], found["problems"], found["noticed"])
 
 
 def row(what: str, lives: Sequence[Life], seconds: float) -> dict[str, Any]:
@@ -80,6 +80,8 @@ def row(what: str, lives: Sequence[Life], seconds: float) -> dict[str, Any]:
         "runs": len(lives),
         "trials": sum(life.trials for life in lives),
         "faults": met.total(),
+        "found lost": sum(life.noticed for life in lives),
+        "met NaNs": sum(life.diverged for life in lives),
         "kinds": ", ".join(f"{name} {number}" for name, number in met.most_common()),
         "problems": sum(len(life.problems) for life in lives),
         "seconds": round(seconds, 1),

@@ -12,7 +12,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -67,14 +67,17 @@ class Havoc:
                 self.met[kind] += 1
 
     def _hit(self, stop: bool) -> bool:
-        pids = sorted(int(path.name) for path in self._pids.iterdir() if Path("/proc", path.name).exists())
+        pids = sorted(int(path.name) for path in self._pids.iterdir() if _alive(path.name))
         if not pids:
             return False
         pid = pids[int(self._draw.integers(len(pids)))]
-        with contextlib.suppress(ProcessLookupError):
+        try:
             os.kill(pid, signal.SIGSTOP if stop else signal.SIGKILL)
-            time.sleep(1.0 if stop else 0.0)
-            if stop:
+        except ProcessLookupError:
+            return False
+        if stop:
+            time.sleep(1.0)
+            with contextlib.suppress(ProcessLookupError):
                 os.kill(pid, signal.SIGCONT)
         return True
 
@@ -85,8 +88,16 @@ class Havoc:
         return True
 
 
-def searched(folder: Path, address: str, pids: Path, trials: int) -> tuple[list[str], str]:
-    """Go through the run, starting again where machines failed; the problems, and the digest."""
+def _alive(pid: str) -> bool:
+    """Whether a process is there and no mere remainder of one that has ended."""
+    try:
+        return Path("/proc", pid, "stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def searched(folder: Path, address: str, pids: Path, trials: int, say: Callable[[str], None]) -> tuple[list[str], str]:
+    """Go through the run, starting again where machines failed; the problems, and the digest. Says who is lost."""
     from zoo.population.ray_executor import RayExecutor  # takes seconds to import
 
     told: dict[int, Record] = {}
@@ -98,7 +109,7 @@ def searched(folder: Path, address: str, pids: Path, trials: int) -> tuple[list[
         told[trial.index] = record
 
     for _ in range(LIVES):
-        executor = RayExecutor(make_noting, pids, workers=NODES, address=address, report=lambda _: None)
+        executor = RayExecutor(make_noting, pids, workers=NODES, address=address, report=say)
         journal = Journal.create(folder, {})
         try:
             finished = Manager(fixed(trials), journal).run(executor, listen=hear)
@@ -124,11 +135,11 @@ def main(folder: Path, seed: int, faults: int, trials: int) -> dict[str, Any]:
     pids.mkdir()
     cluster: Any = Cluster(initialize_head=True, head_node_args={"num_cpus": 0, "include_dashboard": False})
     havoc = Havoc(cluster, pids, faults, np.random.default_rng((seed, FAULTS)))
-    over, found = threading.Event(), list[tuple[list[str], str]]()
+    over, found, said = threading.Event(), list[tuple[list[str], str]](), list[str]()
 
     def search() -> None:
         try:
-            found.append(searched(folder / "run", cluster.address, pids, trials))
+            found.append(searched(folder / "run", cluster.address, pids, trials, said.append))
         except Exception as error:
             found.append(([f"{type(error).__name__}: {error}"], ""))
         over.set()
@@ -143,13 +154,17 @@ def main(folder: Path, seed: int, faults: int, trials: int) -> dict[str, Any]:
     if not found:
         return {
             "faults": dict(havoc.met),
+            "noticed": 0,
             "trials": 0,
             "problems": [f"not finished {PATIENCE:g} s after the last fault"],
         }
     ((problems, digest),) = found
     if not problems and digest != serial.digest():
         problems.append("the digest is another than that of a serial run")
-    return {"faults": dict(havoc.met), "trials": trials, "problems": problems}
+    noticed = sum(" is lost: " in sentence for sentence in said)
+    if havoc.met.total() > havoc.met["stop a worker"] and not noticed:
+        problems.append("no fault has hit anything")
+    return {"faults": dict(havoc.met), "noticed": noticed, "trials": trials, "problems": problems}
 
 
 if __name__ == "__main__":

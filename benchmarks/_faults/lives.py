@@ -21,6 +21,8 @@ ENDED: dict[int, int] = {signal.SIGTERM: 143, signal.SIGINT: 130}
 """Exit codes of commands that are asked to end."""
 REFUSED = (2, 75)
 """Exit codes of commands that say what is wrong."""
+DIVERGED = "diverged"
+"""What the reason of a training with NaNs begins with."""
 SIGNALS = {"kill": signal.SIGKILL, "terminate": signal.SIGTERM, "Ctrl-C": signal.SIGINT}
 
 
@@ -32,11 +34,15 @@ class Life:
         faults: by kind.
         trials: of the run.
         problems: promises that were broken.
+        noticed: of workers and nodes of Ray, how many the run has found lost.
+        diverged: trainings that met NaNs.
     """
 
     faults: Counter[str] = field(default_factory=Counter)
     trials: int = 0
     problems: list[str] = field(default_factory=list)
+    noticed: int = 0
+    diverged: int = 0
 
 
 class Run:
@@ -85,6 +91,8 @@ class Run:
             self._finish(self.run)
             _kept(before, records(self.run), self._again)
             self.life.trials = count(self.run)
+            told = map(json.loads, records(self.run).values())
+            self.life.diverged = sum(one["reason"].startswith(DIVERGED) for one in told)
             if not self._same(self.run, digest):
                 raise Broken("the digest is another than that of the undisturbed run")
         except Broken as broken:
@@ -141,7 +149,7 @@ class Run:
         size = max([path.stat().st_size for path in self.run.rglob("*") if path.is_file()], default=0)
         process = self._start(self.run, size + int(self._draw.integers(1, 100_000)))
         code = process.wait()
-        if code and (code not in (*REFUSED, 1) or "Traceback" in process.errors):
+        if code and (code not in REFUSED or "Traceback" in process.errors):
             raise Broken(f"exit code {code} on a full disk: {process.errors[-300:]}")
 
     def _damage_journal(self) -> None:

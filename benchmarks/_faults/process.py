@@ -2,6 +2,7 @@
 
 import contextlib
 import importlib
+import math
 import os
 import resource
 import signal
@@ -10,6 +11,7 @@ import time
 from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
+from typing import Any
 
 from benchmarks._forked import HEAVY, command
 from zoo.population.trial import Job, Outcome
@@ -23,6 +25,9 @@ GRACE = 5.0
 """Seconds in which SIGTERM and Ctrl-C must have ended it."""
 
 
+POISONED = 5
+"""Of so many networks one has a NaN among its first weights, as a broken processor may leave one."""
+
 TRIAL_SECONDS = 0.01
 """What looking up a trial takes here: a search of a table would be over before anything can happen to it."""
 
@@ -35,10 +40,11 @@ def prepare() -> None:
 
 
 def _slowly() -> None:
-    """In a fork: trials of a table take a moment, and pictures of a report none."""
+    """In a fork: trials of a table take a moment, pictures of a report none, and some trainings meet NaNs."""
     from matplotlib.figure import Figure
 
     from zoo.population.table import Table
+    from zoo.training import evaluator
 
     look_up = Table.__call__
 
@@ -47,6 +53,15 @@ def _slowly() -> None:
         return look_up(table, jobs)
 
     Table.__call__ = slow  # type: ignore[method-assign,assignment]
+    begin = evaluator.begin
+
+    def poisoned(job: Job, *others: Any) -> Any:
+        found = begin(job, *others)
+        if job.root % POISONED == POISONED - 1:
+            next(found.network.parameters()).data.view(-1)[0] = math.nan
+        return found
+
+    evaluator.begin = poisoned
     Figure.savefig = lambda _, stream, **__: stream.write(b"<svg/>")  # type: ignore[method-assign]
 
 

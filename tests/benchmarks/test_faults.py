@@ -28,3 +28,4 @@ def test_a_small_campaign_loses_nothing(tmp_path: Path) -> None:
     assert [row["what"] for row in result["rows"]] == ["tables", "trainings"]
     assert all(row["faults"] > 0 for row in result["rows"])
     assert result["problems"] == []
+    assert [row["met NaNs"] > 0 for row in result["rows"]] == [False, True]
