@@ -74,12 +74,12 @@ class Connection:
         """SQLite syncs the log only if there is something that it may write: a reader may be in the way."""
         self._disk.moment()
         found = self._inner.execute(statement)
-        _, frames, written = found.fetchone()
+        row = _, frames, written = found.fetchone()
         if self._synchronous() and (written == frames or self._disk.differs(self._path)):
             self._disk.synced_log(self._path)
             self._disk.checkpointed(self._path)
         self._disk.moment()
-        return found
+        return self._inner.execute("SELECT ?, ?, ?", row)
 
     def _synchronous(self) -> int:
         return int(self._inner.execute("PRAGMA synchronous").fetchone()[0])

@@ -3,7 +3,8 @@
 import json
 import sqlite3
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from typing import Any
 
 COLUMN = "sum"
 """Of every table: the checksum of a row. Rows of before there were any have none."""
@@ -52,6 +53,18 @@ def checked_rows(
         if held is not None and held != row_sum(*row):
             raise DamagedError(f"row {place} of its {table} is not what was written")
         yield tuple(row)
+
+
+def row_of(kind: type[Any]) -> Callable[[int, str], Any]:
+    """What reads a row of trials or records, whose number must be that of the row."""
+
+    def parse(number: int, text: str) -> Any:
+        found = kind.from_dict(json.loads(text))
+        if type(found.index) is not int or found.index != number:
+            raise ValueError(f"trial {number} is called {found.index!r}")
+        return found
+
+    return parse
 
 
 def require_whole(db: sqlite3.Connection) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from zoo.files import make_folder, sync_folder
-from zoo.population.damage import DamagedError, add_sums, checked_rows, has_sums, require_whole, row_sum
+from zoo.population.damage import DamagedError, add_sums, checked_rows, has_sums, require_whole, row_of, row_sum
 from zoo.population.identity import difference
 from zoo.population.schema_1 import converted
 from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, Record, Trial
@@ -266,12 +266,12 @@ class Journal:
     def trials(self) -> list[Trial]:
         """Every trial, by index."""
         old = self.schema_1_trials
-        trials = self._read("trials", "number, trial", _parsed(Trial))
+        trials = self._read("trials", "number, trial", row_of(Trial))
         return [*map(converted, trials[:old]), *trials[old:]]
 
     def trial(self, index: int) -> Trial:
         """One trial, without reading the others."""
-        (found,) = self._read("trials", "number, trial", _parsed(Trial), index)
+        (found,) = self._read("trials", "number, trial", row_of(Trial), index)
         return converted(found) if index < self.schema_1_trials else found
 
     def best(self, metric: str, apart: str) -> tuple[int, float] | None:
@@ -286,7 +286,7 @@ class Journal:
 
     def records(self) -> dict[int, Record]:
         """Every record, by its trial's index."""
-        records = self._read("records", "number, record", _parsed(Record))
+        records = self._read("records", "number, record", row_of(Record))
         return {record.index: record for record in records}
 
     def events(self) -> list[Event]:
@@ -350,18 +350,6 @@ class Journal:
         for record in self._read("records", "number, record", lambda _, text: _lasting(json.loads(text))):
             hasher.update(json.dumps(record, sort_keys=True).encode())
         return hasher.hexdigest()
-
-
-def _parsed(kind: type[Any]) -> Callable[[int, str], Any]:
-    """What reads a row of trials or records, whose number must be that of the row."""
-
-    def parse(number: int, text: str) -> Any:
-        found = kind.from_dict(json.loads(text))
-        if type(found.index) is not int or found.index != number:
-            raise ValueError(f"trial {number} is called {found.index!r}")
-        return found
-
-    return parse
 
 
 def _lasting(record: Mapping[str, Any]) -> dict[str, Any]:
