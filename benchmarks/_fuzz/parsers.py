@@ -56,6 +56,10 @@ class Parser:
     allowed: tuple[type[Exception], ...] = field(default=(ValueError,))
 
 
+def _draw(seed: int) -> np.random.Generator:
+    return np.random.default_rng((seed, FUZZ))
+
+
 def _texts(*texts: str) -> Callable[[], Sequence[bytes]]:
     return lambda: [text.encode() for text in texts]
 
@@ -69,7 +73,7 @@ def _of_text(parse: Callable[[str], object]) -> Callable[[bytes, Path], object]:
 
 
 def _genotypes() -> Sequence[bytes]:
-    rng = np.random.default_rng((0, FUZZ))
+    rng = _draw(0)
     found = [space.sample(rng) for space in (DARTS, ECONAS_ZOO, NAS_BENCH_MACRO) for _ in range(4)]
     return [one.to_json().encode() for one in found]
 
@@ -197,14 +201,14 @@ def _csv(read: Callable[[Path], object]) -> Callable[[bytes, Path], object]:
 
 
 def _own() -> Sequence[bytes]:
-    rng = np.random.default_rng((1, FUZZ))
+    rng = _draw(1)
     lines = [f"net{i},{a:.3f},{b:.3f},{c}" for i, (a, b, c) in enumerate(rng.random((24, 3)))]
     return ["\n".join(["name,final,cheap,macs", *lines]).encode(), "\n".join(["name;final;cheap;macs", *(
         line.replace(",", ";") for line in lines)]).encode()]  # fmt: skip
 
 
 def _published() -> Sequence[bytes]:
-    layout, rng = LAYOUTS[1], np.random.default_rng((2, FUZZ))
+    layout, rng = LAYOUTS[1], _draw(2)
     columns = [layout.architecture, *layout.accuracy.values()]
     cells = [layout.space.sample(rng) for _ in range(20)]
     lines = [f"{layout.space.write(cell.choices)},{','.join(['50.5'] * (len(columns) - 1))}" for cell in cells]
@@ -227,7 +231,7 @@ def _model() -> tuple[bytes, str]:
     from zoo.export.model import Model, save_model
     from zoo.networks.network import build_any
 
-    genotype = NAS_BENCH_MACRO.sample(np.random.default_rng((3, FUZZ)))
+    genotype = NAS_BENCH_MACRO.sample(_draw(3))
     skeleton = Skeleton(channels=4, cells=3, resolution=8, in_channels=3, classes=2)
     network = build_any(genotype, skeleton, torch.Generator().manual_seed(0)).eval()
     rest: dict[str, Any] = {
