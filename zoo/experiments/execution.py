@@ -81,6 +81,8 @@ def execute(
         resources.check(None if ended else experiment.device)
     material = source.load(experiment, listen.loading)
     experiment = experiment.fitted(material, listen.said)
+    if (folder / FILE).exists():
+        experiment = experiment.continued(Run(folder).value(OPTIONS) or {})
     ends = None if deadline is None else time.monotonic() + deadline  # images that load slowly must not use it up
     if rank:
         with experiment.joined(material) as (ranks, evaluator):

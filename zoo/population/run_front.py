@@ -124,10 +124,33 @@ def read_front(
     strategy = journal.identity.get("strategy", {})
     wanted = tuple(objectives) or tuple(map(Objective.parse, strategy.get("objectives", ()))) or DEFAULT
     kept = (*map(Limit.parse, strategy.get("limits", ())), *limits)
-    trials, records = _comparable(journal.trials(), journal.records(), like)
+    return front_among(str(strategy.get("name", "run")), journal.trials(), journal.records(), wanted, kept, like)
+
+
+def front_among(
+    name: str,
+    asked: Sequence[Trial],
+    held: dict[int, Record],
+    wanted: tuple[Objective, ...],
+    kept: tuple[Limit, ...],
+    like: int | None = None,
+) -> RunFront:
+    """The front among a run's trials, as :func:`read_front`.
+
+    Args:
+        name: of the run's strategy.
+        asked: its trials.
+        held: their records.
+        wanted: the objectives.
+        kept: the limits.
+        like: as of :func:`read_front`.
+
+    Raises:
+        ValueError: as :func:`read_front`.
+    """
+    trials, records = _comparable(asked, held, like)
     if not trials:
-        held = journal.records()
-        if any(isinstance(one.genotype, SpaceGenotype) and _ended(one, held) for one in journal.trials()):
+        if any(isinstance(one.genotype, SpaceGenotype) and _ended(one, held) for one in asked):
             raise ValueError(
                 "the run has trained a supernet and no network: search with it, or train a genotype that it has found "
                 "with thriftnas zoo train"
@@ -144,7 +167,7 @@ def read_front(
         raise ValueError(f"none of {len(trials)} networks keeps {' and '.join(map(str, kept))}")
     rows = np.flatnonzero(allowed)
     return RunFront(
-        name=str(strategy.get("name", "run")),
+        name=name,
         objectives=wanted,
         limits=kept,
         trials=trials,

@@ -210,6 +210,18 @@ def evaluate(
 
 
 @torch.no_grad()
+def named_right(network: nn.Module, images: Tensor, labels: Tensor, precision: Precision) -> Tensor:
+    """Which of the prepared images (N, C, H, W) a network names right: bool (N,) on their device."""
+    network.eval()
+    found = []
+    for pixels, wanted in zip(images.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True):
+        with precision.autocast():
+            logits = network(precision.place(pixels))
+        found.append(logits.argmax(dim=1) == wanted)
+    return torch.cat(found)
+
+
+@torch.no_grad()
 def measure(
     network: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],
