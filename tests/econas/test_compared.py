@@ -13,6 +13,7 @@ from zoo.experiments import ImageSource, Run, execute, resume
 from zoo.experiments.kinds.compared import FILE, read_comparison
 from zoo.export import trained
 from zoo.population import ProxySetting
+from zoo.spaces import PUBLISHED, Cost, cost
 from zoo.spaces.skeleton import Skeleton
 from zoo.training import Recipe, TrainingSetup
 from zoo.training.comparison import is_compared
@@ -56,6 +57,9 @@ def test_the_report_says_how_much_better_it_is_and_how_sure_that_is(run):
     assert (len(found.winner.scores), len(found.baseline.scores)) == (2, 2)
     assert found.baseline.name == "DARTS_V2"
     assert 0.8 < found.baseline.macs / found.winner.macs < 1.25
+    for one, genotype in ((found.winner, run.model().genotype), (found.baseline, PUBLISHED["DARTS_V2"])):
+        around = dataclasses.replace(run.experiment.final.skeleton, channels=one.channels)
+        assert cost(genotype, around) == Cost(one.macs, one.params)
     assert found.difference.value == pytest.approx(found.winner.mean - found.baseline.mean)
     report = run.report()
     assert report.summary["comparison"] == found.to_dict()

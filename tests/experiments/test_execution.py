@@ -30,7 +30,7 @@ HOLD = """
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from zoo.population.journal import run_lock
+from zoo.population.lock import run_lock
 with run_lock(Path(sys.argv[1])):
     print("held", flush=True)
     sys.stdin.read()

@@ -11,7 +11,8 @@ import pytest
 
 from zoo.population import Journal, ProxySetting, Record, Trial
 from zoo.population import journal as journals
-from zoo.population.journal import FILE, run_lock
+from zoo.population.journal import FILE
+from zoo.population.lock import run_lock
 from zoo.spaces import DARTS
 
 IDENTITY = {"strategy": {"name": "study", "settings": ["c0r0s0e1"]}, "data": "ab12", "group": 1}
@@ -152,7 +153,9 @@ def test_another_schema_is_refused(tmp_path, schema):
 
 def in_child(*lines):
     """Run a program that ends by its own SIGKILL."""
-    program = "\n".join(["import os, signal", "from pathlib import Path", "from zoo.population import journal", *lines])
+    program = "\n".join(
+        ["import os, signal", "from pathlib import Path", "from zoo.population import journal, lock", *lines]
+    )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
     assert done.returncode == -signal.SIGKILL, done.stderr
 
@@ -164,7 +167,7 @@ def test_a_start_that_was_killed_is_started_anew(tmp_path):
         "    self._db.executescript(journal._TABLES)",
         "    os.kill(os.getpid(), signal.SIGKILL)",
         "journal.Journal._start = die",
-        "with journal.run_lock(folder):",
+        "with lock.run_lock(folder):",
         "    journal.Journal.create(folder, {})",
     )
     assert (tmp_path / ".new").exists()
@@ -238,7 +241,7 @@ def test_a_reader_cannot_write(tmp_path):
 
 def test_a_folder_belongs_to_one_process_until_it_ends(tmp_path):
     program = (
-        "import sys; from pathlib import Path; from zoo.population.journal import run_lock\n"
+        "import sys; from pathlib import Path; from zoo.population.lock import run_lock\n"
         "with run_lock(Path(sys.argv[1])):\n"
         "    print('held', flush=True); sys.stdin.read()"
     )

@@ -15,8 +15,10 @@ from zoo.training.comparison import (
     ComparisonTerms,
     affordable_repeats,
     check_repeats,
+    compared_setup,
     is_compared,
 )
+from zoo.training.setup import TrainingSetup
 
 SETTING = ProxySetting(0, 0, 0, 2)
 FOUND = PUBLISHED["NASNET_A"]
@@ -90,6 +92,29 @@ def test_repeats_can_be_added_and_not_taken_away():
         searched(compared(repeats), training, batch=1, journal=journal)
     later = [(side, 2, 3, start) for start in (0, 1) for side in (WINNER, BASELINE)]
     assert plan(journal) == [*plan(searched(compared(2), training, batch=1)._journal), *later]
+
+
+def test_more_repeats_wait_for_those_that_were_begun():
+    """Whoever is free first must not change what is asked."""
+    begun = searched(compared(2), training, batch=1)._journal.trials()
+    strategy = compared(3)
+    strategy.recall(begun)
+    asked = strategy.ask(9, 0)
+    strategy.tell([Record(index=0, ok=True)])
+    while trials := strategy.ask(9, len(asked)):
+        asked += trials
+    assert asked == begun[:5]
+    strategy.tell([Record(index=index, ok=True) for index in range(1, 5)])
+    assert strategy.ask(9, 5) == begun[5:6]
+
+
+def test_a_trial_is_trained_with_as_many_channels_as_its_tags_say():
+    setup = TrainingSetup(skeleton=TERMS.skeleton)
+    own = [trial for trial in searched(compared(), training, batch=1)._journal.trials() if is_compared(trial)]
+    widths = [compared_setup(setup, trial).skeleton.channels for trial in own]
+    assert widths == [trial.tags["channels"] for trial in own]
+    assert len(set(widths)) == 2
+    assert compared_setup(setup, own[0]) == setup
 
 
 def test_a_training_that_fails_is_left_out_and_the_others_go_on():

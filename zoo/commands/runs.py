@@ -1,37 +1,32 @@
 """`thriftnas run`: look at a run, continue it, write its report, take its digest."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
 
 from zoo.commands import options as opt
 
 
 def status(run: opt.Run, as_json: opt.Json = False) -> None:
-    """How many trials are done, failed and pending, and which is the best so far."""
+    """Whether a run is running, how far it is, what has come of it, and which command is next."""
+    from zoo.experiments.overview import overview, overview_text
     from zoo.experiments.run import Run
 
     found = Run.open(run)
-    state: dict[str, Any] = found.status
-    if as_json:
-        print(json.dumps(state))
-        return
-    console, table = Console(), Table("what", "value")
-    for what in ("trials", "done", "failed", "pending"):
-        table.add_row(what, str(state[what]))
-    best = state["best"]
-    table.add_row(
-        "best",
-        "none yet" if best is None else f"{best['accuracy']:.4f} (trial {best['index']}, {best['setting']})",
-    )
-    for fault in found.faults[-5:]:
-        table.add_row("fault", escape(fault))
-    console.print(f"{found.kind} in {run}", markup=False, soft_wrap=True)
-    console.print(table)
+    print(json.dumps(overview(found)) if as_json else overview_text(found))
+
+
+def list_runs(
+    folder: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs"), as_json: opt.Json = False
+) -> None:
+    """The runs in a folder: kind, state, how far, and what has come of them."""
+    from zoo.experiments.overview import listing_text, runs_below
+
+    found = runs_below(folder)
+    print(json.dumps(found) if as_json else listing_text(found))
 
 
 Workers = Annotated[int | None, opt.option("Another number of workers.", "Workers")]

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from zoo.population.journal import FILE, run_lock
+from zoo.population.journal import FILE
+from zoo.population.lock import run_lock
 
 WEIGHTS = "checkpoints"
 LEFTOVERS = (".lock", ".new")

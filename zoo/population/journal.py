@@ -1,6 +1,5 @@
 """The journal of a run: one SQLite file with its identity, trials, records and the order of events."""
 
-import fcntl
 import hashlib
 import json
 import os
@@ -347,22 +346,6 @@ def _lasting(record: Mapping[str, Any]) -> dict[str, Any]:
     kept = {name: value for name, value in record.items() if name not in (*INCIDENTAL, "notes")}
     notes = {name: value for name, value in record.get("notes", {}).items() if name not in INCIDENTAL_NOTES}
     return kept | {"notes": notes} if notes else kept
-
-
-@contextmanager
-def run_lock(folder: Path) -> Iterator[None]:
-    """Hold ``folder`` for this process while it runs; the system lets go of it however the process ends.
-
-    Raises:
-        ValueError: if another process holds it.
-    """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"another process is running in {folder}; wait for it or choose another folder") from None
-        yield
 
 
 def _release(connection: sqlite3.Connection) -> None:
