@@ -111,6 +111,23 @@ class Limit:
         return bool(self.excess(value) <= 0)
 
 
+def blocking(limits: Sequence[Limit], rows: Sequence[Metrics]) -> tuple[list[Limit], str]:
+    """Which limits keep every network out, and how near the nearest come.
+
+    Args:
+        limits: that no network keeps all together.
+        rows: metrics of the networks, those of the limits among them; at least one network.
+
+    Returns:
+        The limits that nobody keeps by themselves, else all of them; and the reason in words.
+    """
+    alone = [limit for limit in limits if not any(limit.holds(row[limit.metric]) for row in rows)]
+    if not alone:
+        return list(limits), "each of them is kept by some, and all together by none"
+    nearest = [(limit, min((row[limit.metric] for row in rows), key=limit.excess)) for limit in alone]
+    return alone, f"the nearest has {', another '.join(f'{limit.metric} {value:.6g}' for limit, value in nearest)}"
+
+
 class Infeasible(ValueError):
     """No network keeps the limits, as far as a bounded effort could tell.
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo.population.front import Limit, Losses, Numbers, Objective, front, hypervolume, losses_of
+from zoo.population.front import Limit, Losses, Numbers, Objective, blocking, front, hypervolume, losses_of
 from zoo.population.journal import Journal
 from zoo.population.objectives import complete
 from zoo.population.trial import ALONE, TRAINING, Record, Trial
@@ -164,7 +164,8 @@ def front_among(
     losses = losses_of(metrics, wanted)
     allowed = np.array([all(limit.holds(row[limit.metric]) for limit in kept) for row in metrics])
     if not allowed.any():
-        raise ValueError(f"none of {len(trials)} networks keeps {' and '.join(map(str, kept))}")
+        those, why = blocking(kept, metrics)
+        raise ValueError(f"none of {len(trials)} networks keeps {' and '.join(map(str, those))}: {why}")
     rows = np.flatnonzero(allowed)
     return RunFront(
         name=name,
