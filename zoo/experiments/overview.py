@@ -108,8 +108,9 @@ def _left(progress: Mapping[str, Any]) -> float | None:
     """Seconds to go, by the rate of the process that runs."""
     if not progress.get("total") or progress["done"] <= progress["first"]:
         return None
-    rate = (progress["done"] - progress["first"]) / (progress["at"] - progress["began"])
-    return max(0.0, (progress["total"] - progress["done"]) / rate - (time.time() - progress["at"]))
+    rate = float(progress["done"] - progress["first"]) / float(progress["at"] - progress["began"])
+    left = float(progress["total"] - progress["done"]) / rate
+    return max(0.0, left - (time.time() - float(progress["at"])))
 
 
 def _moment(seconds: float | None) -> str | None:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
+from zoo.population.json_value import JSON
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Recalling, Strategy
 from zoo.population.trial import ALONE, Record, Trial
@@ -143,11 +144,12 @@ class Compared:
         found = self._winner(self._measured)
         if found is None:
             return []
-        terms, rounds, done = self._terms, [], 0
+        terms, done = self._terms, 0
+        rounds: list[Retraining] = []
         baseline = baseline_of(found, terms.skeleton.channels, terms.around)
         sides = ((WINNER, found, terms.skeleton.channels), (BASELINE, baseline.genotype, baseline.channels))
         for target in self._targets:
-            plan = [
+            plan: list[tuple[CellGenotype | ChainGenotype, Mapping[str, JSON]]] = [
                 (genotype, {SIDE: side, REPEAT: repeat, REPEATS: target, CHANNELS: channels})
                 for side, genotype, channels in sides
                 for repeat in range(done, target)

@@ -214,10 +214,11 @@ def named_right(network: nn.Module, images: Tensor, labels: Tensor, precision: P
     """Which of the prepared images (N, C, H, W) a network names right: bool (N,) on their device."""
     network.eval()
     found = []
-    for pixels, wanted in zip(images.split(EVALUATION_BATCH), labels.split(EVALUATION_BATCH), strict=True):
+    for first in range(0, len(labels), EVALUATION_BATCH):
+        part = slice(first, first + EVALUATION_BATCH)
         with precision.autocast():
-            logits = network(precision.place(pixels))
-        found.append(logits.argmax(dim=1) == wanted)
+            logits = network(precision.place(images[part]))
+        found.append(logits.argmax(dim=1) == labels[part])
     return torch.cat(found)
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from zoo.experiments.folder import WEIGHTS
 from zoo.files import write_json
@@ -128,13 +129,15 @@ class ComparisonResult:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> "ComparisonResult":
         """Read :meth:`to_dict`'s form."""
-        ends = {name: math.nan if data["difference"][name] is None else data["difference"][name] for name in ENDS}
+        value, low, high = (math.nan if (end := data["difference"][name]) is None else float(end) for name in ENDS)
         names = [field.name for field in dataclasses.fields(Side)]
         sides = {
             side: Side(**({name: data[side][name] for name in names} | {"scores": tuple(data[side]["scores"])}))
             for side in (WINNER, BASELINE)
         }
-        return cls(metric=data["metric"], images=data["images"], difference=Estimate(**ends), **sides)
+        return cls(
+            metric=data["metric"], images=data["images"], difference=Estimate(*(ends[name] for name in ENDS)), **sides
+        )
 
 
 ENDS = ("value", "low", "high")
@@ -264,7 +267,7 @@ def _hits(trainings: Mapping[str, Any], done: Sequence[tuple[Trial, Record]], si
     return np.array(rows, dtype=np.bool_).reshape(len(rows), count)
 
 
-def _side(done: Sequence[tuple[Trial, Record]], side: str, winner: str, scores: Sequence[float]) -> Side:
+def _side(done: Sequence[tuple[Trial, Record]], side: str, winner: str, scores: NDArray[np.float64]) -> Side:
     trial, record = next((trial, record) for trial, record in done if trial.tags[SIDE] == side)
     channels = int(trial.tags[CHANNELS])  # type: ignore[arg-type]  # ours
     return Side(
