@@ -135,9 +135,8 @@ class ComparisonResult:
             side: Side(**({name: data[side][name] for name in names} | {"scores": tuple(data[side]["scores"])}))
             for side in (WINNER, BASELINE)
         }
-        return cls(
-            metric=data["metric"], images=data["images"], difference=Estimate(*(ends[name] for name in ENDS)), **sides
-        )
+        difference = Estimate(value, low, high)
+        return cls(metric=data["metric"], images=data["images"], difference=difference, **sides)
 
 
 ENDS = ("value", "low", "high")
