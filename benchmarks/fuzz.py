@@ -11,7 +11,7 @@ import signal
 import tempfile
 import time
 import warnings
-from collections import Counter
+from collections import Counter, defaultdict
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -48,7 +48,7 @@ class Found:
 
     read: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
-    seconds: Counter[str] = field(default_factory=Counter)
+    seconds: defaultdict[str, float] = field(default_factory=lambda: defaultdict(float))
     problems: list[dict[str, Any]] = field(default_factory=list)
 
 
@@ -123,8 +123,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         with multiprocessing.get_context("spawn").Pool(args.jobs) as pool:
             parts = list(pool.imap_unordered(_chunk, work))
     took = time.perf_counter() - began
-    read, refused, seconds = (sum((getattr(part, name) for part in parts), Counter[str]()) for name in
-                              ("read", "refused", "seconds"))  # fmt: skip
+    read, refused = (sum((getattr(part, name) for part in parts), Counter[str]()) for name in ("read", "refused"))
     problems = [problem for part in parts for problem in part.problems]
     return {
         "name": "fuzz",
@@ -135,7 +134,7 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
                 "read": read[parser.name],
                 "refused": refused[parser.name],
                 "problems": sum(problem["parser"] == parser.name for problem in problems),
-                "seconds": round(seconds[parser.name], 1),
+                "seconds": round(sum(part.seconds[parser.name] for part in parts), 1),
             }
             for parser in PARSERS
         ],

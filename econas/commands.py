@@ -19,7 +19,7 @@ app = typer.Typer(no_args_is_help=True, help="EcoNAS: evolution on hierarchical 
 OF_IMAGES = (
     "preset",
     *("data", "train", "validation", "space", "channels", "cells", "resolution", "batch", "lr", "lr_min", "cutout"),
-    *("audit", "audits", "audit_networks", "audit_limit", "audit_share", "final_batch", "auxiliary"),
+    *("compare", "audit", "audits", "audit_networks", "audit_limit", "audit_share", "final_batch", "auxiliary"),
 )
 """Options that mean nothing to a table, which trains nothing."""
 
@@ -67,6 +67,9 @@ class Sizes:
         str | None, _final("The setting the best are retrained at: c0r0s0e600; of a table its longest.")
     ] = None
     finalists: Annotated[int, _final("Networks retrained: at most; with a surrogate at least.")] = 5
+    compare: Annotated[
+        int | None, _final("Trainings of the winner and of a published network of as many MACs; 3 if cheap, 0: none.")
+    ] = None
     final_share: Annotated[float, _final("Share of the budget kept for them, at most.")] = 1 / 3
     metric: opt.Metric = "auto"
 
@@ -153,6 +156,7 @@ def search(
     experiment = EcoNASExperiment(
         method=sizes.method, space=network.space, parameters=parameters, setup=setup, group=engine.group,
         final=replace(setup, recipe=last), audits=audits.request(),
+        compare=sizes.compare or 0, compare_where_cheap=sizes.compare is None,
     )  # fmt: skip
     cli.perform(ctx, experiment, images.source(network.resolution), running, cluster)
 
@@ -160,22 +164,14 @@ def search(
 def _on_table(
     ctx: typer.Context, table: Path, sizes: Sizes, seed: int, group: int, cluster: opt.Cluster, running: opt.Running
 ) -> None:
-    from econas.table_experiment import TableExperiment, table_parameters
-    from zoo.experiments import HeldSource, TableSource
-    from zoo.population.proxy import ProxySetting
-    from zoo.population.table import read_table
+    from econas.table_experiment import table_search
 
     for option in ctx.command.params:
         if option.name in OF_IMAGES and getattr(ctx.get_parameter_source(option.name), "name", "") == "COMMANDLINE":
             raise ValueError(f"a table trains nothing: leave out {option.opts[0]} or --table")
-    if sizes.stages not in (None, 1):
-        raise ValueError(f"the table knows no training in stages, expected --stages 1, got {sizes.stages}")
-    known = read_table(table, sizes.columns)
-    cheap = None if sizes.setting is None else ProxySetting.parse(sizes.setting)
-    full = None if sizes.reference is None else ProxySetting.parse(sizes.reference)
-    parameters = table_parameters(known, cheap, full, signal=sizes.signal or "accuracy", **sizes.numbers())
-    experiment = TableExperiment(method=sizes.method, parameters=parameters, seed=seed, group=group)
-    source = HeldSource(material=known, origin=TableSource(table=table, columns=sizes.columns))
+    asked = (table, sizes.columns, sizes.setting, sizes.reference, sizes.stages)
+    numbers = {"signal": sizes.signal or "accuracy", **sizes.numbers()}
+    experiment, source = table_search(*asked, numbers, method=sizes.method, seed=seed, group=group)
     cli.perform(ctx, experiment, source, running, cluster)
 
 

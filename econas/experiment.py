@@ -1,10 +1,13 @@
 """EcoNAS on images as an experiment: from random cells to a trained network."""
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from econas.audit_request import AuditRequest
+from econas.history.terms import Terms
 from econas.ladder import ladder
 from econas.pricing import Pricing
 from econas.recipe import FINAL_RECIPE, SPACE
@@ -13,13 +16,15 @@ from zoo.experiments.estimate import JOURNAL_BYTES, Estimate
 from zoo.experiments.kinds.on_images import OnImages, class_counts, fitted_skeleton
 from zoo.experiments.resources import Say
 from zoo.files import write_json
+from zoo.population.journal import Journal
 from zoo.population.metric import settled
 from zoo.population.proxy import ProxySetting
-from zoo.population.strategy import GenotypeSequence
-from zoo.population.trial import Evaluator
+from zoo.population.strategy import GenotypeSequence, Strategy
+from zoo.population.trial import Evaluator, Record, Trial
 from zoo.spaces.cell_space import CellSpace, cell_space
 from zoo.spaces.cost import cost
-from zoo.spaces.genotype import require_cells
+from zoo.spaces.genotype import CellGenotype, require_cells
+from zoo.training.comparison import Compared, ComparisonTerms, affordable_repeats, check_repeats
 from zoo.training.setup import TrainingSetup
 
 if TYPE_CHECKING:
@@ -42,6 +47,9 @@ class EcoNASExperiment(Search, OnImages):
     Attributes:
         final: setup of the retraining; its skeleton is fitted to the images.
         audits: those that :meth:`fitted` shall add to the parameters; None leaves the parameters' own.
+        compare: trainings of the winner and of a baseline each, beside which it is reported; 0: none. They may be added
+            to a run, and those that it was begun with stay.
+        compare_where_cheap: whether :meth:`fitted` adds the usual number where that is a small part of the run.
 
     Raises:
         ValueError: for numbers that do not fit together.
@@ -49,12 +57,15 @@ class EcoNASExperiment(Search, OnImages):
 
     name: ClassVar[str] = "econas"
     beside: ClassVar[tuple[str, ...]] = ("data", "setup", "final", "group")
-    requested: ClassVar[tuple[str, ...]] = ("counts", "audits")
+    requested: ClassVar[tuple[str, ...]] = ("counts", "audits", "compare_where_cheap")
+    adjustable: ClassVar[tuple[str, ...]] = ("compare",)
     random_part: ClassVar[int] = 8
 
     space: str = SPACE
     final: TrainingSetup = field(default_factory=original_setup)
     audits: AuditRequest | None = None
+    compare: int = 0
+    compare_where_cheap: bool = False
 
     def __post_init__(self) -> None:
         count = 1 if self.audits is None else self.audits.count
@@ -62,6 +73,9 @@ class EcoNASExperiment(Search, OnImages):
             raise ValueError(f"group and audits must be at least 1, got {self.group} and {count}")
         super().__post_init__()
         cell_space(self.space)
+        check_repeats(self.compare)
+        if self.compare and not self.parameters.retrained:
+            raise ValueError("a comparison trains as the retraining does, expected a --reference beside --compare")
         if not self.audited and self.audits is not None and self.audits.by_name:
             if self.cyclic:
                 raise ValueError("a search with a surrogate has no audits, expected --surrogate none with --audit")
@@ -93,7 +107,49 @@ class EcoNASExperiment(Search, OnImages):
         if found.audited and found.audits is not None:
             numbers = found.audits.added(numbers, ladder(numbers.setting, found.setup.skeleton, price), say)
         final = replace(found.final, skeleton=fitted_skeleton(found.final.skeleton, material))
-        return replace(found, parameters=numbers, final=final).checked()
+        found = replace(found, parameters=numbers, final=final)
+        if found.compare_where_cheap and numbers.retrained:
+            found = replace(found, compare=affordable_repeats(found.training_price, numbers.total))
+        return found.checked()
+
+    def continued(self, options: Mapping[str, Any]) -> Self:
+        """The search with the comparison that it was begun with, or more repeats of it."""
+        before = int(options.get("compare", 0))
+        return replace(self, compare=before if self.compare_where_cheap else max(before, self.compare))
+
+    @property
+    def training_price(self) -> float:
+        """Of a network's full training, in epochs of the search's first setting."""
+        return self.parameters.final.e * self.parameters.final_price
+
+    @property
+    def terms(self) -> Terms:
+        """As of every search, with its comparison."""
+        return replace(super().terms, compare=self.compare)
+
+    def strategy(self) -> Strategy:
+        """A fresh search of the method, and its comparison where there is one."""
+        search = super().strategy()
+        if not self.compare:
+            return search
+        numbers = self.parameters
+        terms = ComparisonTerms(
+            repeats=self.compare,
+            setting=numbers.final,
+            every=numbers.final_every or numbers.final.e,
+            skeleton=self.final.skeleton,
+        )
+        return Compared(search, partial(best_finalist, search, numbers.metric), terms)
+
+    def total(self, strategy: Strategy) -> float:
+        """As of every search, and the comparison."""
+        if not isinstance(strategy, Compared):
+            return super().total(strategy)
+        return super().total(strategy.search) + 2 * self.compare * self.training_price
+
+    def observe(self, strategy: Strategy, journal: Journal) -> Sequence[str]:
+        """As of every search."""
+        return super().observe(strategy.search if isinstance(strategy, Compared) else strategy, journal)
 
     def evaluator(self, material: "ImageSet") -> Evaluator:
         """Trains cheaply in the search and fully at its end, each with its own recipe."""
@@ -114,11 +170,14 @@ class EcoNASExperiment(Search, OnImages):
         search += jobs * cheap.validation * validation
         epoch = full.training * self.counts[numbers.final.s] + full.validation * validation
         retraining = retrained * numbers.final.e * epoch
+        comparison = 2 * self.compare * numbers.final.e * epoch
         held = (numbers.start + numbers.ageing * numbers.children) * self._params(numbers.setting)
         return estimate_of(
             self,
             {
-                "hours": search / 3600 / workers + retraining / 3600 / max(1, min(workers, retrained)),
+                "hours": search / 3600 / workers
+                + retraining / 3600 / max(1, min(workers, retrained))
+                + comparison / 3600 / max(1, min(workers, 2 * self.compare)),
                 "disk_mb": (self.trials * JOURNAL_BYTES + held * BYTES_PER_PARAMETER) / 1e6,
             },
         )
@@ -133,9 +192,24 @@ class EcoNASExperiment(Search, OnImages):
         Raises:
             ValueError: if no network was trained to the end.
         """
+        from zoo.experiments.kinds.compared import keep_comparison
         from zoo.experiments.kinds.trained import keep_trained
 
         winner = winner_of(run, self.terms)
         summary = keep_trained(run, winner, self.final, material)
         write_json(run.folder / "genotype.json", winner[0].genotype.to_dict())
-        return summary
+        return summary | keep_comparison(run, self.final, material, self.terms.metric)
+
+
+def best_finalist(search: Any, metric: str, measured: Mapping[int, tuple[Trial, Record]]) -> CellGenotype | None:
+    """The best of the networks that a search has retrained to the end; None where there is none.
+
+    Args:
+        search: a strategy that knows its finalists.
+        metric: that judges them.
+        measured: its trials with their records.
+    """
+    ranked = [
+        (-measured[trial][1].metrics.get(metric, -math.inf), trial, one.genotype) for one, trial in search.finalists
+    ]
+    return require_cells(min(ranked, key=lambda one: one[:2])[2]) if ranked else None

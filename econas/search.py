@@ -182,11 +182,13 @@ def estimate_of(search: Search, more: Mapping[str, float]) -> Estimate:
         "trials": round(search.trials),
         "search_epochs": search.parameters.search_total,
         "retraining_epochs": search.parameters.retrained * search.parameters.final.e,
+        **({"comparison_epochs": 2 * compare * search.parameters.final.e} if (compare := search.terms.compare) else {}),
         **more,
     }
     planned = "planned" if search.parameters.most_retrained > search.parameters.retrained else "at most"
     words = {"trials": "at most", "search_epochs": planned, "retraining_epochs": planned}
     lines = tuple(
-        (name, f"{value:,.2f}" if name in more else f"{value:,.0f} {words[name]}") for name, value in numbers.items()
+        (name, f"{value:,.2f}" if name in more else f"{value:,.0f} {words.get(name, '')}".strip())
+        for name, value in numbers.items()
     )
     return Estimate(numbers=numbers, lines=lines)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from econas.search import Search, estimate_of, winner_of
@@ -9,13 +10,13 @@ from econas.strategy.parameters import CHOSEN, Parameters
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate
 from zoo.experiments.resources import Say
 from zoo.experiments.run import Run
-from zoo.experiments.source import Source
+from zoo.experiments.source import HeldSource, Source
 from zoo.experiments.table_source import TableSource
 from zoo.files import write_json
 from zoo.population.costs import CostedEvaluator
 from zoo.population.metric import AUTO
 from zoo.population.proxy import ProxySetting
-from zoo.population.table import Table
+from zoo.population.table import Table, read_table
 from zoo.population.trial import Evaluator
 from zoo.reliability.signal import ACCURACY
 from zoo.spaces.chain_space import CHAIN_SPACES, ChainSpace
@@ -99,6 +100,37 @@ class TableExperiment(Search):
         write_json(run.folder / "best.json", {**summary, "genotype": trial.genotype.to_dict()})
         write_json(run.folder / "genotype.json", trial.genotype.to_dict())
         return summary
+
+
+def table_search(
+    file: Path,
+    columns: str | None,
+    setting: str | None,
+    final: str | None,
+    stages: int | None,
+    numbers: Mapping[str, Any],
+    **own: Any,
+) -> tuple[TableExperiment, HeldSource]:
+    """The search on a table that options ask for, and its source.
+
+    Args:
+        file: of the table.
+        columns: that say which accuracies; None: the table's usual ones.
+        setting: of the search as text; None: the table's shortest schedule.
+        final: of the retraining as text; None: its longest.
+        stages: of the cheap schedule, which a table does not divide.
+        numbers: other numbers of the search.
+        own: method, seed and group.
+
+    Raises:
+        ValueError: for a file that is no table, or what the table does not know.
+    """
+    if stages not in (None, 1):
+        raise ValueError(f"the table knows no training in stages, expected --stages 1, got {stages}")
+    known = read_table(file, columns)
+    cheap, full = (None if text is None else ProxySetting.parse(text) for text in (setting, final))
+    experiment = TableExperiment(parameters=table_parameters(known, cheap, full, **numbers), **own)
+    return experiment, HeldSource(material=known, origin=TableSource(table=file, columns=columns))
 
 
 def check_schedules(table: Table, *settings: ProxySetting) -> None:

@@ -24,6 +24,7 @@ class EcoNASOptions(CellOptions, total=False):
     asynchronous: bool
     reference: str
     finalists: int
+    compare: int
     final_share: float
     metric: str
     final_batch: int
@@ -75,6 +76,7 @@ class FrontOptions(WorkerOptions, DeviceOptions, total=False):
     surrogate: str
     audit: int
     audit_epochs: int
+    compare: int
     group: int
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Unpack
 from thriftnas.material import counts_of, source_of
 from thriftnas.options import Given
 from thriftnas.search_options import DartsOptions, EcoNASOptions, FrontOptions, SupernetOptions
-from zoo.experiments import HeldSource, Run, TableSource
+from zoo.experiments import Run
 from zoo.population.metric import AUTO
 
 if TYPE_CHECKING:
@@ -80,27 +80,20 @@ def econas(
             setup, recipe=dataclasses.replace(papers.FINAL_RECIPE, batch=batch, auxiliary=auxiliary)
         ),
         audits=AuditRequest(**given.named(AUDITS)),
+        compare_where_cheap=(compare := given.take("compare")) is None,
+        compare=compare or 0,
         **given.named(dict.fromkeys(("method", "space", "group"))),
     )
     return given.run(experiment, given.source(data), folder)
 
 
 def _econas_on_table(given: Given, table: Path, folder: "Path | str", method: str) -> Run:
-    from econas.table_experiment import TableExperiment, table_parameters
-    from zoo.population.proxy import ProxySetting
-    from zoo.population.table import read_table
+    from econas.table_experiment import table_search
 
-    columns = given.take("columns")
-    known = read_table(table, columns)
-    cheap, full = (
-        None if (text := given.take(name)) is None else ProxySetting.parse(text) for name in ("setting", "reference")
-    )
-    if given.take("stages", 1) != 1:
-        raise ValueError("the table knows no training in stages, expected stages=1")
-    parameters = table_parameters(known, cheap, full, **_econas_numbers(given, method))
-    own = given.named(dict.fromkeys(("method", "group", "seed")))
-    experiment = TableExperiment(parameters=parameters, **own)
-    return given.run(experiment, HeldSource(material=known, origin=TableSource(table=table, columns=columns)), folder)
+    columns, setting, reference, stages = map(given.take, ("columns", "setting", "reference", "stages"))
+    numbers, own = _econas_numbers(given, method), given.named(dict.fromkeys(("method", "group", "seed")))
+    experiment, source = table_search(table, columns, setting, reference, stages, numbers, **own)
+    return given.run(experiment, source, folder)
 
 
 def _econas_numbers(given: Given, method: str) -> dict[str, Any]:
@@ -204,6 +197,8 @@ def front(
         seed=seed,
         setup=setup,
         metric=given.take("metric", AUTO),
+        compare_where_cheap=(compare := given.take("compare")) is None,
+        compare=compare or 0,
         **given.named({"group": None}),
     )
     return given.run(experiment, source or _supernet_source(given, supernet, images, latency), folder)

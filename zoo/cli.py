@@ -81,9 +81,13 @@ def _search(entry: EntryPoint) -> Callable[[], Any]:
     return load
 
 
-def _named(module: str, *names: str) -> dict[str, Callable[[], Any]]:
-    """Loaders of a module's functions, by name; of a module named like the function where it is empty."""
-    return {name: partial(_function, f"zoo.commands.{module or name}", name) for name in names}
+def _named(module: str, *names: str, **called: str) -> dict[str, Callable[[], Any]]:
+    """Loaders of a module's functions, by name; of a module named like the function where it is empty.
+
+    The functions of ``called`` have other names than their commands.
+    """
+    functions = {name: name for name in names} | called
+    return {name: partial(_function, f"zoo.commands.{module or name}", of) for name, of in functions.items()}
 
 
 def _function(module: str, name: str) -> Any:
@@ -110,8 +114,10 @@ for group, loaders, about in (
     ),
     (
         "run",
-        _named("runs", "status", "resume", "retry", "report") | _named("", "export") | _named("runs", "digest", "gc"),
-        "Runs: status, resume, retry, report, export, digest, gc.",
+        _named("runs", "status", "resume", "retry", "report", list="list_runs")
+        | _named("", "export")
+        | _named("runs", "digest", "gc"),
+        "Runs: status, list, resume, retry, report, export, digest.",
     ),
 ):
     app.add_typer(typer.Typer(cls=lazy_group(loaders), no_args_is_help=True, help=about), name=group)

@@ -61,7 +61,7 @@ def _slowly() -> None:
             next(found.network.parameters()).data.view(-1)[0] = math.nan
         return found
 
-    evaluator.begin = poisoned
+    evaluator.begin = poisoned  # type: ignore[assignment]
     Figure.savefig = lambda _, stream, **__: stream.write(b"<svg/>")  # type: ignore[method-assign]
 
 

@@ -89,7 +89,7 @@ def _blueprints() -> Sequence[bytes]:
     skeleton = Skeleton(channels=4, cells=3, resolution=8, in_channels=3, classes=2)
     rest: dict[str, Any] = {"classes": ("cat", "dog"), "mean": (0.5,) * 3, "std": (0.1,) * 3}
     genotypes = [genotype_from_json(data.decode()) for data in _genotypes()]
-    return [Blueprint(genotype=one, skeleton=skeleton, **rest).to_json().encode() for one in genotypes]  # type: ignore[arg-type]
+    return [Blueprint(genotype=one, skeleton=skeleton, **rest).to_json().encode() for one in genotypes]
 
 
 # ---------------------------------------------------------------- journals

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from econas.history.history import History
 from econas.history.trajectory import AUDIT, CHILD, PROMOTION, RENEWAL, RETRAIN
+from zoo.population.trial import ALONE
 
 PURPOSES = {
     CHILD: "children",
@@ -13,6 +14,7 @@ PURPOSES = {
     RENEWAL: "renewals",
     AUDIT: "audits",
     RETRAIN: "retraining",
+    ALONE: "comparison",
 }
 
 

@@ -22,10 +22,12 @@ from econas.history.trajectory import (
     Training,
 )
 from econas.strategy.parameters import Parameters
+from zoo.experiments.kinds.compared import ComparisonResult
 from zoo.population.journal import Journal
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
 from zoo.surrogates.option import NO_SURROGATE
+from zoo.training.comparison import is_compared
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class History:
         unfinished: what is missing; empty for a finished search.
         about: identity, data, versions, hardware, command.
         tested: the metric of the winner on the test images, which no journal has; NaN where unknown.
+        compared: what the comparison with a baseline has found, which no journal has either; None where unknown.
     """
 
     strategy: Mapping[str, Any]
@@ -71,6 +74,7 @@ class History:
     unfinished: str
     about: Mapping[str, Any]
     tested: float = NAN
+    compared: ComparisonResult | None = None
 
     @cached_property
     def winner(self) -> Training | None:
@@ -167,7 +171,7 @@ def history(journal: Journal, terms: Terms | None = None) -> History:
             Session(int(one["workers"]), float(one["wall_s"]), float(one["busy_s"]))
             for one in journal.get("sessions") or ()
         ),
-        unfinished=_unfinished(trainings, finalists, terms.parameters),
+        unfinished=_unfinished(trainings, finalists, terms.parameters) or _uncompared(trainings, finalists, terms),
         about=about | {"identity": journal.identity},
     )
 
@@ -263,6 +267,8 @@ def _networks(trainings: Sequence[Training]) -> dict[int, Network]:
     newest: dict[str, int] = {}
     grouped: dict[int, list[Training]] = {}
     for one in trainings:
+        if is_compared(one.trial):
+            continue  # a baseline is none of the search's networks
         part = grouped.setdefault(one.network, [])
         if one.level is not None:
             part.append(one)
@@ -302,6 +308,14 @@ def _unfinished(trainings: Sequence[Training], finalists: Sequence[Retrained], p
     if cycle < parameters.cycles and spent + parameters.stages[0] <= parameters.search_total:
         return f"{spent:,.0f} of {parameters.search_total:,.0f} epochs are spent"
     return ""
+
+
+def _uncompared(trainings: Sequence[Training], finalists: Sequence[Retrained], terms: Terms) -> str:
+    """That the comparison at the search's end has not ended; where nothing is retrained there is none."""
+    wanted = 2 * (terms.compare or 0) if any(one.done for one in finalists) else 0
+    own = [one for one in trainings if is_compared(one.trial) and one.trial.setting is not None]
+    ended = sum(one.state == "failed" or one.trial.stop == one.trial.setting.e for one in own if one.trial.setting)
+    return f"{ended} of {wanted} trainings of the comparison have ended" if ended < wanted else ""
 
 
 def _unbought(trainings: Sequence[Training], bought: int, parameters: Parameters) -> str:

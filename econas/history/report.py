@@ -22,6 +22,7 @@ from econas.history.survival import Passage, audited, cycles, passages
 from econas.history.tables import audits_frame, finalists_frame, signal_of
 from econas.history.terms import Terms
 from econas.history.trajectory import RETRAIN, Training
+from zoo.experiments.kinds.compared import comparison_remark, read_comparison
 from zoo.experiments.kinds.trained import say_model
 from zoo.experiments.report import Report
 from zoo.experiments.run import Run
@@ -53,9 +54,11 @@ def search_report(run: Run, terms: Terms | None = None) -> Report:
     with run.journal() as journal:
         found = history(journal, terms)
         frame = journal.frame()
-    found = replace(found, tested=_tested(run.folder / "best.json", found))
+    found = replace(found, tested=_tested(run.folder / "best.json", found), compared=read_comparison(run))
     tables = {"search": frame, "finalists": finalists_frame(found), "audits": audits_frame(found)}
     line = [to_dict(one) for one in winning_lineage(found)]
+    if found.compared is not None:
+        tables["comparison"] = found.compared.frame()
     files = {f"{name}.csv": table.to_csv(index=False, lineterminator="\n") for name, table in tables.items()}
     return Report(
         summary=summary(found),
@@ -101,6 +104,7 @@ def summary(found: History) -> dict[str, Any]:
         metric: None if winner is None else _known(winner.judged),
         "search_accuracy": None if winner is None else known_by(found, winner.network),
         f"test_{metric}": _known(found.tested),
+        "comparison": None if found.compared is None else found.compared.to_dict(),
         "other_signals": {one.signal.name: one.to_dict() for one in alternatives(found)},
         "networks": len(found.networks),
         "epochs": {one.name: one.epochs for one in costs(found)},
@@ -189,6 +193,7 @@ def _contents(found: History) -> dict[str, Any]:
         "curves": Markup(pictures.curves(found) or ""),
         "signal_of": (lambda finalist: number(signal_of(found, finalist), 4)) if other_signal else None,
         "others": alternatives(found),
+        "compared": found.compared,
         "verdicts": Markup(pictures.verdicts(found) or ""),
         "audited": [(way, _passage(found, way)) for way in audited(found)],
         "costs": costs(found),
@@ -209,6 +214,8 @@ def _passage(found: History, way: Passage) -> Markup:
 
 def _notes(found: History, ways: list[Passage]) -> Iterator[str]:
     """Sentences below the answer that nobody should overlook."""
+    if remark := _compared(found):
+        yield remark
     counts = (found.about.get("data") or {}).get("class_counts", {}).get("validation", ())
     shown = {} if found.winner is None else found.winner.metrics
     if counts and names_one_class(shown.get("accuracy", 0), shown.get("balanced_accuracy", 0), counts):
@@ -237,6 +244,13 @@ def _notes(found: History, ways: list[Passage]) -> Iterator[str]:
     failed = sum(one.state == "failed" for one in found.trainings)
     if failed > 0.05 * len(found.trainings):
         yield f"{failed} of {len(found.trainings)} trainings failed."
+
+
+def _compared(found: History) -> str:
+    """What is known of the winner beside a network that needs no search; empty where there is no such thing."""
+    if found.terms.compare is None or not found.retrained or found.winner is None or found.unfinished:
+        return ""
+    return comparison_remark([one.trial for one in found.trainings], found.winner.trial, found.compared)
 
 
 def _unbroken(text: str) -> str:
@@ -350,6 +364,8 @@ def _show(found: History, folder: Path, console: Console) -> None:
             markup=False,
         )
     console.print(sentence(found), style="bold", markup=False)
+    if remark := _compared(found):
+        console.print(remark, markup=False, highlight=False, soft_wrap=True)
     if found.unfinished:
         console.print(f"Not finished: {found.unfinished}; the same command continues.", markup=False)
     console.print(f"Report: {folder / PAGE}", soft_wrap=True, markup=False)

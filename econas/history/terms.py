@@ -23,6 +23,7 @@ class Terms:
         parameters: the numbers of the search; None where the strategy has others.
         cyclic: whether it goes in cycles; what EcoNAS is compared with does not.
         looked_up: whether accuracies are those of a published table, and not of validation images.
+        compare: trainings of the winner and of a baseline each at the search's end; None where there is no such thing.
     """
 
     method: str
@@ -31,6 +32,7 @@ class Terms:
     parameters: Parameters | None = None
     cyclic: bool = False
     looked_up: bool = False
+    compare: int | None = None
 
     @property
     def guided(self) -> bool:

@@ -32,6 +32,9 @@ def search(
     seed: Annotated[int, opt.option("Of everything random in the search.", "Search")] = 0,
     audit: Annotated[int, opt.option("Networks to train alone, to see how the supernet ranks.", "Audit")] = 0,
     audit_epochs: Annotated[int | None, opt.option("Of each; the supernet's by default.", "Audit")] = None,
+    compare: Annotated[
+        int | None, opt.option("Trainings of the best and of equal blocks as dear; 3 if cheap, 0: none.", "Audit")
+    ] = None,
     group: Annotated[int, opt.option("Networks sent to a worker at a time; part of the run.", "Workers")] = 35,
     device: opt.Device = opt.Device(),
     cluster: opt.Cluster = opt.Cluster(),
@@ -71,6 +74,8 @@ def search(
         setup=setup,
         group=group,
         audit=Audit(networks=audit, epochs=audit_epochs or 0) if audit else None,
+        compare=compare or 0,
+        compare_where_cheap=compare is None,
         metric=metric,  # type: ignore[arg-type]  # the experiment checks the text
     )
     perform(ctx, experiment, source, running, cluster)

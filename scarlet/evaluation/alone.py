@@ -3,6 +3,8 @@
 from collections.abc import Callable, Sequence
 
 from zoo.population.trial import ALONE, Evaluator, Job, Outcome
+from zoo.training.comparison import compared_setup, is_compared
+from zoo.training.setup import TrainingSetup
 
 
 class WithTraining:
@@ -10,17 +12,21 @@ class WithTraining:
 
     Args:
         inherited: measures the others.
-        make: makes the evaluator that trains, with the first network to train: images and modules take memory.
+        setup: of the trainings; a baseline's networks have channels of their own.
+        make: makes the evaluator that trains by a setup, with the first network to train: images take memory.
     """
 
-    def __init__(self, inherited: Evaluator, make: Callable[[], Evaluator]) -> None:
-        self._inherited, self._make = inherited, make
-        self._trains: Evaluator | None = None
+    def __init__(self, inherited: Evaluator, setup: TrainingSetup, make: Callable[[TrainingSetup], Evaluator]) -> None:
+        self._inherited, self._setup, self._make = inherited, setup, make
+        self._trains: tuple[TrainingSetup, Evaluator] | None = None
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """One outcome per job, in order; a batch is of one kind."""
-        if all(job.trial.role != ALONE for job in jobs):
+        first = jobs[0].trial
+        if first.role != ALONE:
             return self._inherited(jobs)
-        if self._trains is None:
-            self._trains = self._make()
-        return self._trains(jobs)
+        setup = compared_setup(self._setup, first) if is_compared(first) else self._setup
+        if self._trains is None or self._trains[0] != setup:
+            self._trains = None  # one set of images on the device
+            self._trains = setup, self._make(setup)
+        return self._trains[1](jobs)

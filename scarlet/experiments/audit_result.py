@@ -10,6 +10,7 @@ from zoo.population.front import Objective
 from zoo.population.trial import ALONE, Record, Trial
 from zoo.reliability.correlation import resampled_kendall
 from zoo.reliability.interval import Estimate, bootstrap
+from zoo.training.comparison import is_compared
 
 SEED = 0
 """Of the resamples; nothing else here is random."""
@@ -71,10 +72,14 @@ def audit_result(
         wanted: networks to train.
         epochs: of each.
     """
+
+    def own(trial: Trial) -> bool:
+        return trial.role == ALONE and not is_compared(trial)
+
     alone = {
         trial.genotype.key: records[trial.index].metrics
         for trial in trials
-        if trial.role == ALONE and trial.stop == epochs and trial.index in records and records[trial.index].ok
+        if own(trial) and trial.stop == epochs and trial.index in records and records[trial.index].ok
     }
     inherited = {
         trial.genotype.key: records[trial.index].metrics
@@ -87,7 +92,7 @@ def audit_result(
     truth = [-judged.loss(own[judged.metric]) for _, own in pairs]
     return AuditResult(
         networks=len(alone),
-        wanted=min(wanted, len({trial.genotype.key for trial in trials if trial.role == ALONE}) or wanted),
+        wanted=min(wanted, len({trial.genotype.key for trial in trials if own(trial)}) or wanted),
         epochs=epochs,
         metric=judged.metric,
         supernet=_tau([-judged.loss(before[judged.metric]) for before, _ in pairs], truth),

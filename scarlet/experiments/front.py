@@ -19,26 +19,35 @@ from scarlet.strategy.goal import OBJECTIVES, Goal
 from scarlet.strategy.nsga import VERSION, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from scarlet.strategy.surrogate_front import SurrogateFront
+from scarlet.supernet.recipe import RECIPE
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment
-from zoo.experiments.fronts import front_report
+from zoo.experiments.fronts import best_of, front_report
+from zoo.experiments.kinds.compared import ComparisonResult, comparison_remark, keep_comparison, read_comparison
 from zoo.experiments.report import Report
 from zoo.experiments.resources import Say
 from zoo.experiments.source import Source
 from zoo.population.costs import CostedEvaluator, Costs
 from zoo.population.metric import METRICS, Metric, check_metric, settled
 from zoo.population.objectives import AddedCosts, with_added
+from zoo.population.proxy import ProxySetting
+from zoo.population.run_front import front_among
 from zoo.population.strategy import Strategy
 from zoo.population.trial import ALONE, Evaluator, Job, Record, Trial
 from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.chain_space import CHAIN_SPACES
+from zoo.spaces.genotype import ChainGenotype
 from zoo.surrogates.option import NO_SURROGATE
+from zoo.training.comparison import Compared, ComparisonTerms, affordable_repeats, check_repeats
 from zoo.training.recipe import Precision
 from zoo.training.setup import TrainingSetup
 
 if TYPE_CHECKING:
     from zoo.experiments.run import Run
     from zoo.export.model import Model
+
+MOST_ACCURATE = "the most accurate network within the limits"
+"""What is compared with a baseline."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +66,11 @@ class FrontExperiment(Experiment):
         metric: the accuracy of the paper's objectives; auto until the search is fitted to its images.
         audit: networks to train alone afterwards; None: none.
         price_alone: of an epoch of one of them, in evaluations of a network.
+        compare: trainings alone of the most accurate network within the limits, and of a baseline; 0: none. Some may
+            be added to a run, and those that it was begun with stay.
+        compare_where_cheap: whether :meth:`fitted` adds the usual number where that is a small part of the run.
+        alone: setup of the trainings alone; None until the search is fitted, or where nothing can be trained.
+        epochs: of a training alone; known once the search is fitted.
 
     Raises:
         ValueError: for a value out of range.
@@ -66,7 +80,11 @@ class FrontExperiment(Experiment):
     version: ClassVar[int] = VERSION
     continues: ClassVar[tuple[int, ...]] = (2,)
     beside: ClassVar[tuple[str, ...]] = ("measurement", "group")
-    requested: ClassVar[tuple[str, ...]] = ("data", "setup", "costs", "measured", "metric", "price_alone")
+    adjustable: ClassVar[tuple[str, ...]] = ("compare",)
+    requested: ClassVar[tuple[str, ...]] = (
+        *("data", "setup", "costs", "measured", "metric", "price_alone"),
+        *("compare_where_cheap", "alone", "epochs"),
+    )
 
     goal: Goal = field(default_factory=Goal)
     parameters: SearchParameters = field(default_factory=SearchParameters)
@@ -80,11 +98,16 @@ class FrontExperiment(Experiment):
     metric: Metric | Literal["auto"] = METRICS[0]
     audit: Audit | None = None
     price_alone: float = 0.0
+    compare: int = 0
+    compare_where_cheap: bool = False
+    alone: TrainingSetup | None = None
+    epochs: int = 0
 
     def __post_init__(self) -> None:
         if self.group < 1 or self.seed < 0:
             raise ValueError(f"group must be at least 1 and the seed at least 0, got {self.group} and {self.seed}")
         check_metric(self.metric)
+        check_repeats(self.compare)
 
     def identity(self) -> dict[str, Any]:
         """What makes the run this run; the goal's parts stand among the strategy's, the measurement is the source."""
@@ -139,15 +162,44 @@ class FrontExperiment(Experiment):
         fitted = dataclasses.replace(
             self,
             audit=audit,
-            price_alone=0.0 if audit is None else _epochs_price(material),
+            price_alone=_epochs_price(material),
+            alone=self._trained_alone(material),
+            epochs=material.epochs if audit is None else audit.epochs,
             goal=goal,
             space=material.space.name,
             measurement=material.identity,
             costs=with_added(material.costs, material.space.name, goal.metrics, material.measured),
             measured=material.measured,
         )
+        if self.compare and (fitted.alone is None or not fitted.epochs):
+            raise ValueError(
+                "a comparison trains networks on images in memory, for as many epochs as their supernet, expected a "
+                "supernet of such images that says its epochs, or --audit-epochs"
+            )
+        if self.compare_where_cheap and fitted.alone is not None and fitted.epochs:
+            one = fitted.epochs * fitted.price_alone
+            fitted = dataclasses.replace(fitted, compare=affordable_repeats(one, fitted.total(fitted.strategy())))
         fitted.strategy().ask(1, 0)  # complains now about limits that cannot be kept
         return fitted
+
+    def continued(self, options: Mapping[str, Any]) -> Self:
+        """The search with the comparison that it was begun with, or more repeats of it."""
+        before = int(options.get("compare", 0))
+        number = before if self.compare_where_cheap else max(before, self.compare)
+        return dataclasses.replace(self, compare=number)
+
+    def _trained_alone(self, material: Measurement) -> TrainingSetup | None:
+        """The setup of trainings alone, with batches that the images fill; of a table there is none."""
+        if material.images is None or material.skeleton is None:
+            return None
+        recipe = RECIPE if self.audit is None else self.audit.recipe
+        return TrainingSetup(
+            skeleton=material.skeleton,
+            recipe=dataclasses.replace(recipe, batch=min(recipe.batch, len(material.images.train))),
+            precision=Precision(device=self.setup.device, dtype=self.setup.dtype),
+            seed=self.seed,
+            threads=self.setup.threads,
+        )
 
     def _payable(self, audit: Audit, material: Measurement) -> Audit:
         """The audit with the epochs of the supernet, and batches that the images fill.
@@ -170,8 +222,8 @@ class FrontExperiment(Experiment):
         """Names and sizes of the images; of a table nothing."""
         return material.about
 
-    def strategy(self) -> WeightedSearch | AuditedSearch:
-        """A fresh search, with its audit where there is one.
+    def strategy(self) -> WeightedSearch | AuditedSearch | Compared:
+        """A fresh search, with its audit and its comparison where there are any.
 
         Raises:
             ValueError: for an objective or a limit on something that is not known, or before the search is fitted.
@@ -181,38 +233,28 @@ class FrontExperiment(Experiment):
             raise ValueError("this search does not know yet what it measures with; fitted() says it")
         kind = WeightedSearch if self.parameters.surrogate == NO_SURROGATE else SurrogateFront
         search = kind(space, self.costs, self.goal, self.parameters, self.seed, self.measured)
-        return search if self.audit is None else AuditedSearch(search, self.audit, self.costs, self.seed)
+        audited = search if self.audit is None else AuditedSearch(search, self.audit, self.costs, self.seed)
+        if not self.compare or self.alone is None:
+            return audited
+        setting = ProxySetting(0, 0, 0, self.epochs)
+        terms = ComparisonTerms(repeats=self.compare, setting=setting, every=1, skeleton=self.alone.skeleton)
+        return Compared(audited, partial(most_accurate, self.goal), terms)
 
     def evaluator(self, material: Measurement) -> Evaluator:
         """Looks networks up, or measures them on the supernet's weights; trains those of the audit."""
         evaluator = material.make(material.payload)
-        if self.audit is not None:
-            evaluator = WithTraining(evaluator, partial(self._trains, material))
+        if self.alone is not None and (self.audit is not None or self.compare):
+            evaluator = WithTraining(evaluator, self.alone, partial(_trains, material))
         return CostedEvaluator(evaluator, self.costs) if isinstance(self.costs, AddedCosts) else evaluator
-
-    def _trains(self, material: Measurement) -> Evaluator:
-        from zoo.training.evaluator import TrainingEvaluator
-
-        assert self.audit is not None
-        assert material.images is not None
-        assert material.skeleton is not None
-        setup = TrainingSetup(
-            skeleton=material.skeleton,
-            recipe=self.audit.recipe,
-            precision=Precision(device=self.setup.device, dtype=self.setup.dtype),
-            seed=self.seed,
-            threads=self.setup.threads,
-        )
-        return TrainingEvaluator(setup, material.images)
 
     def price(self, trial: Trial) -> float:
         """Every network costs the same; an epoch alone costs as much as its images are passed."""
         return self.price_alone * (trial.stop - trial.start) if trial.role == ALONE else 1.0
 
     def total(self, strategy: Strategy) -> float:
-        """Evaluations at most, and the audit."""
-        audit = self.audit
-        return self._most() + (0.0 if audit is None else audit.networks * audit.epochs * self.price_alone)
+        """Evaluations at most, the audit and the comparison."""
+        trained = 2 * self.compare + (0 if self.audit is None else self.audit.networks)
+        return self._most() + trained * self.epochs * self.price_alone
 
     def _most(self) -> float:
         """Evaluations at most: refills are included where something can be refused afterwards."""
@@ -242,10 +284,13 @@ class FrontExperiment(Experiment):
         Raises:
             ValueError: if nothing was measured yet, or nothing keeps the limits.
         """
-        found = self._audited(run)
-        report = front_report(run, remark := self._remark(found))
-        if found is not None:
-            report = dataclasses.replace(report, summary={**report.summary, "audit": found.to_dict()})
+        found, compared = self._audited(run), read_comparison(run)
+        report = front_report(
+            run, remark := " ".join(filter(None, (self._remark(found), self._compared(run, compared))))
+        )
+        more = {"audit": found, "comparison": compared}
+        known = {name: one.to_dict() for name, one in more.items() if one is not None}
+        report = dataclasses.replace(report, summary={**report.summary, **known})
         if not run.finished:
             return report
 
@@ -270,12 +315,26 @@ class FrontExperiment(Experiment):
             return found.sentence
         return "How well the supernet ranks these networks is not known: --audit 10 trains 10 of them alone."
 
+    def _compared(self, run: "Run", found: ComparisonResult | None) -> str:
+        """What is known of the most accurate network beside one that needs no search; nothing of a table."""
+        if "supernet" not in self.measurement or not run.finished:
+            return ""
+        with run.journal() as journal:
+            trials = journal.trials()
+        return comparison_remark(trials, trials[0] if trials else None, found)
+
     def _audited(self, run: "Run") -> AuditResult | None:
         if self.audit is None:
             return None
         with run.journal() as journal:
             trials, records = journal.trials(), journal.records()
         return audit_result(trials, records, self.goal.objectives, self.audit.networks, self.audit.epochs)
+
+    def finish(self, run: "Run", material: Measurement) -> Mapping[str, Any]:
+        """Measure the networks of the comparison on the test images, where there is one."""
+        if self.alone is None or material.images is None:
+            return {}
+        return keep_comparison(run, self.alone, material.images, _judging(self.goal), MOST_ACCURATE)
 
     def blueprints(self, run: "Run") -> "Callable[[Trial], Blueprint]":
         """The networks of trials as their supernet has them; of a table, or where it is gone, their genotypes alone."""
@@ -293,6 +352,34 @@ class FrontExperiment(Experiment):
         from scarlet.extraction.inherited import InheritedModels
 
         return InheritedModels(run)
+
+
+def most_accurate(goal: Goal, measured: Mapping[int, tuple[Trial, Record]]) -> ChainGenotype | None:
+    """The network that ``run export --best`` takes of a search, the most accurate within its limits; None without any.
+
+    Args:
+        goal: of the search.
+        measured: its trials with their records.
+    """
+    trials, records = [trial for trial, _ in measured.values()], {index: one for index, (_, one) in measured.items()}
+    try:
+        found = front_among("", sorted(trials, key=lambda trial: trial.index), records, goal.objectives, goal.limits)
+        chosen = found.trials[int(best_of(found, _judging(goal))[0])].genotype
+    except ValueError:  # nothing was measured, or nothing keeps the limits
+        return None
+    return chosen if isinstance(chosen, ChainGenotype) else None
+
+
+def _judging(goal: Goal) -> str:
+    """The accuracy that a goal is about."""
+    return next((name for name in goal.metrics if name in METRICS), METRICS[0])
+
+
+def _trains(material: Measurement, setup: TrainingSetup) -> Evaluator:
+    from zoo.training.evaluator import TrainingEvaluator
+
+    assert material.images is not None
+    return TrainingEvaluator(setup, material.images)
 
 
 def _epochs_price(material: Measurement) -> float:

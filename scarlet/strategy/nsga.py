@@ -14,8 +14,8 @@ from scarlet.strategy.parameters import SearchParameters
 from zoo.population.costs import Choices, Costs, costs_of, with_costs
 from zoo.population.front import (
     Infeasible,
-    Limit,
     Losses,
+    blocking,
     front,
     losses_of,
     require_known,
@@ -91,7 +91,7 @@ class WeightedSearch:
         self._known: set[str] = set()
         self._parents: list[Member] = []  # P
         self._children: list[Member] = []  # Q
-        self._misses: dict[Limit, int] = {}
+        self._refused: list[dict[str, float]] = []  # what limits are on, of networks that broke one
         self._generation, self._round, self._asked = 0, 0, 0
         self._queue: list[tuple[ChainGenotype, str | None]] = []
         self._open: dict[int, ChainGenotype] = {}
@@ -146,9 +146,9 @@ class WeightedSearch:
             if not record.ok:
                 continue
             broken = [limit for limit in self._paid if not limit.holds(record.metrics[limit.metric])]
-            for limit in broken:
-                self._misses[limit] = self._misses.get(limit, 0) + 1
-            if not broken:
+            if broken:
+                self._refused.append({limit.metric: record.metrics[limit.metric] for limit in self._paid})
+            else:
                 metrics = with_costs(self._costs, genotype, record.metrics)
                 losses = losses_of([metrics], self._goal.objectives)[0]
                 self._children.append(Member(genotype, tuple(losses.tolist()), record.index))
@@ -217,11 +217,10 @@ class WeightedSearch:
         self._policy.learn(_choices([everyone[i] for i in ranked.numbers]), ranked.rank)
 
     def _infeasible(self) -> Infeasible:
-        tried = f"none of {self._asked} networks kept it"
-        blocking = sorted(self._misses, key=lambda limit: -self._misses[limit])[:1]
-        if not blocking:
+        if not self._refused:
             raise ValueError(f"none of {self._asked} networks could be evaluated")
-        return Infeasible(blocking, tried)
+        limits, why = blocking(self._paid, self._refused)
+        return Infeasible(limits, f"none of {self._asked} networks kept {'it' if len(limits) == 1 else 'them'}; {why}")
 
     # -------------------------------------------------------------- networks to try
 

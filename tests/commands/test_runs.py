@@ -27,7 +27,9 @@ def test_status_has_exactly_its_fields(thriftnas, finished):
     answer = thriftnas("run", "status", finished, "--json")
     assert (answer.code, answer.err) == (0, "")
     state = json.loads(answer.out)
-    assert list(state) == ["trials", "done", "failed", "pending", "best"]
+    counts, glance = ["trials", "done", "failed", "pending", "best"], ["kind", "state", "host", "since", "share"]
+    assert list(state) == [*counts, *glance, "eta_s", "result", "next"]
+    assert (state["kind"], state["state"], state["share"]) == ("study", "finished", 1.0)
     assert (state["trials"], state["done"], state["failed"], state["pending"]) == (18, 18, 0, 0)
     records = Journal.open(finished, readonly=True).records()
     assert state["best"]["accuracy"] == max(record.metrics["accuracy"] for record in records.values())
@@ -38,8 +40,16 @@ def test_status_has_exactly_its_fields(thriftnas, finished):
 def test_status_as_a_table(thriftnas, finished):
     answer = thriftnas("run", "status", finished)
     assert answer.code == 0
-    for what in ("trials", "done", "failed", "pending", "best", "18"):
+    for what in ("trials", "done", "failed", "pending", "best", "18", "finished", "thriftnas run report"):
         assert what in answer.out
+
+
+def test_runs_are_listed(thriftnas, finished):
+    answer = thriftnas("run", "list", finished.parent)
+    assert (answer.code, answer.err) == (0, "")
+    assert answer.out.split()[:4] == [str(finished), "study", "finished", "100"]
+    assert list(json.loads(thriftnas("run", "list", finished.parent, "--json").out)) == [str(finished)]
+    assert thriftnas("run", "list", "nowhere").code == 2
 
 
 def test_reading_changes_nothing(thriftnas, finished, tree):
@@ -64,6 +74,8 @@ def test_an_interrupted_study_is_resumed_to_the_undisturbed_digest(
     assert "the same command continues it" in answer.err
     state = json.loads(thriftnas("run", "status", run, "--json").out)
     assert (state["trials"], state["done"], state["pending"]) == (6, 5, 1)
+    assert state["state"] == "stopped"
+    assert 0 < state["share"] < 1
     assert digest(run) != digest(finished)
     assert thriftnas("run", "resume", run).code == 0
     assert digest(run) == digest(finished)

@@ -8,6 +8,7 @@ from zoo.population.front import (
     Infeasible,
     Limit,
     Objective,
+    blocking,
     equispaced,
     front,
     hypervolume,
@@ -138,3 +139,32 @@ def test_infeasible_names_what_blocks():
     error = Infeasible([Limit.parse("macs<=1e6"), Limit.parse("params>=5e6")], "tried hard")
     assert "macs<=1e+06 and params>=5e+06: tried hard" in str(error)
     assert isinstance(error, ValueError)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("accuracy>=75", "accuracy is a share, 0 to 1; 75 % is accuracy>=0.75"),
+        ("balanced_accuracy>=1.5", "balanced_accuracy is a share"),
+        ("accuracy>=300", "accuracy is a share, 0 to 1$"),
+        ("macs<=-1", "macs is never below 0"),
+        ("accuracy<=-0.1", "accuracy is never below 0"),
+    ],
+)
+def test_a_limit_that_no_network_can_keep_is_refused_as_it_is_read(text, message):
+    with pytest.raises(ValueError, match=message):
+        Limit.parse(text)
+    assert Limit.parse("novelty<=-1").bound == -1  # a metric of another package may be negative
+    assert Limit.parse("accuracy>=1").bound == 1
+
+
+def test_the_limits_that_block_are_named_with_the_nearest():
+    rows = [{"macs": 5.0, "accuracy": 0.7}, {"macs": 9.0, "accuracy": 0.9}]
+    small, right, any_ = (Limit.parse(text) for text in ("macs<=6", "accuracy>=0.8", "macs>=1"))
+    assert blocking([any_, small, right], rows)[1] == "each of them is kept by some, and all together by none"
+    assert blocking([Limit.parse("accuracy>=0.95"), any_], rows) == (
+        [Limit.parse("accuracy>=0.95")],
+        "the nearest has accuracy 0.9",
+    )
+    both = blocking([Limit.parse("macs<=4"), Limit.parse("accuracy>=0.95")], rows)
+    assert both[1] == "the nearest has macs 5, another accuracy 0.9"

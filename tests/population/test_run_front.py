@@ -110,7 +110,7 @@ def test_a_network_that_was_measured_twice_counts_once():
         ([], (), (), "the run has measured no network completely yet"),
         (POINTS, (Objective("latency", False),), (), "the objective 'latency' was not measured"),
         (POINTS, (), (Limit.parse("latency<=1"),), "the limit latency<=1 is on something that was not measured"),
-        (POINTS, (), (Limit.parse("macs<=0"),), "none of 5 networks keeps macs<=0"),
+        (POINTS, (), (Limit.parse("macs<=0"),), "none of 5 networks keeps macs<=0: the nearest has macs"),
     ],
 )
 def test_what_cannot_be_a_front_is_refused(points, wanted, limits, message):

@@ -7,13 +7,14 @@ from scarlet.strategy.goal import Goal
 from scarlet.strategy.nsga import VERSION, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from scarlet.strategy.replay import replayed
-from zoo.population import Journal, Manager, Record, SerialExecutor
+from zoo.population import Journal, Manager, ProxySetting, Record, SerialExecutor
 from zoo.population.costs import ClosedFormCosts
 from zoo.population.front import Infeasible, Limit, front, hypervolume, objectives
 from zoo.population.run_front import identity_of
 from zoo.spaces.chain import CHAINS
-from zoo.spaces.chain_cost import ChainCosts
+from zoo.spaces.chain_cost import ChainCosts, chain_skeleton
 from zoo.spaces.chain_space import NAS_BENCH_MACRO
+from zoo.training.comparison import Compared, ComparisonTerms, is_compared
 
 PRICES = ClosedFormCosts(ChainCosts(CHAINS["nas-bench-macro"], 32, 10))
 TWO = objectives(["accuracy"], ["macs"])
@@ -137,7 +138,8 @@ def test_failed_networks_are_replaced():
 
 def test_an_accuracy_nobody_reaches_is_named_after_a_bounded_effort():
     strategy = make(limits=["macs<=60e6", "accuracy>=0.95"])
-    with pytest.raises(Infeasible, match=r"accuracy>=0.95: none of \d+ networks kept it") as caught:
+    named = r"accuracy>=0.95: none of \d+ networks kept it; the nearest has accuracy 0\.\d+"
+    with pytest.raises(Infeasible, match=named) as caught:
         trials_of(strategy)
     assert [str(limit) for limit in caught.value.limits] == ["accuracy>=0.95"]
 
@@ -185,6 +187,17 @@ def test_a_finished_search_is_the_same_again(evaluations):
     again = replayed(journal, PRICES)
     assert again.survivors == strategy.survivors
     assert again.population == strategy.population
+
+
+def test_a_search_is_the_same_again_where_a_comparison_followed_it():
+    goal = Goal(objectives=TWO, weights=(0.5, 0.5))
+    strategy, journal, _ = journaled(goal)
+    skeleton = chain_skeleton(NAS_BENCH_MACRO.name)
+    terms = ComparisonTerms(repeats=2, setting=ProxySetting(0, 0, 0, 1), every=1, skeleton=skeleton)
+    compared = Compared(strategy, lambda measured: measured[0][0].genotype, terms)
+    assert Manager(compared, journal, batch=7).run(SerialExecutor(evaluator))
+    assert sum(map(is_compared, journal.trials())) == 4
+    assert replayed(journal, PRICES).population == strategy.population
 
 
 def test_what_is_no_finished_search_is_refused():

@@ -213,6 +213,7 @@ class Running:
         str | None, option("Stop cleanly after, e.g., 90s, 30m or 2h; rerun to continue.", "Run", "--time")
     ] = None
     preset: Annotated[str | None, option("Sizes: tiny, small or paper; --dry-run says the hours.", "Run")] = None
+    quiet: Annotated[bool, option("No progress: neither a bar nor lines.", "Run", "--quiet")] = False
     dry_run: Annotated[bool, option("Say what it would cost, and stop.", "Run", "--dry-run")] = False
     as_json: Json = False
 

@@ -50,7 +50,7 @@ def perform(
         return
     sized = running.preset or tuple((ctx.obj or [])[:2]) not in PRESETS  # the demo has no presets
     hint = "" if sized else "--preset tiny, in another folder, is a run of minutes"
-    with Bar(console, hint=hint) as bar:
+    with Bar(console, hint=hint, quiet=running.quiet) as bar:
         run = execute(
             experiment, source, running.out, resources, deadline=parse_time(running.time), listen=bar, command=ctx.obj
         )

@@ -1,6 +1,7 @@
 """`thriftnas run`: look at a run, continue it, write its report, free its disk, take its digest."""
 
 import json
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -10,16 +11,22 @@ from zoo.commands import options as opt
 
 
 def status(run: opt.Run, as_json: opt.Json = False) -> None:
-    """How many trials are done, failed and pending, and which is the best so far."""
+    """Whether a run is running, how far it is, what has come of it, and which command is next."""
+    from zoo.experiments.overview import overview, overview_text
     from zoo.experiments.run import Run
-    from zoo.experiments.shown import show_status
 
     found = Run.open(run)
-    state: dict[str, Any] = found.status
-    if as_json:
-        print(json.dumps(state))
-        return
-    show_status(found, state, Console())
+    print(json.dumps(overview(found)) if as_json else overview_text(found))
+
+
+def list_runs(
+    folder: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs"), as_json: opt.Json = False
+) -> None:
+    """The runs in a folder: kind, state, how far, and what has come of them."""
+    from zoo.experiments.overview import listing_text, runs_below
+
+    found = runs_below(folder)
+    print(json.dumps(found) if as_json else listing_text(found))
 
 
 Workers = Annotated[int | None, opt.option("Another number of workers.", "Workers")]

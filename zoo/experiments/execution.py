@@ -10,6 +10,7 @@ from typing import Any
 
 from zoo.experiments.experiment import Experiment
 from zoo.experiments.folder import WEIGHTS, check_folder, locked
+from zoo.experiments.heartbeat import Heartbeat, heartbeat
 from zoo.experiments.machine import about
 from zoo.experiments.progress import SILENT, Listener, Progress
 from zoo.experiments.resources import Resources
@@ -22,7 +23,7 @@ from zoo.population.manager import LEFT_OUT, Manager
 from zoo.population.patience import GRACE_SECONDS, Patience
 from zoo.population.retry import Retried, reopen
 from zoo.population.strategy import Strategy
-from zoo.population.trial import Record, Trial
+from zoo.population.trial import ALONE, Record, Trial
 from zoo.population.weights import LostWeights, WeightStore
 
 LONELY = Resources()
@@ -81,6 +82,8 @@ def execute(
         resources.check(None if ended else experiment.device)
     material = source.load(experiment, listen.loading)
     experiment = experiment.fitted(material, listen.said)
+    if (folder / FILE).exists():
+        experiment = experiment.continued(Run(folder).value(OPTIONS) or {})
     ends = None if deadline is None else time.monotonic() + deadline  # images that load slowly must not use it up
     if rank:
         with experiment.joined(material) as (ranks, evaluator):
@@ -98,7 +101,8 @@ def execute(
                 drive.fault(journal.lost)
             run = Run(folder)
             patience = Patience(price=experiment.price, ends=ends, grace=max(GRACE_SECONDS, deadline or 0.0))
-            finished = _driven(drive, run, material, resources, patience)
+            with heartbeat(journal) as drive.pulse:
+                finished = _driven(drive, run, material, resources, patience)
             journal.set(FINISHED, finished)
     finally:
         listen.ended()
@@ -286,6 +290,11 @@ class _Drive:
         trials, records = self._manager.trials, self._manager.records
         self._done = sum(experiment.price(trials[record.index]) for record in records)
         self._count = len(records)
+        self.pulse: Heartbeat | None = None
+        self._failed = 0
+        self._best: float | None = None
+        for record in records:
+            self._see(trials[record.index], record)
         self._total: float | None = None  # until it is asked for; some kinds price every trial of theirs
 
     def run(self, executor: Callable[[], Executor], over: Callable[[], bool]) -> bool:
@@ -351,11 +360,23 @@ class _Drive:
     def _announce(self, trial: Trial | None = None, record: Record | None = None) -> None:
         if self._total is None or self._done > self._total:
             self._total = self.experiment.total(self._strategy)
+        if self.pulse is not None:
+            self.pulse.beat(self._done, self._total)
         self._listen.progressed(
-            Progress(done=self._done, total=self._total, trials=self._count, trial=trial, record=record)
-        )
+            Progress(
+                done=self._done, total=self._total, trials=self._count, trial=trial, record=record,
+                failed=self._failed, best=self._best,
+            )
+        )  # fmt: skip
+
+    def _see(self, trial: Trial, record: Record) -> None:
+        accuracy = record.metrics.get("accuracy")
+        self._failed += not record.ok
+        if accuracy is not None and trial.role != ALONE:
+            self._best = accuracy if self._best is None else max(self._best, accuracy)
 
     def _note(self, trial: Trial, record: Record) -> None:
+        self._see(trial, record)
         self._done += self.experiment.price(trial)
         self._count += 1
         self._announce(trial, record)

@@ -130,6 +130,10 @@ class Experiment(ABC):
         """
         return dataclasses.replace(self, data=material.fingerprint)
 
+    def continued(self, options: Mapping[str, Any]) -> Self:
+        """The fitted experiment as it goes on in the folder of a run whose adjustable fields were ``options``."""
+        return self
+
     def describe(self, material: Any) -> Mapping[str, Any]:
         """Facts about the material for reports, JSON-ready; kept in the journal."""
         return {}

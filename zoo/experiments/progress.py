@@ -1,4 +1,4 @@
-"""Progress: what a run tells while it goes on, and a bar that shows it."""
+"""Progress: what a run tells while it goes on, and a bar that shows it, or plain lines where there is no terminal."""
 
 import time
 from dataclasses import dataclass
@@ -8,6 +8,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
+from zoo.experiments.lines import Lines
 from zoo.population.trial import AGAIN, Record, Trial
 
 
@@ -21,6 +22,8 @@ class Progress:
         trials: measured so far.
         trial: the newest measured one; None at the start.
         record: of it.
+        failed: of the trials.
+        best: the highest accuracy so far; None before any.
     """
 
     done: float
@@ -28,6 +31,15 @@ class Progress:
     trials: int
     trial: Trial | None = None
     record: Record | None = None
+    failed: int = 0
+    best: float | None = None
+
+    @property
+    def facts(self) -> str:
+        """Trials, failures and the best so far in a few words."""
+        failed = f", {self.failed} failed" if self.failed else ""
+        best = "" if self.best is None else f", best accuracy so far {self.best:.4f}"
+        return f"{self.trials} trials{failed}{best}"
 
 
 class Listener:
@@ -54,19 +66,28 @@ LONG = 3600
 
 
 class Bar(Listener):
-    """A bar that moves evenly with the price of what is measured, and sentences above it.
+    """A bar that moves evenly with the price of what is measured, and sentences above it; without a terminal, lines.
 
     Args:
         console: to draw on.
         loading: what is done first.
         running: what is done then.
         hint: what to do about a run of over an hour, said once, with its hours, as soon as they are known; or nothing.
+        quiet: whether there is neither a bar nor lines, but the sentences alone.
     """
 
     def __init__(
-        self, console: Console, *, loading: str = "decoding images", running: str = "training", hint: str = ""
+        self,
+        console: Console,
+        *,
+        loading: str = "decoding images",
+        running: str = "training",
+        hint: str = "",
+        quiet: bool = False,
     ) -> None:
-        self._console, self._hint = console, hint
+        self._console, self._hint, self._quiet = console, hint, quiet
+        self._labels = loading, running
+        self._lines = None if quiet or console.is_terminal or console.is_jupyter else Lines(console)
         self._began: tuple[float, float] | None = None
         self._last = (0.0, 0.0)
         self._loading = RichProgress(
@@ -98,8 +119,11 @@ class Bar(Listener):
 
     def loading(self, done: int, total: int) -> None:
         """Draw how many images are decoded."""
-        self._loading.start()
-        self._loading.update(self._load, completed=done, total=total)
+        if self._lines is not None:
+            self._lines.update(self._labels[0], done, total)
+        elif not self._quiet:
+            self._loading.start()
+            self._loading.update(self._load, completed=done, total=total)
 
     def said(self, sentence: str) -> None:
         """Print the sentence above the bar."""
@@ -108,8 +132,11 @@ class Bar(Listener):
     def progressed(self, progress: Progress) -> None:
         """Move the bar; name a trial that failed, or that had to train again what was lost."""
         self._stop(self._loading)
-        self._bar.update(self._task, completed=progress.done, total=progress.total or None, done=progress.trials)
-        self._bar.start()
+        if self._lines is not None:
+            self._lines.update(self._labels[1], progress.done, progress.total, progress.facts)
+        elif not self._quiet:
+            self._bar.update(self._task, completed=progress.done, total=progress.total or None, done=progress.trials)
+            self._bar.start()
         self._say_hours(progress)
         trial, record = progress.trial, progress.record
         if trial is not None and record is not None and AGAIN in record.notes:
@@ -135,7 +162,9 @@ class Bar(Listener):
         self._last = now, progress.done
 
     def ended(self) -> None:
-        """Leave the bar as it is."""
+        """Leave the bar as it is, or end with a line."""
+        if self._lines is not None:
+            self._lines.stop()
         self._stop(self._loading)
         self._stop(self._bar)
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
@@ -17,7 +19,7 @@ from zoo.training.device import exact_numbers
 from zoo.training.recipe import Precision
 from zoo.training.setup import TrainingSetup
 from zoo.training.stream import measure_stream
-from zoo.training.trainer import evaluate, make_optimizer
+from zoo.training.trainer import evaluate, make_optimizer, named_right
 
 
 def trained_model(
@@ -101,11 +103,23 @@ def with_test_accuracy(
     return dataclasses.replace(model, notes={**notes, **told, **counted, **after})
 
 
+def test_hits(model: Model, images: ImageSet, precision: Precision, device: str) -> NDArray[np.bool_]:
+    """Which test images a model of :func:`trained_model` names right, (N,)."""
+    exact_numbers()
+    pixels, labels = _prepared(model.network, images, device)
+    return named_right(model.network, pixels, labels, dataclasses.replace(precision, device=device)).cpu().numpy()
+
+
+def _prepared(network: Network, images: ImageSet, device: str) -> tuple[torch.Tensor, torch.Tensor]:
+    """The test images as the network reads them, and their labels."""
+    resolution = network.skeleton.resolution
+    pixels = prepare(torch.tensor(images.test.images, device=device), resolution, images.mean, images.std)
+    return pixels, torch.tensor(images.test.labels, device=device)
+
+
 def _tested(network: Network, images: ImageSet | ImageStream, precision: Precision, loaders: int) -> dict[str, float]:
     if isinstance(images, ImageStream):
         with Reader(images, loaders, pin=precision.device.startswith("cuda")) as reader:
             return measure_stream(network, images, images.test, reader, precision)
-    resolution, device = network.skeleton.resolution, precision.device
-    pixels = prepare(torch.tensor(images.test.images, device=device), resolution, images.mean, images.std)
-    labels = torch.tensor(images.test.labels, device=device)
+    pixels, labels = _prepared(network, images, precision.device)
     return evaluate(network, pixels, labels, network.skeleton.classes, precision)

@@ -12,10 +12,14 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from zoo.population.metric import METRICS
+
 Losses = npt.NDArray[np.float64]
 Numbers = npt.NDArray[np.int64]
 Metrics = Mapping[str, float]
 
+NOT_NEGATIVE = (*METRICS, "loss", "macs", "params", "latency")
+"""Metrics that are never below 0."""
 _NAME = r"[A-Za-z_][A-Za-z0-9_]*"
 
 
@@ -76,7 +80,21 @@ class Limit:
             bound = math.nan
         if match is None or not math.isfinite(bound):
             raise ValueError(f"{text!r} is not a limit, expected a form like macs<=500e6 or accuracy>=0.4")
-        return cls(match[1], match[2] == "<=", bound)
+        found = cls(match[1], match[2] == "<=", bound)
+        found.check_possible()
+        return found
+
+    def check_possible(self) -> None:
+        """Complain about a bound that no network can keep, whatever is searched.
+
+        Raises:
+            ValueError: for more than all images named right, such as accuracy>=75, or less than nothing.
+        """
+        if self.metric in METRICS and not self.upper and self.bound > 1:
+            share = f"; {self.bound:g} % is {self.metric}>={self.bound / 100:g}" if self.bound <= 100 else ""
+            raise ValueError(f"no network keeps {self}: {self.metric} is a share, 0 to 1{share}")
+        if self.metric in NOT_NEGATIVE and self.upper and self.bound < 0:
+            raise ValueError(f"no network keeps {self}: {self.metric} is never below 0")
 
     def __str__(self) -> str:
         short = f"{self.bound:g}"
@@ -91,6 +109,23 @@ class Limit:
     def holds(self, value: float) -> bool:
         """Whether one value is allowed."""
         return bool(self.excess(value) <= 0)
+
+
+def blocking(limits: Sequence[Limit], rows: Sequence[Metrics]) -> tuple[list[Limit], str]:
+    """Which limits keep every network out, and how near the nearest come.
+
+    Args:
+        limits: that no network keeps all together.
+        rows: metrics of the networks, those of the limits among them; at least one network.
+
+    Returns:
+        The limits that nobody keeps by themselves, else all of them; and the reason in words.
+    """
+    alone = [limit for limit in limits if not any(limit.holds(row[limit.metric]) for row in rows)]
+    if not alone:
+        return list(limits), "each of them is kept by some, and all together by none"
+    nearest = [(limit, min((row[limit.metric] for row in rows), key=limit.excess)) for limit in alone]
+    return alone, f"the nearest has {', another '.join(f'{limit.metric} {value:.6g}' for limit, value in nearest)}"
 
 
 class Infeasible(ValueError):

@@ -1,9 +1,14 @@
-"""The lock of a run folder: one process runs in it at a time."""
+"""The lock of a run folder: one process runs in it at a time, and others can see whether one does."""
 
 import fcntl
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+LOCK = ".lock"
+GLANCES = 5
+"""How often a lock is tried: somebody who only looks lets go at once."""
 
 
 @contextmanager
@@ -14,9 +19,29 @@ def run_lock(folder: Path) -> Iterator[None]:
         ValueError: if another process holds it.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"another process is running in {folder}; wait for it or choose another folder") from None
+    with (folder / LOCK).open("w") as file:
+        if not any(_taken(file.fileno(), last=glance + 1 == GLANCES) for glance in range(GLANCES)):
+            raise ValueError(f"another process is running in {folder}; wait for it or choose another folder")
         yield
+
+
+def is_held(folder: Path) -> bool:
+    """Whether a process holds ``folder``, here or where its file system is shared; nothing is written."""
+    try:
+        with (folder / LOCK).open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:  # there is no lock, or none that may be read
+        return False
+    return False
+
+
+def _taken(file: int, last: bool) -> bool:
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        if not last:
+            time.sleep(0.02)
+        return False
+    return True

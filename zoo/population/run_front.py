@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
-from zoo.population.front import Limit, Losses, Numbers, Objective, front, hypervolume, losses_of
+from zoo.population.front import Limit, Losses, Numbers, Objective, blocking, front, hypervolume, losses_of
 from zoo.population.journal import Journal
 from zoo.population.objectives import complete
 from zoo.population.trial import ALONE, TRAINING, Record, Trial
@@ -124,10 +124,33 @@ def read_front(
     strategy = journal.identity.get("strategy", {})
     wanted = tuple(objectives) or tuple(map(Objective.parse, strategy.get("objectives", ()))) or DEFAULT
     kept = (*map(Limit.parse, strategy.get("limits", ())), *limits)
-    trials, records = _comparable(journal.trials(), journal.records(), like)
+    return front_among(str(strategy.get("name", "run")), journal.trials(), journal.records(), wanted, kept, like)
+
+
+def front_among(
+    name: str,
+    asked: Sequence[Trial],
+    held: dict[int, Record],
+    wanted: tuple[Objective, ...],
+    kept: tuple[Limit, ...],
+    like: int | None = None,
+) -> RunFront:
+    """The front among a run's trials, as :func:`read_front`.
+
+    Args:
+        name: of the run's strategy.
+        asked: its trials.
+        held: their records.
+        wanted: the objectives.
+        kept: the limits.
+        like: as of :func:`read_front`.
+
+    Raises:
+        ValueError: as :func:`read_front`.
+    """
+    trials, records = _comparable(asked, held, like)
     if not trials:
-        held = journal.records()
-        if any(isinstance(one.genotype, SpaceGenotype) and _ended(one, held) for one in journal.trials()):
+        if any(isinstance(one.genotype, SpaceGenotype) and _ended(one, held) for one in asked):
             raise ValueError(
                 "the run has trained a supernet and no network: search with it, or train a genotype that it has found "
                 "with thriftnas zoo train"
@@ -141,10 +164,11 @@ def read_front(
     losses = losses_of(metrics, wanted)
     allowed = np.array([all(limit.holds(row[limit.metric]) for limit in kept) for row in metrics])
     if not allowed.any():
-        raise ValueError(f"none of {len(trials)} networks keeps {' and '.join(map(str, kept))}")
+        those, why = blocking(kept, metrics)
+        raise ValueError(f"none of {len(trials)} networks keeps {' and '.join(map(str, those))}: {why}")
     rows = np.flatnonzero(allowed)
     return RunFront(
-        name=str(strategy.get("name", "run")),
+        name=name,
         objectives=wanted,
         limits=kept,
         trials=trials,

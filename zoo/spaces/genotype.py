@@ -246,7 +246,11 @@ def genotype_from_dict(data: Any) -> Genotype:
         raise ValueError(f"a genotype must be a JSON object, got {type(data).__name__}")
     schema = data.get("schema")
     if type(schema) is not int or schema != SCHEMA:  # true and 1.0 equal 1, but are not the number 1
-        raise ValueError(f"genotype schema {short(schema)} is not known, expected {SCHEMA}")
+        raise ValueError(
+            f"genotype schema {short(schema)} is not known, expected {SCHEMA}: a file such as "
+            '{"schema": 1, "kind": "cell", "normal": {"nodes": [[["sep_conv_3x3", 0], ["skip_connect", 1]]], '
+            '"concat": [2]}, "reduction": ...}, or cells as DARTS or NNI write them'
+        )
     if data.get("kind") == "chain":
         return _chain_from_dict(data)
     if data.get("kind") == "space":

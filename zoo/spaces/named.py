@@ -4,7 +4,8 @@ from pathlib import Path
 
 from zoo.spaces.blueprint import Blueprint, blueprint_from_json
 from zoo.spaces.chain_space import PUBLISHED_CHAINS, require_chain
-from zoo.spaces.genotype import CellGenotype, ChainGenotype, Genotype, require_cells
+from zoo.spaces.foreign import foreign_cells, foreign_text, is_foreign
+from zoo.spaces.genotype import CellGenotype, ChainGenotype, Genotype, parsed, require_cells
 from zoo.spaces.literature import PUBLISHED
 
 
@@ -20,6 +21,8 @@ def read_genotype(source: str) -> CellGenotype | ChainGenotype:
 def read_blueprint(source: str) -> Blueprint:
     """A genotype of cells or of a chain as :func:`read_genotype`, with what the file says of the network around it.
 
+    Cells as DARTS, NASLib or NNI write them are read too (:mod:`zoo.spaces.foreign`).
+
     Raises:
         ValueError: as :func:`read_genotype`.
     """
@@ -30,7 +33,12 @@ def read_blueprint(source: str) -> Blueprint:
     if not path.is_file():
         raise ValueError(f"{source!r} is neither a file nor a public name ({', '.join(public)})")
     try:
-        found = blueprint_from_json(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        if (cells := foreign_text(text)) is not None:
+            return Blueprint(genotype=cells)
+        if is_foreign(data := parsed(text)):
+            return Blueprint(genotype=foreign_cells(data))
+        found = blueprint_from_json(text)
         _plain(found.genotype)
         return found
     except UnicodeDecodeError:

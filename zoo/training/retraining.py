@@ -1,7 +1,8 @@
 """Retraining: networks trained to the end at the original setting, as chains of short trials."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
+from zoo.population.json_value import JSON
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
 from zoo.spaces.genotype import Genotype
@@ -22,26 +23,39 @@ class Retraining:
         setting: how; its epochs are the schedule's.
         every: epochs a trial, after which the weights are kept.
         role: of the trials.
+        tags: of the trials of every network; none by default.
 
     Raises:
         ValueError: if there is nothing to train, or for trials without epochs.
     """
 
-    def __init__(self, genotypes: Sequence[Genotype], setting: ProxySetting, every: int = 1, role: str = ROLE) -> None:
+    def __init__(
+        self,
+        genotypes: Sequence[Genotype],
+        setting: ProxySetting,
+        every: int = 1,
+        role: str = ROLE,
+        tags: Sequence[Mapping[str, JSON]] = (),
+    ) -> None:
         if not genotypes:
             raise ValueError("expected at least one genotype to train, got none")
         if every < 1:
             raise ValueError(f"a trial trains at least 1 epoch, got {every}")
         self._genotypes, self._setting, self._every, self._role = list(genotypes), setting, every, role
+        self._tags = list(tags) or [{}] * len(self._genotypes)
         self._newest: dict[int, int] = {}  # chain -> its newest trial that was told
         self._chain: dict[int, int] = {}  # open trial -> its chain
         self._epoch, self._waiting = 0, list(range(len(self._genotypes)))  # chains still to be asked at this epoch
 
     @property
+    def over(self) -> bool:
+        """Whether every network is trained to the end or has failed."""
+        return self._epoch == self._setting.e and not self._chain
+
+    @property
     def finished(self) -> dict[int, int]:
         """For every network (by place) that is trained to the end, the trial that has its weights."""
-        done = self._epoch == self._setting.e and not self._chain
-        return dict(self._newest) if done else {}
+        return dict(self._newest) if self.over else {}
 
     def ask(self, n: int, first: int) -> list[Trial]:
         """The next epochs of up to ``n`` networks."""
@@ -58,6 +72,7 @@ class Retraining:
                 resumes=self._newest[chain] if self._epoch else None,
                 role=self._role,
                 keep=True,
+                tags=self._tags[chain],
             )
             for i, chain in enumerate(chosen)
         ]

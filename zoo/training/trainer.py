@@ -210,6 +210,19 @@ def evaluate(
 
 
 @torch.no_grad()
+def named_right(network: nn.Module, images: Tensor, labels: Tensor, precision: Precision) -> Tensor:
+    """Which of the prepared images (N, C, H, W) a network names right: bool (N,) on their device."""
+    network.eval()
+    found = []
+    for first in range(0, len(labels), EVALUATION_BATCH):
+        part = slice(first, first + EVALUATION_BATCH)
+        with precision.autocast():
+            logits = network(precision.place(images[part]))
+        found.append(logits.argmax(dim=1) == labels[part])
+    return torch.cat(found)
+
+
+@torch.no_grad()
 def measure(
     network: nn.Module,
     batches: Iterable[tuple[Tensor, Tensor]],

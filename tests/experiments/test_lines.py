@@ -1,0 +1,68 @@
+"""Progress without a terminal: plain lines, whether anything is measured meanwhile or not."""
+
+import io
+import time
+
+from rich.console import Console
+
+from zoo.experiments import Bar, Progress
+from zoo.experiments.lines import EVERY, Lines
+from zoo.population import Record
+
+
+def written(console):
+    return console.file.getvalue().splitlines()
+
+
+def plain():
+    return Console(file=io.StringIO(), width=40)
+
+
+def test_a_line_comes_though_nothing_is_measured():
+    console = plain()
+    lines = Lines(console, every=0.02)
+    lines.update("training", 0.0, 10.0, "0 trials")
+    limit = time.monotonic() + 10
+    while len(written(console)) < 3 and time.monotonic() < limit:
+        time.sleep(0.01)
+    lines.update("training", 5.0, 10.0, "2 trials, 1 failed, best accuracy so far 0.5000")
+    lines.stop()
+    first, *_, last = written(console)
+    assert first == "training: 0 %, 0 trials, 0:00:00 gone, ETA unknown"
+    assert last == "training: 50 %, 2 trials, 1 failed, best accuracy so far 0.5000, 0:00:00 gone"
+    time.sleep(0.1)
+    assert written(console)[-1] == last  # nothing comes afterwards
+    assert EVERY <= 20
+
+
+def test_what_is_left_follows_from_the_rate(monkeypatch):
+    now = [100.0]
+    monkeypatch.setattr(time, "monotonic", lambda: now[0])
+    console = plain()
+    lines = Lines(console)
+    lines.update("training", 20.0, 100.0)  # continued: the first fifth says nothing of the speed
+    now[0] += 30
+    lines.update("training", 30.0, 100.0)
+    lines._say()
+    assert written(console) == ["training: 30 %, 0:00:30 gone, ETA 0:03:30"]
+    lines.stop()
+
+
+def progressed(bar):
+    record = Record(index=0, ok=True, metrics={"accuracy": 0.25})
+    bar.loading(1, 2)
+    bar.progressed(Progress(done=1, total=4, trials=1, record=record, failed=1, best=0.25))
+    bar.said("A sentence.")
+    bar.ended()
+
+
+def test_a_bar_is_lines_where_there_is_no_terminal_and_nothing_where_it_is_quiet():
+    console, quiet = plain(), plain()
+    progressed(Bar(console))
+    assert "training: 25 %, 1 trials, 1 failed, best accuracy so far 0.2500, 0:00:00 gone" in written(console)
+    progressed(Bar(quiet, quiet=True))
+    assert written(quiet) == ["A sentence."]
+    terminal = Console(file=io.StringIO(), width=120, force_terminal=True)
+    progressed(Bar(terminal))
+    assert "1 trials" in terminal.file.getvalue()
+    assert "gone" not in terminal.file.getvalue()
