@@ -13,7 +13,7 @@ from torch.nn import functional
 from tests.cells import STRETCHED
 from zoo.networks import build_network
 from zoo.networks.cell_network import CellNetwork
-from zoo.networks.engine import planning, stages
+from zoo.networks.engine import pieces, planning, program, stages
 from zoo.networks.engine.parameter_buffer import ParameterBuffer
 from zoo.networks.engine.program import Program
 from zoo.networks.operations import Zero
@@ -117,6 +117,16 @@ def test_different_networks_together_have_the_gradients_of_autograd(space: str, 
     agree(sampled(space, 11, 12, 13), drop=drop, auxiliary=auxiliary)
 
 
+@pytest.mark.parametrize(
+    ("space", "drop"), [("econas-search", 0.0), ("darts", 0.3), pytest.param("econas-zoo", 0.0, marks=pytest.mark.slow)]
+)
+def test_what_a_gpu_launches_together_has_the_gradients_of_autograd(space: str, drop: float, monkeypatch: Any) -> None:
+    """Layers as large as they can be, one product for all kernels of a window, matrices in the place of kernels."""
+    monkeypatch.setattr(program, "room_on", lambda *_: math.inf)
+    monkeypatch.setattr(planning, "largest_matrix", lambda *_: stages.LAUNCHED_LIMIT)
+    agree(sampled(space, 11, 12, 13), drop=drop)
+
+
 def test_nodes_may_have_any_number_of_inputs() -> None:
     agree([STRETCHED, *sampled("darts", 4)], drop=0.3, auxiliary=True)
 
@@ -158,8 +168,8 @@ def test_every_skeleton_is_executed(skeleton: Skeleton) -> None:
 
 @pytest.mark.parametrize("limits", [(0, 0), (10**6, 10**6)], ids=["ordinary kernels", "matrices"])
 def test_every_kind_of_convolution_is_exact_at_every_size(limits: tuple[int, int], monkeypatch: Any) -> None:
-    monkeypatch.setattr(planning, "DEPTHWISE_LIMIT", limits[0])
-    monkeypatch.setattr(planning, "MATRIX_LIMIT", dict.fromkeys(stages.MATRIX_LIMIT, limits[1]))
+    monkeypatch.setattr(pieces, "DEPTHWISE_LIMIT", limits[0])
+    monkeypatch.setattr(stages, "MATRIX_LIMIT", dict.fromkeys(stages.MATRIX_LIMIT, limits[1]))
     agree(sampled("econas-zoo", 5, 6))
 
 
@@ -174,9 +184,10 @@ def test_nodes_and_cells_nobody_reads_are_not_computed() -> None:
     genotype = CellGenotype(blind, blind)
     (network,) = networks([genotype])
     plan = planning.Plan([network], ParameterBuffer([network], torch.float64), math.inf)
-    # the stem and cells 0, 2 and 4; of a cell input 0 and nodes 2, 3 (which is nothing) and 4
+    # the stem and cells 0, 2 and 4; of a cell input 0 and nodes 2, 3 (which is nothing) and 4. Without a limit to what
+    # is one layer, nodes 2 and 4, which have one term each, are one, and so are the last blocks of their ways there.
     assert Counter(type(layer).__name__ for layer in plan.layers) == {
-        "Block": 1 + 3 * (1 + 2 + 1), "Node": 3 * 2, "Nothing": 3, "Stack": 3, "Classifier": 1,
+        "Block": 1 + 3 * (1 + 2), "Node": 3, "Nothing": 3, "Stack": 3, "Classifier": 1,
     }  # fmt: skip
     assert any(isinstance(module, Zero) for module in network.modules())
     agree([genotype, *sampled("darts", 1)])

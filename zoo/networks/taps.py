@@ -1,7 +1,6 @@
 """Tap matrices: which input pixel every tap of a kernel reads for every output pixel, as matrices of 0 and 1."""
 
 from functools import lru_cache
-from itertools import product
 from typing import NamedTuple
 
 import torch
@@ -59,12 +58,12 @@ def tap_matrix(window: Window, dtype: torch.dtype, device: torch.device) -> Tens
     and the gradient of that matrix times the transpose is the gradient of the weights: one product each way. Every
     column has at most one 1, so the first product is exact in any dtype.
     """
-    (rows, columns), (out_rows, out_columns) = window.size, window.out
-    taps = torch.zeros(window.kernel[0] * window.kernel[1], window.out_pixels, window.pixels, dtype=dtype)
-    for tap, (i, j) in enumerate(product(range(window.kernel[0]), range(window.kernel[1]))):
-        for y, x in product(range(out_rows), range(out_columns)):
-            row = y * window.stride[0] - window.padding[0] + i * window.dilation[0]
-            column = x * window.stride[1] - window.padding[1] + j * window.dilation[1]
-            if 0 <= row < rows and 0 <= column < columns:
-                taps[tap, y * out_columns + x, row * columns + column] = 1
-    return taps.flatten(1).to(device)
+    down, across = (_taps(*sides) for sides in zip(*window, window.out, strict=True))
+    taps = down[:, None, :, None, :, None] & across[None, :, None, :, None, :]  # (i, j, y', x', y, x)
+    return taps.reshape(-1, window.out_pixels * window.pixels).to(device, dtype)
+
+
+def _taps(size: int, kernel: int, stride: int, padding: int, dilation: int, out: int) -> Tensor:
+    """(taps, out, size) in one direction: whether tap t of an output pixel reads an input pixel."""
+    read = torch.arange(out) * stride - padding + torch.arange(kernel)[:, None] * dilation
+    return read[:, :, None] == torch.arange(size)

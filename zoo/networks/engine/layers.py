@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from zoo.networks.engine.parameter_buffer import EPS, NormSlot, Slot
 from zoo.networks.engine.passes import Pass
+from zoo.networks.engine.rows import Row, added
 from zoo.networks.engine.stages import Stage
 from zoo.networks.taps import Window
 
@@ -94,8 +95,7 @@ class Block:
             y, mean, inverse = torch.native_group_norm(values, slot.weight, slot.bias, 1, rows, length, rows, EPS)
         else:
             y, mean, inverse = torch.native_batch_norm(values, slot.weight, slot.bias, None, None, True, 0.0, EPS)
-        slot.mean.copy_(mean.view(rows))
-        slot.inverse.copy_(inverse.view(rows))
+        slot.note(mean, inverse)
         return y.view(x.shape)
 
     def _through_norm(self, gradient: Tensor, x: Tensor) -> Tensor:
@@ -164,63 +164,90 @@ class Pool:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Node:
-    """A node: the sum of its terms. Terms are (number of the value, number of the term's mask or None)."""
+    """M nodes of equally many terms: their sums.
 
-    terms: Sequence[tuple[int, int | None]]
-    target: int
+    Attributes:
+        terms: of every node (number of the value, number of the term's mask or None).
+        targets: the sums.
+    """
+
+    terms: Sequence[Sequence[tuple[int, int | None]]]
+    targets: Sequence[int]
 
     @property
     def sources(self) -> Sequence[int]:
         """The terms' values."""
-        return [value for value, _ in self.terms]
+        return [value for terms in self.terms for value, _ in terms]
 
     @property
-    def targets(self) -> Sequence[int]:
-        """The sum."""
-        return [self.target]
+    def passes_on(self) -> bool:
+        """Whether nodes are their only terms."""
+        return len(self.terms[0]) == 1
 
     def forward(self, run: Pass) -> None:
-        total: Tensor | None = None
-        for value, term in self.terms:
-            x = run.values[value]
-            mask = run.masks.get(term) if term is not None else None
-            x = x if mask is None else x * mask
-            total = x if total is None else total + x
-        assert total is not None  # a node has terms
-        run.values[self.target] = total
+        if self.passes_on and not run.masks:
+            run.alias(self.targets, self.sources)
+        else:
+            run.write(self.targets, added([[self._term(run, *term) for term in terms] for terms in self.terms]))
 
     def backward(self, run: Pass) -> None:
-        """Every term gets the node's gradient, masked as the term was."""
-        gradient = run.gradient(self.target)
-        for value, term in self.terms:
-            mask = run.masks.get(term) if term is not None else None
-            if mask is None:
-                run.share(value, gradient)
-            else:
-                run.share(value, gradient * mask, fresh=True)
+        """Every term gets its node's gradient, masked as the term was."""
+        gradients = run.gradients(self.targets)
+        for terms in zip(*self.terms, strict=True):  # the first ones of all nodes, the second ones, …
+            masks = [run.masks.get(mask) if mask is not None else None for _, mask in terms]
+            sent = gradients if masks.count(None) == len(masks) else _masked(gradients, masks)
+            run.send([value for value, _ in terms], sent, fresh=sent is not gradients)
+
+    def _term(self, run: Pass, value: int, mask: int | None) -> Row:
+        row, factor = run.values[value], run.masks.get(mask) if mask is not None else None
+        return row if factor is None else Row((row.tensor * factor).unsqueeze(0), 0, fresh=True)
+
+
+def _masked(gradients: Tensor, masks: Sequence[Tensor | None]) -> Tensor:
+    """(M, C, P, N), each of M multiplied with its mask (N,), where it has one."""
+    one = torch.ones((), dtype=gradients.dtype, device=gradients.device)
+    factors = torch.stack([(one if mask is None else mask).expand(gradients.shape[3]) for mask in masks])
+    return gradients * factors[:, None, None]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Stack:
-    """The output of a cell: channels of nodes one after another."""
+    """The outputs of M cells of equally many nodes: their channels one after another.
 
-    sources: Sequence[int]
-    target: int
+    Attributes:
+        nodes: of every cell.
+        targets: all channels of each.
+    """
+
+    nodes: Sequence[Sequence[int]]
+    targets: Sequence[int]
 
     @property
-    def targets(self) -> Sequence[int]:
-        """All channels."""
-        return [self.target]
+    def sources(self) -> Sequence[int]:
+        """The nodes."""
+        return [node for nodes in self.nodes for node in nodes]
+
+    @property
+    def passes_on(self) -> bool:
+        """Whether cells are their only nodes."""
+        return len(self.nodes[0]) == 1
 
     def forward(self, run: Pass) -> None:
-        found = [run.values[node] for node in self.sources]
-        run.values[self.target] = found[0] if len(found) == 1 else torch.cat(found)
+        if self.passes_on:
+            run.alias(self.targets, self.sources)
+        else:
+            run.write(self.targets, run.read(self.sources).view(len(self.targets), -1, *self._map(run)))
 
     def backward(self, run: Pass) -> None:
         """Every node gets its channels."""
-        gradient = run.gradient(self.target)
-        for node, part in zip(self.sources, gradient.chunk(len(self.sources)), strict=True):
-            run.share(node, part, fresh=True)  # a cell's readers are blocks and heads, which share nothing
+        gradients = run.gradients(self.targets)
+        # nobody else holds them: a cell's readers are blocks and heads, which share nothing
+        run.send(self.sources, gradients.view(len(self.sources), -1, *self._map(run)))
+
+    def _map(self, run: Pass) -> tuple[int, int]:
+        """Pixels and images."""
+        pixels, images = run.values[self.sources[0]].made.shape[2:]
+        return pixels, images
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -243,12 +270,12 @@ class Nothing:
         return [self.target]
 
     def forward(self, run: Pass) -> None:
-        like = run.values[self.like]
-        run.values[self.target] = like.new_zeros(self.channels, self.pixels, like.shape[2])
+        like = run.values[self.like].made
+        run.write(self.targets, like.new_zeros(1, self.channels, self.pixels, like.shape[3]))
 
     def backward(self, run: Pass) -> None:
         """Zeros depend on nothing."""
-        run.gradient(self.target)
+        run.gradients(self.targets)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -261,7 +288,7 @@ class Classifier:
     biases: Slot
 
     def forward(self, run: Pass) -> None:
-        pooled = torch.stack([run.values[source].mean(dim=1) for source in self.sources])  # (M, C, N)
+        pooled = run.read(self.sources).mean(dim=2)  # (M, C, N)
         logits = torch.baddbmm(self.biases.weight.unsqueeze(2), self.weights.weight, pooled)
         if run.training:
             run.saved[id(self)] = pooled
@@ -274,9 +301,8 @@ class Classifier:
         self.weights.put(torch.bmm(gradient, pooled.transpose(1, 2)))
         self.biases.put(gradient.sum(dim=2))
         below = torch.bmm(self.weights.weight.transpose(1, 2), gradient)  # (M, C, N)
-        for source, slope in zip(self.sources, below, strict=True):
-            pixels = run.values[source].shape[1]
-            run.share(source, (slope / pixels).unsqueeze(1).expand(-1, pixels, -1).contiguous(), fresh=True)
+        pixels = run.values[self.sources[0]].made.shape[2]
+        run.send(self.sources, (below / pixels).unsqueeze(2).expand(-1, -1, pixels, -1).contiguous())
 
 
 class Auxiliary:
@@ -286,28 +312,28 @@ class Auxiliary:
         self, source: int, target: int, head: nn.Module, slots: dict[str, Slot], size: tuple[int, int]
     ) -> None:
         self.sources, self.targets = [source], [target]
-        self._source, self._target, self._head = source, target, head
+        self._source, self._head = source, head
         self._slots, self._size = slots, size
 
     def forward(self, run: Pass) -> None:
         if not run.training:
             return
         with torch.enable_grad():
-            source = run.values[self._source]
+            source = run.values[self._source].tensor
             maps = source.view(source.shape[0], *self._size, source.shape[2])
             maps = maps.permute(3, 0, 1, 2).detach().requires_grad_()
             low = maps.dtype == torch.bfloat16
             with torch.autocast(maps.device.type, torch.bfloat16, enabled=low):
                 logits = self._head(maps if low else maps.contiguous())  # (N, classes)
         run.saved[id(self)] = maps, logits
-        run.values[self._target] = logits.detach().t()
+        run.write(self.targets, logits.detach().t().unsqueeze(0))
 
     def backward(self, run: Pass) -> None:
         """By autograd, from what the forward pass kept."""
         maps, logits = run.saved.pop(id(self))
         names, parameters = zip(*self._head.named_parameters(), strict=True)
-        above = run.gradient(self._target).t().to(logits.dtype)
+        above = run.gradients(self.targets)[0].t().to(logits.dtype)
         below, *slopes = torch.autograd.grad(logits, [maps, *parameters], above)
         for name, slope in zip(names, slopes, strict=True):
             self._slots[name].put(slope.contiguous())
-        run.share(self._source, below.permute(1, 2, 3, 0).flatten(1, 2).contiguous(), fresh=True)
+        run.send(self.sources, below.permute(1, 2, 3, 0).flatten(1, 2).contiguous().unsqueeze(0))

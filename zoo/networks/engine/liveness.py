@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 
-from zoo.networks.engine.layers import Block, Layer, Node, Stack
+from zoo.networks.engine.layers import Layer, Node, Stack
 
 
 def last_reads(layers: Sequence[Layer], kept: Iterable[int]) -> list[list[int]]:
@@ -31,11 +31,9 @@ def peak(
     held, most = _Held(size), 0
     held.add(images)
     for layer, last in zip(layers, dropped, strict=True):
-        if isinstance(layer, Block) and layer.active:
-            held.activate(layer.sources)
         before = held.total
-        if isinstance(layer, Node | Stack) and len(layer.sources) == 1:
-            held.alias(layer.targets[0], layer.sources[0])
+        if isinstance(layer, Node | Stack) and layer.passes_on:
+            held.alias(layer.targets, layer.sources)
         else:
             held.add(layer.targets)
         # beside what it writes: its sources side by side, and turned; what it writes, in parts and before turning
@@ -53,7 +51,6 @@ class _Held:
         self._size = size
         self._tensors: dict[int, set[int]] = {}  # by value: the values of its tensor that are still held
         self._lengths: dict[int, int] = {}  # by id of such a set
-        self._active: set[int] = set()
 
     def add(self, numbers: Sequence[int]) -> None:
         """A tensor with these values."""
@@ -62,23 +59,16 @@ class _Held:
         self._tensors |= dict.fromkeys(numbers, tensor)
         self.total += self._lengths[id(tensor)]
 
-    def alias(self, number: int, source: int) -> None:
-        """A value that is another one's tensor."""
-        self._tensors[number] = self._tensors[source]
-        self._tensors[number].add(number)
-
-    def activate(self, numbers: Sequence[int]) -> None:
-        """The ReLUs of values, each a tensor of its own that stays as long as the value."""
-        for number in set(numbers) - self._active:
-            self._active.add(number)
-            self.total += self._size(number)
+    def alias(self, numbers: Sequence[int], sources: Sequence[int]) -> None:
+        """Values that are parts of the tensors of others."""
+        for number, source in zip(numbers, sources, strict=True):
+            self._tensors[number] = self._tensors[source]
+            self._tensors[number].add(number)
 
     def drop(self, numbers: Sequence[int]) -> None:
-        """Values, their ReLUs, and the tensors that hold no others."""
+        """Values, and the tensors that hold no others."""
         for number in numbers:
             tensor = self._tensors.pop(number)
             tensor.discard(number)
             if not tensor:
                 self.total -= self._lengths[id(tensor)]
-            if number in self._active:
-                self.total -= self._size(number)

@@ -22,6 +22,7 @@ class Slot:
     parameters: Sequence[Tensor]
     owners: Sequence[int]
     start: int
+    written: "Written"
     weight: Tensor = field(init=False)
     gradient: Tensor = field(init=False)
 
@@ -30,13 +31,37 @@ class Slot:
         """Where in the parameter buffer it lies."""
         return slice(self.start, self.start + len(self.parameters) * self.parameters[0].numel())
 
+    @property
+    def rows(self) -> int:
+        """M · C' kernels."""
+        return len(self.parameters) * self.parameters[0].shape[0]
+
     def of(self, flat: Tensor) -> Tensor:
         """Its part of a flat tensor, (M, …)."""
         return flat[self.part].view(len(self.parameters), *self.parameters[0].shape)
 
     def put(self, gradient: Tensor) -> None:
-        """Write the gradients of all M, in any shape that has their elements in order."""
-        self.gradient.copy_(gradient.view(self.gradient.shape))
+        """Note the gradients of all M, in any shape that has their elements in order."""
+        self.written.note(self.gradient, gradient.view(self.gradient.shape))
+
+
+class Written:
+    """What a pass writes into the buffer, noted until its end: a few launches then, instead of one for each."""
+
+    def __init__(self) -> None:
+        self._places: list[Tensor] = []
+        self._values: list[Tensor] = []
+
+    def note(self, place: Tensor, value: Tensor) -> None:
+        """``value`` is to stand in ``place``, a tensor of the same shape."""
+        self._places.append(place)
+        self._values.append(value)
+
+    def settle(self) -> None:
+        """Write everything that was noted."""
+        if self._places:
+            torch._foreach_copy_(self._places, self._values)
+            self._places, self._values = [], []
 
 
 @dataclass(slots=True, eq=False)
@@ -61,6 +86,11 @@ class NormSlot:
     running_mean: Tensor = field(init=False)
     running_var: Tensor = field(init=False)
 
+    def note(self, mean: Tensor, inverse: Tensor) -> None:
+        """Note the statistics of the current batch, M · C numbers each in any shape."""
+        self.weights.written.note(self.mean, mean.view(self.mean.shape))
+        self.weights.written.note(self.inverse, inverse.view(self.inverse.shape))
+
     @property
     def part(self) -> slice:
         """Where in the parameter buffer's statistics it lies."""
@@ -84,10 +114,11 @@ class ParameterBuffer:
         self._norms: list[NormSlot] = []
         self._homes: list[tuple[Tensor, Tensor]] = []
         self._networks = len(networks)
+        self.written = Written()
 
     def slot(self, parameters: Sequence[Tensor], owners: Sequence[int]) -> Slot:
         """Room for equally shaped parameters; ``owners`` numbers the network of each."""
-        self._slots.append(Slot(parameters, owners, self._slots[-1].part.stop if self._slots else 0))
+        self._slots.append(Slot(parameters, owners, self._slots[-1].part.stop if self._slots else 0, self.written))
         return self._slots[-1]
 
     def norm(self, norms: Sequence[nn.BatchNorm2d], owners: Sequence[int], pixels: int) -> NormSlot:

@@ -1,6 +1,7 @@
 """Planning: several cell networks as one list of layers, in which work of the same shape is one layer."""
 
 import math
+from collections import Counter
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import groupby
@@ -12,56 +13,36 @@ from zoo.networks.cell_network import CellModule, CellNetwork
 from zoo.networks.engine.layers import Auxiliary, Block, Classifier, Layer, Node, Nothing, Pool, Stack
 from zoo.networks.engine.liveness import last_reads, peak
 from zoo.networks.engine.parameter_buffer import ParameterBuffer, Slot
+from zoo.networks.engine.pieces import Piece, Size, is_product, pieces
 from zoo.networks.engine.stages import (
-    DEPTHWISE_LIMIT,
-    MATRIX_LIMIT,
     Depthwise,
     Matrix,
     Ordinary,
     Pointwise,
     Stage,
     Strided,
+    largest_matrix,
 )
-from zoo.networks.operations import FactorizedReduce, Zero
+from zoo.networks.engine.tap_products import TapProducts
+from zoo.networks.operations import Zero
 from zoo.networks.taps import Window
 from zoo.spaces.genotype import CellGenotype
 from zoo.spaces.operations import BUILT_IN
-
-Size = tuple[int, int]
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Piece:
-    """What a block does in one network: ReLU or not, convolutions in order (side by side: ``halves``), a norm."""
-
-    active: bool
-    convs: Sequence[nn.Conv2d]
-    norm: nn.BatchNorm2d
-    halves: bool
-    windows: Sequence[Window]
-
-    @property
-    def shape(self) -> Hashable:
-        """Equal for pieces that can be one block: depthwise kernels and dilations make no difference."""
-        convs = tuple(
-            ("depthwise", window.size, window.out, conv.in_channels)
-            if is_depthwise(conv) and window.pixels <= DEPTHWISE_LIMIT
-            else (window, conv.in_channels, conv.out_channels, conv.groups)
-            for conv, window in zip(self.convs, self.windows, strict=True)
-        )
-        return self.active, self.halves, convs
-
-    @property
-    def out(self) -> Size:
-        """Size of the maps it makes."""
-        return self.windows[-1].out
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Task:
     """One piece of work of one network: what it reads, the value it makes, and how it becomes a layer.
 
-    Tasks of equal ``shape`` become one layer; a shape of None stands alone.
+    Attributes:
+        owner: number of the network.
+        needs: the values it reads.
+        target: the value it makes.
+        shape: tasks of equal shape become one layer; one with None stands alone.
+        make: their layer.
+        piece: what a block does.
+        masks: of every value it reads, the number of the term that path dropout may drop, or None.
+        light: whether it costs little: what unlocks others comes first.
     """
 
     owner: int
@@ -70,6 +51,21 @@ class Task:
     shape: Hashable
     make: Callable[[Sequence["Task"]], Layer]
     piece: Piece | None = None
+    masks: Sequence[int | None] = ()
+    light: bool = False
+
+    @property
+    def group(self) -> Hashable:
+        """Equal for tasks that may be one layer."""
+        return self.target if self.shape is None else self.shape
+
+
+def grouped(tasks: Iterable[Task]) -> list[list[Task]]:
+    """The tasks that may be one layer together, in the order of the first of each."""
+    groups: dict[Hashable, list[Task]] = {}
+    for task in tasks:
+        groups.setdefault(task.group, []).append(task)
+    return list(groups.values())
 
 
 def strangers(genotype: CellGenotype) -> list[str]:
@@ -92,11 +88,6 @@ def room_on(device: torch.device, dtype: torch.dtype, batch: int) -> float:
     larger layers save calls, but lose more to memory (`python -m benchmarks cotrain`).
     """
     return math.inf if device.type != "cpu" else CACHE / dtype.itemsize / batch
-
-
-def is_depthwise(conv: nn.Conv2d) -> bool:
-    """Whether every channel has a kernel of its own, of more than one pixel."""
-    return conv.groups == conv.in_channels == conv.out_channels and conv.kernel_size != (1, 1)
 
 
 class Plan:
@@ -124,6 +115,7 @@ class Plan:
         self._shapes: list[tuple[int, Size]] = []  # channels and size of every value
         self._tasks: list[Task] = []
         self.layers: list[Layer] = []
+        self.products = TapProducts(buffer.compute, buffer.device, together=math.isinf(room))
         side = self._skeleton.resolution
         self.images = [self._value(self._skeleton.in_channels, (side, side)) for _ in networks]
         self.masks: list[list[int]] = [[] for _ in networks]  # a network's droppable terms, as forward meets them
@@ -165,6 +157,14 @@ class Plan:
         ]
         logits = [self._classifier(owner, network.classifier, previous[owner]) for owner, network in self._numbered()]
         stages[-1].append(self._taken())
+        self._activated = {
+            need
+            for stage in stages
+            for part in stage
+            for task in part
+            if task.piece is not None and task.piece.active
+            for need in task.needs
+        }
         needed = reachable([task for stage in stages for part in stage for task in part], [*logits, *auxiliaries])
         for stage in stages:
             self._flush_stage([[task for task in part if task.target in needed] for part in stage])
@@ -192,12 +192,8 @@ class Plan:
                 term = None if isinstance(operation, nn.Identity) else self._term(owner)
                 if not isinstance(operation, Zero):
                     terms.append((self._chain(owner, operation, states[source]), term))
-            if terms:
-                states.append(self._single(owner, [value for value, _ in terms], Node, terms))
-            else:
-                states.append(self._nothing(owner, width, size))
-        outputs = [states[node] for node in cell.concat]
-        return self._single(owner, outputs, Stack, outputs, sum(self._shapes[value][0] for value in outputs))
+            states.append(self._node(owner, terms) if terms else self._nothing(owner, width, size))
+        return self._stack(owner, [states[node] for node in cell.concat])
 
     def _term(self, owner: int) -> int:
         """A number for a term that path dropout may drop."""
@@ -231,29 +227,40 @@ class Plan:
         self._tasks.append(Task(owner, [source], target, ("pool", kind, window, channels), make))
         return target
 
-    def _single(
-        self,
-        owner: int,
-        needs: Sequence[int],
-        kind: type[Node] | type[Stack],
-        reads: Sequence[int] | Sequence[tuple[int, int | None]],
-        channels: int = 0,
-    ) -> int:
-        target = self._value(channels or self._shapes[needs[0]][0], self._shapes[needs[0]][1])
-        self._tasks.append(Task(owner, needs, target, None, lambda _: kind(reads, target)))  # type: ignore[arg-type]
+    def _node(self, owner: int, terms: Sequence[tuple[int, int | None]]) -> int:
+        needs, masks = zip(*terms, strict=True)
+        channels, size = self._shapes[needs[0]]
+        target = self._value(channels, size)
+
+        def make(tasks: Sequence[Task]) -> Layer:
+            found = [list(zip(task.needs, task.masks, strict=True)) for task in tasks]
+            return Node(found, [task.target for task in tasks])
+
+        shape = ("node", len(terms), channels, size)
+        self._tasks.append(Task(owner, needs, target, shape, make, masks=masks, light=True))
+        return target
+
+    def _stack(self, owner: int, nodes: Sequence[int]) -> int:
+        (channels, size), count = self._shapes[nodes[0]], len(nodes)
+        target = self._value(count * channels, size)
+
+        def make(tasks: Sequence[Task]) -> Layer:
+            return Stack([task.needs for task in tasks], [task.target for task in tasks])
+
+        self._tasks.append(Task(owner, nodes, target, ("stack", count, channels, size), make, light=True))
         return target
 
     def _nothing(self, owner: int, width: int, size: Size) -> int:
         target, images = self._value(width, size), self.images[owner]
         layer = Nothing(images, width, size[0] * size[1], target)
-        self._tasks.append(Task(owner, [images], target, None, lambda _: layer))
+        self._tasks.append(Task(owner, [images], target, None, lambda _: layer, light=True))
         return target
 
     def _auxiliary(self, owner: int, head: nn.Module, source: int) -> int:
         slots = {name: self._buffer.slot([parameter], [owner]) for name, parameter in head.named_parameters()}
         target = self._value(self._skeleton.classes, (1, 1))
         layer = Auxiliary(source, target, head, slots, self._shapes[source][1])
-        self._tasks.append(Task(owner, [source], target, None, lambda _: layer))
+        self._tasks.append(Task(owner, [source], target, None, lambda _: layer, light=True))
         return target
 
     def _classifier(self, owner: int, linear: nn.Linear, source: int) -> int:
@@ -288,20 +295,28 @@ class Plan:
                 self._flush([task for task in part if first <= task.owner < first + together])
 
     def _flush(self, waiting: Sequence[Task]) -> None:
-        """Turn tasks into layers, wave by wave: whatever can run and has one shape runs together."""
+        """Turn tasks into layers: of what can run, whatever has one shape runs together."""
         while waiting:
             missing = {task.target for task in waiting}
             ready = [task for task in waiting if not missing.intersection(task.needs)]
-            alone = [task for task in ready if task.shape is None]  # these unlock more and cost little: first
-            chosen = alone or ready
-            groups: dict[Hashable, list[Task]] = {}
-            for task in chosen:
-                groups.setdefault(task.target if task.shape is None else task.shape, []).append(task)
-            for tasks in groups.values():
+            groups = self._next(grouped(ready), waiting)
+            for tasks in groups:
                 members = self._members(tasks[0])
                 self.layers += [tasks[i].make(tasks[i : i + members]) for i in range(0, len(tasks), members)]
-            done = {task.target for task in chosen}
+            done = {task.target for tasks in groups for task in tasks}
             waiting = [task for task in waiting if task.target not in done]
+
+    def _next(self, ready: Sequence[list[Task]], waiting: Sequence[Task]) -> Sequence[list[Task]]:
+        """Which of the groups that can run do so now.
+
+        Where layers are small anyway, all, in waves; what is light first, because it unlocks more. Where they may be
+        as large as they can, the shape of which the greatest part of what is left can run: the others wait for more
+        of theirs (as agenda-based batching does, Neubig 2017, with another measure).
+        """
+        if math.isfinite(self._room):
+            return [tasks for tasks in ready if tasks[0].light] or ready
+        left = Counter(task.group for task in waiting)
+        return [max(ready, key=lambda tasks: (len(tasks) / left[tasks[0].group], len(tasks)))]
 
     def _members(self, task: Task) -> int:
         """How many tasks like this one may be one layer."""
@@ -312,8 +327,13 @@ class Plan:
         return max(1, int(min(self._room / values, MEMBERS)))
 
     def _block(self, tasks: Sequence[Task]) -> Layer:
-        """One block of all tasks, ordered so that equal depthwise kernels lie side by side."""
-        tasks = sorted(tasks, key=lambda task: [w[1:] for w in task.piece.windows] if task.piece else [])
+        """One block of all tasks, ordered so that equal depthwise kernels lie side by side.
+
+        Where layers are as large as they can, what is read through a ReLU comes first: the way back through it is then
+        one launch on a part of them.
+        """
+        first = self._activated if math.isinf(self._room) else ()
+        tasks = sorted(tasks, key=lambda task: (task.target not in first, [w[1:] for w in windows_of(task)]))
         found = [task.piece for task in tasks if task.piece is not None]
         owners = [task.owner for task in tasks]
         if found[0].halves:
@@ -329,16 +349,17 @@ class Plan:
         """The stage that the ``place``-th convolutions of all pieces are."""
         convs, windows = [piece.convs[place] for piece in found], [piece.windows[place] for piece in found]
         first, window = convs[0], windows[0]
-        if is_depthwise(first) and window.pixels <= DEPTHWISE_LIMIT:
+        if is_product(first, window):
             members = zip(windows, convs, owners, strict=True)
             runs = [(kind, list(run)) for kind, run in groupby(members, key=lambda member: member[0])]
             slots = [(self._slot([c for _, c, _ in run], [o for *_, o in run]), kind) for kind, run in runs]
-            return Depthwise(slots, self._buffer.compute, self._buffer.device)
+            return Depthwise(slots, self.products)
         slot = self._slot(convs, owners)
         if first.kernel_size == (1, 1) and first.groups == 1:  # torch's strided kernel may be wrong: see convolution.py
             return Pointwise(slot) if window.size == window.out else Strided([(slot, 0)], window.size, window.stride[0])
-        if window.pixels * window.out_pixels <= MATRIX_LIMIT[self._buffer.compute] and first.groups == 1:
-            return Matrix(slot, window, self._buffer.compute, self._buffer.device)
+        dtype, device = self._buffer.compute, self._buffer.device
+        if first.groups == 1 and window.pixels * window.out_pixels <= largest_matrix(device, dtype):
+            return Matrix(slot, window, dtype, device)
         return Ordinary(slot, window, first.groups)
 
     def _halves(self, found: Sequence[Piece], owners: Sequence[int]) -> Stage:
@@ -350,32 +371,9 @@ class Plan:
         return self._buffer.slot([conv.weight for conv in convs], owners)
 
 
-def pieces(module: nn.Module, size: Size) -> list[Piece]:
-    """The blocks of an operation on maps of ``size``, in order.
-
-    Raises:
-        ValueError: for a module that is not made of ReLU, convolution and normalisation.
-    """
-    if isinstance(module, FactorizedReduce):
-        convs = [conv for conv in (module.conv_1, module.conv_2) if conv.out_channels]
-        return [Piece(True, convs, module.norm, True, [Window.of(conv, size) for conv in convs])]
-    made: list[Piece] = []
-    active, found, windows = False, list[nn.Conv2d](), list[Window]()
-    for part in module.children():
-        if isinstance(part, nn.ReLU):
-            active = True
-        elif isinstance(part, nn.Conv2d):
-            found.append(part)
-            windows.append(Window.of(part, size))
-            size = windows[-1].out
-        elif isinstance(part, nn.BatchNorm2d):
-            made.append(Piece(active, found, part, False, windows))
-            active, found, windows = False, [], []
-        else:
-            raise ValueError(f"expected ReLU, convolutions and batch normalisation, got {type(part).__name__}")
-    if found or not made:
-        raise ValueError(f"expected convolutions that end in a batch normalisation, got {type(module).__name__}")
-    return made
+def windows_of(task: Task) -> Sequence[Window]:
+    """Of a block's convolutions."""
+    return task.piece.windows if task.piece is not None else ()
 
 
 def reachable(tasks: Iterable[Task], outputs: Sequence[int]) -> set[int]:

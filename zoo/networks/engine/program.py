@@ -51,6 +51,7 @@ class Program:
         """
         masks = self._masks(images, drop, generators) if drop > 0 else None
         run = Pass(training, masks)
+        self._plan.products.begin()
         maps = images.to(self.buffer.compute).permute(0, 2, 3, 4, 1).flatten(2, 3).contiguous()  # (K, C, P, N)
         run.write(self._plan.images, maps)
         del maps
@@ -58,20 +59,22 @@ class Program:
             layer.forward(run)
             if not training:  # nobody goes back
                 run.drop(last)
-        logits = torch.stack([run.values[number] for number in self._plan.logits]).transpose(1, 2)
+        self.buffer.written.settle()
+        logits = run.read(self._plan.logits).transpose(1, 2)
         if not training or not self._plan.auxiliaries:
             return run, logits, None
-        return run, logits, torch.stack([run.values[number] for number in self._plan.auxiliaries]).transpose(1, 2)
+        return run, logits, run.read(self._plan.auxiliaries).transpose(1, 2)
 
     @torch.no_grad()
     def backward(self, run: Pass, logits: Tensor, auxiliary: Tensor | None = None) -> None:
         """Write the gradients of all weights into the parameter buffer, from those of the logits, (K, N, classes)."""
         for numbers, above in ((self._plan.logits, logits), (self._plan.auxiliaries, auxiliary)):
             if above is not None:
-                for number, gradient in zip(numbers, above, strict=True):
-                    run.share(number, gradient.t().contiguous(), fresh=True)
+                run.send(numbers, above.transpose(1, 2).contiguous())
         for layer in reversed(self._plan.layers):
             layer.backward(run)
+        self._plan.products.settle()
+        self.buffer.written.settle()
 
     @property
     def bytes_per_image(self) -> int:

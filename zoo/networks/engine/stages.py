@@ -14,13 +14,22 @@ from torch import Tensor
 from torch.nn import functional
 
 from zoo.networks.engine.parameter_buffer import Slot
+from zoo.networks.engine.tap_products import TapProducts
 from zoo.networks.taps import Window, tap_matrix
 
 MATRIX_LIMIT = {torch.float32: 64, torch.float64: 64, torch.bfloat16: 256}
 """Largest P · P' at which a dense convolution is one product of (channels · pixels)² elements: measured on a CPU."""
 
+LAUNCHED_LIMIT = 64 * 64
+"""The same where launches cost more than products: maps of 8 by 8 pixels. Larger matrices would be mostly zeros."""
+
 DEPTHWISE_LIMIT = 256
 """Largest map, in pixels, on which a depthwise convolution is a product of pixels by pixels: measured on a CPU."""
+
+
+def largest_matrix(device: torch.device, dtype: torch.dtype) -> int:
+    """P · P' up to which a dense convolution is one product of all its layers, instead of a kernel for each."""
+    return MATRIX_LIMIT[dtype] if device.type == "cpu" else LAUNCHED_LIMIT
 
 
 class Stage(Protocol):
@@ -61,32 +70,30 @@ class Depthwise:
 
     Args:
         runs: (weights, window) of layers with the same kernel; all layers of all runs are side by side.
-        dtype: of the activations.
-        device: of the activations.
+        products: makes matrices of kernels.
     """
 
-    def __init__(self, runs: Sequence[tuple[Slot, Window]], dtype: torch.dtype, device: torch.device) -> None:
-        # held, not only looked up: a captured step reads their memory for as long as it is replayed
-        self._runs = [(slot, tap_matrix(window, dtype, device)) for slot, window in runs]
+    def __init__(self, runs: Sequence[tuple[Slot, Window]], products: TapProducts) -> None:
+        self._runs, self._products = list(runs), products
         self._out = runs[0][1].out_pixels
+        for slot, window in runs:
+            products.add(slot, window)
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         m, channels, pixels, images = x.shape
-        matrices = torch.cat([slot.weight.flatten(0, 2).flatten(1) @ taps for slot, taps in self._runs])
+        matrices = torch.cat([self._products.matrices(slot, window) for slot, window in self._runs])
         matrices = matrices.view(m * channels, self._out, pixels)
         maps = x.view(m * channels, pixels, images)
         return torch.bmm(matrices, maps).view(m, channels, self._out, images), (matrices, maps)
 
     def backward(self, gradient: Tensor, saved: Any, need_input: bool) -> Tensor | None:
-        """Two products, and one that gathers the matrices' gradients into the kernels'."""
+        """Two products, and those that gather the matrices' gradients into the kernels'."""
         matrices, maps = saved
         rows = gradient.reshape(len(matrices), -1, gradient.shape[3])  # (M · C, P', N)
         slopes = torch.bmm(rows, maps.transpose(1, 2)).flatten(1)  # (M · C, P' · P)
-        first = 0
-        for slot, taps in self._runs:
-            last = first + slot.weight.shape[0] * slot.weight.shape[1]
-            slot.put(slopes[first:last] @ taps.t())
-            first = last
+        parts = torch.split(slopes, [slot.rows for slot, _ in self._runs])
+        for (slot, window), part in zip(self._runs, parts, strict=True):
+            self._products.put(slot, window, part)
         if not need_input:
             return None
         return torch.bmm(matrices.transpose(1, 2), rows).view(*gradient.shape[:2], *maps.shape[1:])
@@ -100,7 +107,7 @@ class Matrix:
 
     def __init__(self, weights: Slot, window: Window, dtype: torch.dtype, device: torch.device) -> None:
         self._weights, self._window = weights, window
-        self._taps = tap_matrix(window, dtype, device)  # held, as in Depthwise
+        self._taps = tap_matrix(window, dtype, device)  # held, as in TapProducts
 
     def forward(self, x: Tensor) -> tuple[Tensor, Any]:
         m, channels, pixels, images = x.shape
