@@ -55,13 +55,13 @@ def _slowly() -> None:
     Table.__call__ = slow  # type: ignore[method-assign,assignment]
     begin = evaluator.begin
 
-    def poisoned(job: Job, *others: Any) -> Any:
-        found = begin(job, *others)
+    def poisoned(job: Job, *others: Any, **named: Any) -> Any:
+        found = begin(job, *others, **named)
         if job.root % POISONED == POISONED - 1:
             next(found.network.parameters()).data.view(-1)[0] = math.nan
         return found
 
-    evaluator.begin = poisoned  # type: ignore[assignment]
+    evaluator.begin = poisoned
     Figure.savefig = lambda _, stream, **__: stream.write(b"<svg/>")  # type: ignore[method-assign]
 
 

@@ -242,6 +242,24 @@ def test_steps_are_those_of_sgd_with_clipping() -> None:
             torch.testing.assert_close(parameter, other, rtol=1e-9, atol=1e-11, msg=name)
 
 
+def test_networks_stay_where_they_are_while_a_program_is_elsewhere() -> None:
+    """The first CPU by its number is another device to the buffer, as a GPU would be."""
+    images, labels = batch(2)
+    here, there = networks(sampled("econas-zoo", 4, 5)), networks(sampled("econas-zoo", 4, 5))
+    before = [parameter.clone() for network in there for parameter in network.parameters()]
+    programs = Program(here), Program(there, device=torch.device("cpu", 0))
+    for made in programs:
+        program_pass(made, images, labels, 0.0)
+        made.buffer.step(0.1, momentum=0.9, decay=1e-3, clip=0.5)
+    for parameter, old in zip((p for network in there for p in network.parameters()), before, strict=True):
+        assert torch.equal(parameter, old)  # until the program is closed
+    for made in programs:
+        made.close()
+    for network, other in zip(here, there, strict=True):
+        for (name, value), same in zip(network.state_dict().items(), other.state_dict().values(), strict=True):
+            assert torch.equal(value, same), name
+
+
 def test_weights_are_borrowed_and_given_back() -> None:
     (network,) = networks(sampled("econas-zoo", 8))
     before, homes = network.state_dict(), [parameter.data_ptr() for parameter in network.parameters()]

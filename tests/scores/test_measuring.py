@@ -209,7 +209,9 @@ def test_an_auxiliary_head_makes_no_difference_to_what_is_counted():
 
 def test_a_score_is_never_trained_together_with_others(monkeypatch):
     begun, begin = [], evaluator.begin
-    monkeypatch.setattr(evaluator, "begin", lambda job, *rest: begun.append(job.trial.index) or begin(job, *rest))
+    monkeypatch.setattr(
+        evaluator, "begin", lambda job, *rest, **named: begun.append(job.trial.index) or begin(job, *rest, **named)
+    )
     jobs = [training(0), score("snip", 1), training(2), score("snip", 3)]
     mixed = records(*jobs, engine="auto")
     assert begun == [0, 2]

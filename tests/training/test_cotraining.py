@@ -130,8 +130,8 @@ def test_float32_together_is_as_plain_within_noise() -> None:
 def test_a_network_that_diverges_leaves_the_others_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     begin = evaluator.begin
 
-    def broken(one: Job, *args: Any) -> evaluator.Begun:
-        begun = begin(one, *args)
+    def broken(one: Job, *args: Any, **named: Any) -> evaluator.Begun:
+        begun = begin(one, *args, **named)
         if one.trial.index == 1:
             with torch.no_grad():
                 begun.network.classifier.weight.fill_(torch.inf)

@@ -37,21 +37,30 @@ def prefers_program(engine: str, resolution: int, device: str) -> bool:
 
 
 def make_program(networks: Sequence[CellNetwork], precision: Precision, recipe: Recipe) -> Program:
-    """The networks as one program in a precision's dtype, for a recipe's batches."""
-    return Program(networks, torch_dtype(precision.dtype), recipe.batch)
+    """The networks as one program in a precision's dtype, for a recipe's batches.
+
+    Networks on the CPU are borrowed by a program on the precision's device, those on another stay where they are.
+    """
+    at_home = next(networks[0].parameters()).device.type != "cpu"
+    device = None if at_home else torch.device(precision.device)
+    return Program(networks, torch_dtype(precision.dtype), recipe.batch, device)
 
 
 def load_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer]) -> None:
     """Continue with the momenta that the optimizers of the networks hold."""
-    for owner, parameter, momentum in program.buffer.views(program.buffer.momenta):
+    buffer = program.buffer
+    momenta = buffer.momenta.to(buffer.home)
+    for owner, parameter, momentum in buffer.views(momenta):
         held = optimizers[owner].state.get(parameter, {}).get("momentum_buffer")
         if held is not None:
             momentum.copy_(held)
+    buffer.momenta.copy_(momenta)
 
 
 def store_momenta(program: Program, optimizers: Sequence[torch.optim.Optimizer]) -> None:
     """Hand the momenta to the optimizers."""
-    for owner, parameter, momentum in program.buffer.views(program.buffer.momenta):
+    buffer = program.buffer
+    for owner, parameter, momentum in buffer.views(buffer.momenta.to(buffer.home)):
         optimizers[owner].state[parameter]["momentum_buffer"] = momentum.clone()
 
 

@@ -123,8 +123,8 @@ def guarded(job: Job, work: Callable[[], Measurement]) -> Outcome:
     return measured(job, found, time.perf_counter() - began)
 
 
-def begin(job: Job, setup: TrainingSetup, ranks: ProcessGroup = ALONE) -> Begun:
-    """Build a job's network, with the weights it resumes where it has any.
+def begin(job: Job, setup: TrainingSetup, ranks: ProcessGroup = ALONE, device: str | None = None) -> Begun:
+    """Build a job's network, with the weights it resumes where it has any, on a device; the precision's by default.
 
     Raises:
         ValueError: for a trial without a setting, one that is a score, or weights of another stage.
@@ -134,7 +134,7 @@ def begin(job: Job, setup: TrainingSetup, ranks: ProcessGroup = ALONE) -> Begun:
         raise ValueError(f"trial {trial.index} asks for the score {trial.measure!r}; this evaluator only trains")
     if trial.setting is None:
         raise ValueError(f"trial {trial.index} has no proxy setting; this evaluator trains from scratch")
-    network = ranks.prepare(_network(trial.genotype, job.root, trial.setting.skeleton(setup.skeleton), setup))
+    network = ranks.prepare(_network(trial.genotype, job.root, trial.setting.skeleton(setup.skeleton), setup, device))
     optimizer = make_optimizer(network, setup.recipe)
     return Begun(job, trial.setting, network, optimizer, resumed(job, trial.setting, network, optimizer, setup.seed))
 
@@ -215,7 +215,9 @@ def failed(job: Job, reason: str, seconds: float) -> Outcome:
     return record, None
 
 
-def _network(genotype: Genotype, root: int, skeleton: Skeleton, setup: TrainingSetup) -> Network:
+def _network(
+    genotype: Genotype, root: int, skeleton: Skeleton, setup: TrainingSetup, device: str | None = None
+) -> Network:
     precision = setup.precision
     seed = int(np.random.default_rng((setup.seed, root, INITIAL_WEIGHTS)).integers(2**63))
     network = build_any(
@@ -223,7 +225,7 @@ def _network(genotype: Genotype, root: int, skeleton: Skeleton, setup: TrainingS
         skeleton,
         torch.Generator().manual_seed(seed),
         auxiliary=setup.recipe.auxiliary > 0,
-        device=precision.device,
+        device=device or precision.device,
         dtype=precision.storage,
     )
     return network.to(memory_format=torch.channels_last) if precision.channels_last else network
@@ -320,7 +322,9 @@ class TrainingEvaluator:
         """
         began = time.perf_counter()
         try:
-            return self._co_train([begin(job, self._setup) for job in jobs], began, why)
+            # built where the host can read and write them parameter by parameter, but for heads that autograd runs
+            device = None if self._setup.recipe.auxiliary > 0 else "cpu"
+            return self._co_train([begin(job, self._setup, device=device) for job in jobs], began, why)
         except (RuntimeError, MemoryError) as error:
             if not out_of_memory(error):
                 raise

@@ -100,16 +100,20 @@ class NormSlot:
 class ParameterBuffer:
     """Parameters and running statistics of ``networks``, borrowed from :meth:`open` to :meth:`close`.
 
-    While the parameter buffer is open the modules' parameters are views of it; running statistics are its alone.
+    While the parameter buffer is open the modules' parameters are views of it; running statistics are its alone. Where
+    it is on another device than they are, parameters are out of date until it is closed: everything goes there
+    and back as one tensor of each kind, not parameter by parameter.
 
     Args:
         networks: K modules on one device, in one dtype.
         compute: dtype that layers compute in; weights, gradients and statistics stay in the modules' own.
+        device: where the buffer is; the modules' own by default.
     """
 
-    def __init__(self, networks: Sequence[nn.Module], compute: torch.dtype) -> None:
+    def __init__(self, networks: Sequence[nn.Module], compute: torch.dtype, device: torch.device | None = None) -> None:
         example = next(networks[0].parameters())
-        self.storage, self.compute, self.device = example.dtype, compute, example.device
+        self.storage, self.compute, self.home = example.dtype, compute, example.device
+        self.device = device or self.home
         self._slots: list[Slot] = []
         self._norms: list[NormSlot] = []
         self._homes: list[tuple[Tensor, Tensor]] = []
@@ -139,16 +143,17 @@ class ParameterBuffer:
     @torch.no_grad()
     def open(self) -> None:
         """Take weights and statistics over from the modules; gradients and momenta start at 0."""
-        size = self._slots[-1].part.stop
-        self.weights = torch.empty(size, dtype=self.storage, device=self.device)
+        self._kept = torch.empty(self._slots[-1].part.stop, dtype=self.storage, device=self.home)
+        for slot in self._slots:
+            for parameter, home in zip(slot.parameters, slot.of(self._kept), strict=True):
+                home.copy_(parameter.data)
+                self._homes.append((parameter, parameter.data))
+                parameter.data = home
+        self.weights = self._kept if self.device == self.home else self._kept.to(self.device, copy=True)
         self.gradients, self.momenta = torch.zeros_like(self.weights), torch.zeros_like(self.weights)
         self._computed = self.weights if self.compute == self.storage else self.weights.to(self.compute)
         for slot in self._slots:
             slot.weight, slot.gradient = slot.of(self._computed), slot.of(self.gradients)
-            for parameter, home in zip(slot.parameters, slot.of(self.weights), strict=True):
-                home.copy_(parameter.data)
-                self._homes.append((parameter, parameter.data))
-                parameter.data = home
         self._open_norms()
         self._number_owners()
         self.refresh()
@@ -156,20 +161,22 @@ class ParameterBuffer:
     @torch.no_grad()
     def close(self) -> None:
         """Give weights and statistics back to the modules; the parameter buffer's own copies stay as they are."""
+        if self._homes and self.weights is not self._kept:
+            self._kept.copy_(self.weights)
         for parameter, home in self._homes:
             home.copy_(parameter.data)
             parameter.data = home
         self._homes = []
+        running, steps = self._statistics[2:].to(self.home), self._steps.to(self.home)
         for slot in self._norms:
-            width = slot.norms[0].num_features
-            means, variances = slot.running_mean.view(-1, width), slot.running_var.view(-1, width)
+            means, variances = running[:, slot.part].view(2, len(slot.norms), -1)
             for norm, mean, variance in zip(slot.norms, means, variances, strict=True):
                 assert norm.running_mean is not None
                 assert norm.running_var is not None
                 assert norm.num_batches_tracked is not None
                 norm.running_mean.copy_(mean)
                 norm.running_var.copy_(variance)
-                norm.num_batches_tracked.add_(self._steps)
+                norm.num_batches_tracked.add_(steps)
         self._steps.zero_()
 
     def views(self, flat: Tensor) -> Iterator[tuple[int, Tensor, Tensor]]:
@@ -217,14 +224,16 @@ class ParameterBuffer:
     def _open_norms(self) -> None:
         channels = self._norms[-1].part.stop if self._norms else 0  # of a constant network there is none
         self._steps = torch.zeros((), dtype=torch.long, device=self.device)  # where a captured step can count
-        self._statistics = torch.zeros(4, channels, dtype=self.storage, device=self.device)
-        self._pixels = torch.empty(channels, dtype=self.storage, device=self.device)
+        known = torch.zeros(5, channels, dtype=self.storage, device=self.home)
+        for slot in self._norms:
+            known[2, slot.part] = torch.cat([norm.running_mean for norm in slot.norms])  # type: ignore[misc]
+            known[3, slot.part] = torch.cat([norm.running_var for norm in slot.norms])  # type: ignore[misc]
+            known[4, slot.part] = slot.pixels
+        known = known.to(self.device)
+        self._statistics, self._pixels = known[:4], known[4]
         for slot in self._norms:
             slot.mean, slot.inverse, slot.running_mean, slot.running_var = self._statistics[:, slot.part]
             slot.weight, slot.bias = self.weights[slot.weights.part], self.weights[slot.biases.part]
-            slot.running_mean.copy_(torch.cat([norm.running_mean for norm in slot.norms]))  # type: ignore[misc]
-            slot.running_var.copy_(torch.cat([norm.running_var for norm in slot.norms]))  # type: ignore[misc]
-            self._pixels[slot.part] = slot.pixels
 
     def _number_owners(self) -> None:
         """The network of every parameter and of every single weight, in the order of the flat tensors."""

@@ -25,11 +25,18 @@ class Program:
         networks: cell networks with one skeleton, on one device and in one dtype.
         compute: dtype of activations; the networks' own by default.
         batch: images of a training step, from which it follows how much work may be one layer; any number may come.
+        device: where it computes; where the networks are by default. Networks with auxiliary heads must be there.
     """
 
-    def __init__(self, networks: Sequence[CellNetwork], compute: torch.dtype | None = None, batch: int = 96) -> None:
+    def __init__(
+        self,
+        networks: Sequence[CellNetwork],
+        compute: torch.dtype | None = None,
+        batch: int = 96,
+        device: torch.device | None = None,
+    ) -> None:
         self.networks = networks
-        self.buffer = ParameterBuffer(networks, compute or next(networks[0].parameters()).dtype)
+        self.buffer = ParameterBuffer(networks, compute or next(networks[0].parameters()).dtype, device)
         self._plan = Plan(networks, self.buffer, room_on(self.buffer.device, self.buffer.compute, batch))
         self.buffer.open()
 
