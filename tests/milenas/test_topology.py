@@ -5,6 +5,7 @@ from math import comb
 
 import pytest
 import torch
+from torch._subclasses.fake_tensor import FakeTensorMode
 
 from milenas.supernet.config import SupernetConfig, learned, read_config
 from milenas.supernet.derivation import NoNodeLeftError, build_cell, depth, derive_cell
@@ -104,6 +105,14 @@ def test_the_penalty_is_zero_exactly_on_valid_topologies(kind, nodes):
         if valid:  # then derivation drops nothing
             assert len(build_cell(dict.fromkeys(kept, "skip_connect")).nodes) == nodes
     assert invalid > 0
+
+
+@pytest.mark.parametrize("kind", ["stretchable", "outputs"])
+def test_the_penalty_asks_a_device_for_no_number(kind):
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake:  # an operator whose shape depends on numbers would stop here
+        topology = Topology(kind, 4)
+        beta = fake.from_tensor(torch.zeros(sum(topology.sizes), requires_grad=True))
+        penalty(topology, beta).backward()
 
 
 def test_the_penalty_reaches_the_last_node_and_descends():
