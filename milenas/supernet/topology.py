@@ -173,7 +173,9 @@ def penalty(topology: Topology, beta: "Tensor") -> "Tensor":
         best = own.amax()
         for place, edge in enumerate(topology.edges):
             if edge[0] == chooser.node:
-                keeping = own.masked_fill(~members[:, place], -torch.inf)  # picking them out would ask a GPU for a number
+                keeping = own.masked_fill(
+                    ~members[:, place], -torch.inf
+                )  # picked out, they would ask a GPU for a number
                 factors[edge] = -torch.expm1(keeping.amax() - best)  # near 0 too, where 1 - exp rounds
         first += size
     missing = beta.new_zeros(())

@@ -109,7 +109,7 @@ def test_the_penalty_is_zero_exactly_on_valid_topologies(kind, nodes):
 
 @pytest.mark.parametrize("kind", ["stretchable", "outputs"])
 def test_the_penalty_asks_a_device_for_no_number(kind):
-    with FakeTensorMode(allow_non_fake_inputs=True) as fake:  # an operator whose shape depends on numbers would stop here
+    with FakeTensorMode(allow_non_fake_inputs=True) as fake:  # an unknown shape would stop here
         topology = Topology(kind, 4)
         beta = fake.from_tensor(torch.zeros(sum(topology.sizes), requires_grad=True))
         penalty(topology, beta).backward()
