@@ -175,7 +175,7 @@ def penalty(topology: Topology, beta: "Tensor") -> "Tensor":
             if edge[0] == chooser.node:
                 keeping = own.masked_fill(
                     ~members[:, place], -torch.inf
-                )  # picked out, they would ask a GPU for a number
+                )  # no indices: a GPU is not asked
                 factors[edge] = -torch.expm1(keeping.amax() - best)  # near 0 too, where 1 - exp rounds
         first += size
     missing = beta.new_zeros(())
