@@ -66,7 +66,7 @@ class TableExperiment(Search):
         numbers = self.parameters
         check_schedules(material, numbers.setting, numbers.final)
         if len(numbers.stages) > 1 or numbers.final_every not in (None, numbers.final.e):
-            raise ValueError(f"the table knows no training in stages, expected --stages 1, got {len(numbers.stages)}")
+            raise ValueError(f"stages: the table knows no training in stages, expected 1, got {len(numbers.stages)}")
         return replace(self, data=material.fingerprint, space=material.space.name).checked()
 
     def describe(self, material: Table) -> Mapping[str, Any]:
@@ -126,7 +126,7 @@ def table_search(
         ValueError: for a file that is no table, or what the table does not know.
     """
     if stages not in (None, 1):
-        raise ValueError(f"the table knows no training in stages, expected --stages 1, got {stages}")
+        raise ValueError(f"stages: the table knows no training in stages, expected 1, got {stages}")
     known = read_table(file, columns)
     cheap, full = (None if text is None else ProxySetting.parse(text) for text in (setting, final))
     experiment = TableExperiment(parameters=table_parameters(known, cheap, full, **numbers), **own)

@@ -173,9 +173,7 @@ def penalty(topology: Topology, beta: "Tensor") -> "Tensor":
         best = own.amax()
         for place, edge in enumerate(topology.edges):
             if edge[0] == chooser.node:
-                keeping = own.masked_fill(
-                    ~members[:, place], -torch.inf
-                )  # no indices: a GPU is not asked
+                keeping = own.masked_fill(~members[:, place], -torch.inf)  # no indices: a GPU is not asked
                 factors[edge] = -torch.expm1(keeping.amax() - best)  # near 0 too, where 1 - exp rounds
         first += size
     missing = beta.new_zeros(())

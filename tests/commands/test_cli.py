@@ -33,7 +33,7 @@ def test_the_commands_are_these():
     assert {" ".join(path) for path in COMMANDS} == {
         "demo", "predict", "doctor", "zoo sample", "zoo cost", "zoo analyse", "zoo build", "zoo study", "zoo train",
         "zoo profile",
-        "run status", "run resume", "run retry", "run report", "run digest", "run gc",
+        "run status", "run list", "run resume", "run retry", "run report", "run digest", "run gc",
         "run export",
         "econas search", "darts search", "darts report",
         "scarlet train", "scarlet search", "scarlet extract", "scarlet similarity",

@@ -1,5 +1,6 @@
 """Presets: one word for the sizes of a run, which any option changes, and which a long run is pointed to."""
 
+import io
 import time
 
 import pytest
@@ -68,7 +69,7 @@ def test_a_run_of_over_an_hour_names_the_preset_once(hours, hint, said, monkeypa
     """As soon as a first trial says how long all will take."""
     seconds = iter([0.0, *(36.0 * hours * (1 + step) for step in range(5))])
     monkeypatch.setattr(time, "monotonic", lambda: next(seconds))
-    bar = Bar(Console(quiet=False, force_terminal=False, width=200), hint=hint)
+    bar = Bar(drawn(), hint=hint)
     heard = []
     monkeypatch.setattr(bar, "said", heard.append)
     monkeypatch.setattr(bar, "_bar", Still())
@@ -84,12 +85,17 @@ def test_records_that_come_together_are_one_batch(monkeypatch):
     """Ten trials of a batch take 36 s: the first of them is no measure of a trial."""
     moments = iter([0.0, *(36.0 + 0.01 * place for place in range(10)), 72.0])
     monkeypatch.setattr(time, "monotonic", lambda: next(moments))
-    bar, heard = Bar(Console(force_terminal=False, width=200), hint="--preset tiny"), []
+    bar, heard = Bar(drawn(), hint="--preset tiny"), []
     monkeypatch.setattr(bar, "said", heard.append)
     monkeypatch.setattr(bar, "_bar", Still())
     for done in range(12):
         bar.progressed(Progress(done=done, total=900, trials=done))
     assert heard == []  # 0.9 hours
+
+
+def drawn():
+    """A terminal: elsewhere a bar is lines, which look at the clock too."""
+    return Console(file=io.StringIO(), force_terminal=True, width=200)
 
 
 class Still:

@@ -185,7 +185,8 @@ def test_a_run_says_how_it_is_and_is_reported_and_finished(kind: Kind, copied: C
     run = copied(kind)
     before = digest(run)
     state = json.loads(good(call("run", "status", run, "--json")))
-    assert list(state) == ["trials", "done", "failed", "pending", "best"]
+    assert list(state)[:5] == ["trials", "done", "failed", "pending", "best"]
+    assert (state["state"], state["share"], state["eta_s"]) == ("finished", 1.0, None)
     assert state["trials"] == state["done"] > 0
     assert kind.name in good(call("run", "status", run))
     assert good(call("run", "digest", run)) == before + "\n"

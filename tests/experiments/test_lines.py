@@ -59,7 +59,7 @@ def progressed(bar):
 def test_a_bar_is_lines_where_there_is_no_terminal_and_nothing_where_it_is_quiet():
     console, quiet = plain(), plain()
     progressed(Bar(console))
-    assert "training: 25 %, 1 trials, 1 failed, best accuracy so far 0.2500, 0:00:00 gone" in written(console)
+    assert "training: 25 %, 1 trial, 1 failed, best accuracy so far 0.2500, 0:00:00 gone" in written(console)
     progressed(Bar(quiet, quiet=True))
     assert written(quiet) == ["A sentence."]
     terminal = Console(file=io.StringIO(), width=120, force_terminal=True)

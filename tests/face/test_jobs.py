@@ -169,7 +169,7 @@ def test_what_trains_has_no_use_on_a_table(table, tmp_path):
     with pytest.raises(ValueError, match="econas has no use here for cells, cutout, expected") as error:
         thriftnas.econas(table=table, folder=tmp_path / "run", cells=3, cutout=True)
     told(error)
-    with pytest.raises(ValueError, match="stages=1"):
+    with pytest.raises(ValueError, match="no training in stages, expected 1, got 3"):
         thriftnas.econas(table=table, folder=tmp_path / "run", stages=3)
     assert not (tmp_path / "run").exists()
 
@@ -211,7 +211,19 @@ def test_options_and_defaults_are_those_of_the_command_line(tmp_path):
     from thriftnas import job_options, search_options
     from zoo.cli import app
 
-    console = {"data", "out", "time", "dry_run", "as_json", "genotype", "table", "supernet", "resolution", "help"}
+    console = {
+        "data",
+        "out",
+        "time",
+        "dry_run",
+        "as_json",
+        "genotype",
+        "table",
+        "supernet",
+        "resolution",
+        "help",
+        "quiet",
+    }
     command = typer.main.get_command(app)
     for path, known in {
         "zoo study": job_options.StudyOptions,

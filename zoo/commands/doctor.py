@@ -29,8 +29,7 @@ def doctor(calibrate: Calibrate = False, as_json: opt.Json = False) -> None:
 
     facts = about()
     state: dict[str, Any] = {
-        "versions": facts["versions"],
-        "hardware": facts["hardware"],
+        **{name: facts[name] for name in ("versions", "hardware")},
         "device": device_at_hand(),
         "ray": cluster_at_hand(),
         "data": {"downloads": str(default_root()), "decoded": str(default_cache())},

@@ -39,7 +39,8 @@ class Progress:
         """Trials, failures and the best so far in a few words."""
         failed = f", {self.failed} failed" if self.failed else ""
         best = "" if self.best is None else f", best accuracy so far {self.best:.4f}"
-        return f"{self.trials} trials{failed}{best}"
+        trials = "1 trial" if self.trials == 1 else f"{self.trials} trials"
+        return f"{trials}{failed}{best}"
 
 
 class Listener:
