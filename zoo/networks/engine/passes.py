@@ -18,10 +18,14 @@ class Pass:
     Args:
         training: whether batches are normalised by their own statistics and everything is kept for the way back.
         masks: what every term of every node is multiplied with (path dropout), by the term's number; empty for none.
+        once: whether a value's ReLU is made once and kept, however many layers read it, instead of once a layer for all
+            of its values: calls cost little on a CPU, and memory much.
     """
 
-    def __init__(self, training: bool, masks: dict[int, Tensor] | None = None) -> None:
+    def __init__(self, training: bool, masks: dict[int, Tensor] | None = None, once: bool = False) -> None:
         self.training, self.masks = training, masks or {}
+        self._once = once
+        self._active: dict[tuple[int, int], Tensor] = {}  # ReLUs that are kept, by a row's tensor and number
         self.values: dict[int, Row] = {}
         self.saved: dict[int, Any] = {}
         self._gradients: dict[int, list[Row]] = {}  # a value's: the parts that readers have sent
@@ -30,6 +34,9 @@ class Pass:
     def read(self, numbers: Sequence[int], active: bool = False) -> Tensor:
         """The values, or their ReLUs, side by side: (M, C, P, N); values may be a view."""
         rows = [self.values[number] for number in numbers]
+        if active and self._once:
+            kept = [self._relu(row) for row in rows]
+            return kept[0].unsqueeze(0) if len(kept) == 1 else torch.stack(kept)
         found = view_of(rows)
         if found is not None:
             return torch.relu(found) if active else found
@@ -62,3 +69,10 @@ class Pass:
             above = added([self._active_gradients.pop(number) for number in through])
             self.send(through, torch.ops.aten.threshold_backward(above, self.read(through), 0))
         return added([self._gradients.pop(number) for number in numbers])
+
+    def _relu(self, row: Row) -> Tensor:
+        """Kept as long as the pass, which keeps the values too."""
+        key = id(row.made), row.number
+        if key not in self._active:
+            self._active[key] = torch.relu(row.tensor)
+        return self._active[key]

@@ -124,6 +124,11 @@ class Plan:
         self.last_reads = last_reads(self.layers, [*self.logits, *self.auxiliaries])
 
     @property
+    def small(self) -> bool:
+        """Whether layers are no larger than a cache."""
+        return math.isfinite(self._room)
+
+    @property
     def held(self) -> int:
         """Numbers an image that a forward pass holds at most, about, where it drops what is not read any more."""
         sizes = [channels * rows * columns for channels, (rows, columns) in self._shapes]
@@ -313,7 +318,7 @@ class Plan:
         as large as they can, the shape of which the greatest part of what is left can run: the others wait for more
         of theirs (as agenda-based batching does, Neubig 2017, with another measure).
         """
-        if math.isfinite(self._room):
+        if self.small:
             return [tasks for tasks in ready if tasks[0].light] or ready
         left = Counter(task.group for task in waiting)
         return [max(ready, key=lambda tasks: (len(tasks) / left[tasks[0].group], len(tasks)))]
@@ -332,7 +337,7 @@ class Plan:
         Where layers are as large as they can, what is read through a ReLU comes first: the way back through it is then
         one launch on a part of them.
         """
-        first = self._activated if math.isinf(self._room) else ()
+        first = () if self.small else self._activated
         tasks = sorted(tasks, key=lambda task: (task.target not in first, [w[1:] for w in windows_of(task)]))
         found = [task.piece for task in tasks if task.piece is not None]
         owners = [task.owner for task in tasks]
