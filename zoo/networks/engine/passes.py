@@ -19,7 +19,7 @@ class Pass:
         training: whether batches are normalised by their own statistics and everything is kept for the way back.
         masks: what every term of every node is multiplied with (path dropout), by the term's number; empty for none.
         once: whether a value's ReLU is made once and kept, however many layers read it, instead of once a layer for all
-            of its values: calls cost little on a CPU, and memory much.
+            of its values; and whether gradients are added as they come. Calls cost little on a CPU, and memory much.
     """
 
     def __init__(self, training: bool, masks: dict[int, Tensor] | None = None, once: bool = False) -> None:
@@ -60,7 +60,10 @@ class Pass:
         """Add (M, C, P, N) to the gradients of values or of their ReLUs; ``fresh`` is what nobody else holds."""
         held = self._active_gradients if active else self._gradients
         for number, row in zip(numbers, rows_of(gradients, fresh), strict=True):
-            held.setdefault(number, []).append(row)
+            parts = held.setdefault(number, [])
+            parts.append(row)
+            if self._once and len(parts) > 1:  # while the cache still holds the new one
+                held[number] = rows_of(added([parts]), fresh=True)
 
     def gradients(self, numbers: Sequence[int]) -> Tensor:
         """Take the gradients of values side by side, (M, C, P, N); every reader must have sent its part."""
