@@ -1,10 +1,12 @@
 """The evaluator of a search: cheap trainings and final ones, each with its own recipe, on the same images."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from econas.history.trajectory import RETRAIN
 from zoo.data.image_set import ImageSet
-from zoo.population.trial import Evaluator, Job, Outcome, Trial
+from zoo.population.trial import Job, Outcome, Trial
+from zoo.training.by_setup import BySetup
 from zoo.training.comparison import compared_setup, is_compared
 from zoo.training.evaluator import make_evaluator
 from zoo.training.setup import TrainingSetup
@@ -20,16 +22,12 @@ class SearchEvaluator:
     """
 
     def __init__(self, search: TrainingSetup, final: TrainingSetup, images: ImageSet) -> None:
-        self._search, self._final, self._images = search, final, images
-        self._evaluators: dict[TrainingSetup, Evaluator] = {}
+        self._search, self._final = search, final
+        self._trained = BySetup(partial(make_evaluator, images=images))
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """One outcome per job; a batch is of one kind, as all batches are."""
-        setup = self._setup(jobs[0].trial)
-        if setup not in self._evaluators:
-            self._evaluators.clear()  # one set of images on the device
-            self._evaluators[setup] = make_evaluator(setup, self._images)
-        return self._evaluators[setup](jobs)
+        return self._trained(self._setup(jobs[0].trial))(jobs)
 
     def _setup(self, trial: Trial) -> TrainingSetup:
         if is_compared(trial):

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from zoo.population.trial import ALONE, Evaluator, Job, Outcome
+from zoo.training.by_setup import BySetup
 from zoo.training.comparison import compared_setup, is_compared
 from zoo.training.setup import TrainingSetup
 
@@ -17,8 +18,7 @@ class WithTraining:
     """
 
     def __init__(self, inherited: Evaluator, setup: TrainingSetup, make: Callable[[TrainingSetup], Evaluator]) -> None:
-        self._inherited, self._setup, self._make = inherited, setup, make
-        self._trains: tuple[TrainingSetup, Evaluator] | None = None
+        self._inherited, self._setup, self._trained = inherited, setup, BySetup(make)
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """One outcome per job, in order; a batch is of one kind."""
@@ -26,7 +26,4 @@ class WithTraining:
         if first.role != ALONE:
             return self._inherited(jobs)
         setup = compared_setup(self._setup, first) if is_compared(first) else self._setup
-        if self._trains is None or self._trains[0] != setup:
-            self._trains = None  # one set of images on the device
-            self._trains = setup, self._make(setup)
-        return self._trains[1](jobs)
+        return self._trained(setup)(jobs)

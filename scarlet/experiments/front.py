@@ -39,7 +39,7 @@ from zoo.spaces.chain_space import CHAIN_SPACES
 from zoo.spaces.genotype import ChainGenotype
 from zoo.surrogates.option import NO_SURROGATE
 from zoo.training.comparison import Compared, ComparisonTerms, affordable_repeats, check_repeats
-from zoo.training.recipe import Precision
+from zoo.training.recipe import Precision, Recipe
 from zoo.training.setup import TrainingSetup
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ class FrontExperiment(Experiment):
             self,
             audit=audit,
             price_alone=_epochs_price(material),
-            alone=self._trained_alone(material),
+            alone=self._trained_alone(RECIPE if audit is None else audit.recipe, material),
             epochs=material.epochs if audit is None else audit.epochs,
             goal=goal,
             space=material.space.name,
@@ -188,14 +188,13 @@ class FrontExperiment(Experiment):
         number = before if self.compare_where_cheap else max(before, self.compare)
         return dataclasses.replace(self, compare=number)
 
-    def _trained_alone(self, material: Measurement) -> TrainingSetup | None:
+    def _trained_alone(self, recipe: Recipe, material: Measurement) -> TrainingSetup | None:
         """The setup of trainings alone, with batches that the images fill; of a table there is none."""
         if material.images is None or material.skeleton is None:
             return None
-        recipe = RECIPE if self.audit is None else self.audit.recipe
         return TrainingSetup(
             skeleton=material.skeleton,
-            recipe=dataclasses.replace(recipe, batch=min(recipe.batch, len(material.images.train))),
+            recipe=_filled(recipe, len(material.images.train)),
             precision=Precision(device=self.setup.device, dtype=self.setup.dtype),
             seed=self.seed,
             threads=self.setup.threads,
@@ -215,8 +214,7 @@ class FrontExperiment(Experiment):
         most = int(self._most())
         if audit.networks > most:
             raise ValueError(f"an audit of {audit.networks} networks needs as many evaluations, got {most}")
-        batch = min(audit.recipe.batch, len(material.images.train))
-        return dataclasses.replace(audit, epochs=epochs, recipe=dataclasses.replace(audit.recipe, batch=batch))
+        return dataclasses.replace(audit, epochs=epochs, recipe=_filled(audit.recipe, len(material.images.train)))
 
     def describe(self, material: Measurement) -> Mapping[str, Any]:
         """Names and sizes of the images; of a table nothing."""
@@ -368,6 +366,11 @@ def most_accurate(goal: Goal, measured: Mapping[int, tuple[Trial, Record]]) -> C
     except ValueError:  # nothing was measured, or nothing keeps the limits
         return None
     return chosen if isinstance(chosen, ChainGenotype) else None
+
+
+def _filled(recipe: Recipe, images: int) -> Recipe:
+    """With batches that so many images fill."""
+    return dataclasses.replace(recipe, batch=min(recipe.batch, images))
 
 
 def _judging(goal: Goal) -> str:

@@ -55,6 +55,16 @@ def test_a_finished_run_says_what_its_model_reaches(tmp_path, journal):
     assert found["next"].startswith("thriftnas run report")
 
 
+def test_a_finished_study_says_what_it_recommends(tmp_path, journal):
+    answer = tmp_path / "a run" / "recommendation.json"
+    answer.write_text(json.dumps({"name": "c2r0s0e4 by loss", "promised": 0.567}))
+    assert state(tmp_path)["result"] is None  # of a study that goes on, it may change
+    journal.set(FINISHED, True)
+    assert state(tmp_path)["result"] == "c2r0s0e4 by loss, rho at least 0.57"
+    answer.write_text(json.dumps({"name": None, "promised": None}))
+    assert state(tmp_path)["result"] == "no candidate is safe"
+
+
 def test_what_is_left_follows_from_the_rate_of_the_process_that_runs(tmp_path, journal):
     now = time.time()
     journal.set(PROGRESS, {"done": 40.0, "first": 20.0, "total": 100.0, "began": now - 100, "at": now})

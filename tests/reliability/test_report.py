@@ -244,7 +244,7 @@ def test_where_the_ceiling_is_the_limit_it_is_said_what_would_lift_it() -> None:
     (wide,) = limited(found, Estimate(0.9, 0.7, 0.97))
     # 2 · 0.8 · 0.3 / (0.7 · 0.2) = 3.43
     assert wide.startswith("The ceiling may lie below the target of 0.80: its interval begins at 0.70. About 4 train")
-    assert re.search(r"--repeats 4\. So would about \d+ networks: --models \d+\.$", wide)
+    assert re.search(r"--repeats 4\. About \d+ networks would help too: --models \d+\.$", wide)
     both = limited(found, Estimate(0.9, 0.7, 0.97), needed_networks=99)
     assert [re.findall(r"--models (\d+)", said) for said in both] == [[], ["99"]]  # the reader needs one number
     (hopeless,) = limited(found, Estimate(-0.1, -0.5, 0.4), index=None)

@@ -12,22 +12,20 @@ from scarlet.strategy.audited import Audit, AuditedSearch
 from scarlet.strategy.nsga import WeightedSearch
 from scarlet.strategy.surrogate_front import SurrogateFront
 from tests.interrupted import broken_off
-from zoo.experiments import ImageSource, execute
+from tests.scarlet.supernets import DIGITS, trained_supernet
+from zoo.experiments import execute
 from zoo.population import Journal, Manager, ProxySetting, Record, SerialExecutor, Trial
 from zoo.population.costs import ClosedFormCosts
 from zoo.population.front import Objective
 from zoo.population.trial import ALONE
-from zoo.spaces import Skeleton
 from zoo.spaces.chain import CHAINS
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.chain_space import CHAIN_SPACES
 from zoo.spaces.genotype import ChainGenotype
-from zoo.training import TrainingSetup
 
 pytestmark = pytest.mark.usefixtures("without_drawing")
 COSTS = ClosedFormCosts(ChainCosts(CHAINS["nas-bench-macro"], 16, 10))
 FEW = scarlet.SearchParameters(population=10, generations=2)
-DIGITS = ImageSource(name="digits", train=60, validation=40)
 
 
 def accuracy(jobs):
@@ -126,14 +124,7 @@ def test_a_supernet_is_compared_with_macs():
 @pytest.fixture(scope="module")
 def net(tmp_path_factory):
     """The run folder of a supernet of two epochs."""
-    recipe = dataclasses.replace(scarlet.RECIPE, batch=20)
-    setup = TrainingSetup(skeleton=Skeleton(channels=4, cells=8), recipe=recipe, seed=3, engine="auto")
-    training = scarlet.SupernetExperiment(
-        form=scarlet.SupernetForm(space="nas-bench-macro"),
-        setting=ProxySetting(0, 0, 0, 2),
-        setup=scarlet.SupernetSetup(training=setup, sampling="fair"),
-    )
-    return execute(training, DIGITS, tmp_path_factory.mktemp("net") / "run").folder
+    return trained_supernet(tmp_path_factory.mktemp("net") / "run")
 
 
 def front(net, folder, **options):

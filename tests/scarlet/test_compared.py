@@ -1,37 +1,26 @@
 """The best of a front beside equal blocks of as many MACs, both trained alone."""
 
-import dataclasses
-
 import pytest
 
 import scarlet
 from scarlet.experiments.front import most_accurate
-from zoo.experiments import ImageSource, execute
+from tests.scarlet.supernets import DIGITS, trained_supernet
+from zoo.experiments import execute
 from zoo.experiments.fronts import best_of
-from zoo.population import ProxySetting
 from zoo.population.front import Limit
 from zoo.population.trial import ALONE
 from zoo.spaces import Skeleton
 from zoo.spaces.baseline import unsearched
 from zoo.spaces.chain_cost import chain_cost
-from zoo.training import TrainingSetup
 from zoo.training.comparison import is_compared
 
 pytestmark = pytest.mark.usefixtures("without_drawing")
-DIGITS = ImageSource(name="digits", train=60, validation=40)
 
 
 @pytest.fixture(scope="module")
 def net(tmp_path_factory):
     """The run folder of a supernet of two epochs."""
-    recipe = dataclasses.replace(scarlet.RECIPE, batch=20)
-    setup = TrainingSetup(skeleton=Skeleton(channels=4, cells=8), recipe=recipe, seed=3, engine="auto")
-    training = scarlet.SupernetExperiment(
-        form=scarlet.SupernetForm(space="nas-bench-macro"),
-        setting=ProxySetting(0, 0, 0, 2),
-        setup=scarlet.SupernetSetup(training=setup, sampling="fair"),
-    )
-    return execute(training, DIGITS, tmp_path_factory.mktemp("net") / "run").folder
+    return trained_supernet(tmp_path_factory.mktemp("net") / "run")
 
 
 def wanted(**changes):

@@ -1,5 +1,6 @@
 """An overview of a run: whether somebody runs it, how far it is, what has come of it, and which command is next."""
 
+import json
 import shlex
 import time
 from collections.abc import Iterator, Mapping
@@ -118,11 +119,22 @@ def _moment(seconds: float | None) -> str | None:
 
 
 def _result(run: Run) -> str | None:
-    """What the model that a run has ended with reaches."""
+    """What a run has ended with: what its model reaches, or the answer of a study."""
     kept = kept_summary(run.folder)
     known = [(name, kept.get(key)) for name, key in (("validation", "accuracy"), ("test", "test_accuracy"))]
     words = [f"{name} accuracy {value:.4f}" for name, value in known if isinstance(value, float)]
-    return ", ".join(words) or None
+    return ", ".join(words) or _recommended(run)
+
+
+def _recommended(run: Run) -> str | None:
+    """The answer of a study."""
+    if not run.finished:
+        return None
+    try:
+        found = json.loads((run.folder / "recommendation.json").read_text(encoding="utf-8"))
+        return f"{found['name']}, rho at least {found['promised']:.2f}" if found["name"] else "no candidate is safe"
+    except (OSError, ValueError, TypeError, KeyError):
+        return None
 
 
 def _next(run: Run, state: str) -> str | None:

@@ -129,7 +129,7 @@ def _limited(findings: Findings) -> Iterator[str]:
         if number is None or answer.needed_networks is not None:
             networks = ""  # of several numbers the reader needs one
         else:
-            networks = f" So would about {number} networks: --models {number}."
+            networks = f" About {number} networks would help too: --models {number}."
         yield (
             f"The ceiling may lie below the target of {target:.2f}: its interval begins at {top.low:.2f}. "
             f"{_more_repeats(repeats, lift)}{networks}"

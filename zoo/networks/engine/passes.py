@@ -12,19 +12,20 @@ from zoo.networks.engine.rows import Row, added, rows_of, view_of
 class Pass:
     """Values and gradients of a pass by number; a value is (C, P, N), of one network.
 
-    ReLUs, the way back through them and sums of gradients are made for all values of a layer at once: on a GPU each
-    of them alone would be a launch.
+    What is done to every number (ReLUs, the way back through them, sums of gradients) is done to all values of a layer
+    at once: on a GPU each of them alone would be a launch. On a CPU calls cost little and memory much: there it is done
+    value by value as they come, while the cache holds them.
 
     Args:
         training: whether batches are normalised by their own statistics and everything is kept for the way back.
         masks: what every term of every node is multiplied with (path dropout), by the term's number; empty for none.
-        once: whether a value's ReLU is made once and kept, however many layers read it, instead of once a layer for all
-            of its values; and whether gradients are added as they come. Calls cost little on a CPU, and memory much.
+        by_value: whether a value's ReLU is made once and kept, however many layers read it, and its gradients are added
+            as they come.
     """
 
-    def __init__(self, training: bool, masks: dict[int, Tensor] | None = None, once: bool = False) -> None:
+    def __init__(self, training: bool, masks: dict[int, Tensor] | None = None, by_value: bool = False) -> None:
         self.training, self.masks = training, masks or {}
-        self._once = once
+        self._by_value = by_value
         self._active: dict[tuple[int, int], Tensor] = {}  # ReLUs that are kept, by a row's tensor and number
         self.values: dict[int, Row] = {}
         self.saved: dict[int, Any] = {}
@@ -34,7 +35,7 @@ class Pass:
     def read(self, numbers: Sequence[int], active: bool = False) -> Tensor:
         """The values, or their ReLUs, side by side: (M, C, P, N); values may be a view."""
         rows = [self.values[number] for number in numbers]
-        if active and self._once:
+        if active and self._by_value:
             kept = [self._relu(row) for row in rows]
             return kept[0].unsqueeze(0) if len(kept) == 1 else torch.stack(kept)
         found = view_of(rows)
@@ -62,7 +63,7 @@ class Pass:
         for number, row in zip(numbers, rows_of(gradients, fresh), strict=True):
             parts = held.setdefault(number, [])
             parts.append(row)
-            if self._once and len(parts) > 1:  # while the cache still holds the new one
+            if self._by_value and len(parts) > 1:  # while the cache still holds the new one
                 held[number] = rows_of(added([parts]), fresh=True)
 
     def gradients(self, numbers: Sequence[int]) -> Tensor:

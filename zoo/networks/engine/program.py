@@ -57,7 +57,7 @@ class Program:
             heads, or None.
         """
         masks = self._masks(images, drop, generators) if drop > 0 else None
-        run = Pass(training, masks, once=training and self._plan.small)
+        run = Pass(training, masks, by_value=training and self._plan.small)
         self._plan.products.begin()
         maps = images.to(self.buffer.compute).permute(0, 2, 3, 4, 1).flatten(2, 3).contiguous()  # (K, C, P, N)
         run.write(self._plan.images, maps)
