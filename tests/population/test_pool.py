@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.population.crew import SETTING, Clock, Crew, jobs, searched
+from tests.population.crew import SETTING, Clock, Crew, answer, jobs, searched
 from zoo.population import Journal, Manager, RandomSearch
 from zoo.population import patience as waiting
 from zoo.population.faults import MachineFault, OutOfTime
@@ -136,6 +136,19 @@ def test_outcomes_that_come_twice_are_told_once(clock, when):
     assert [record.index for record, _ in outcomes] == [0, 1, 2, 3]
     pool.submit(jobs(4))
     assert [record.index for record, _ in pool.collect()] == [4]
+
+
+def test_outcomes_answer_a_batch_in_any_order_but_each_once(clock):
+    crew = Crew(clock, only=1)
+    pool = Pool(crew, 1, report=lambda _: None)
+    for report in crew.poll(0):
+        pool._hear(report)
+    pool.submit(jobs(0, 1))
+    (worker,) = crew.batches
+    zero, one = answer(jobs(0, 1))
+    assert pool._hear(Report(worker=worker, outcomes=[zero, one, one])) == []
+    assert pool._hear(Report(worker=worker, outcomes=[zero])) == []
+    assert pool._hear(Report(worker=worker, outcomes=[one, zero])) == [one, zero]
 
 
 def test_a_worker_that_says_twice_that_it_is_ready_gets_one_batch(clock):

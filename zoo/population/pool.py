@@ -328,7 +328,7 @@ class Pool:
 
 def _answers(outcomes: Sequence[Outcome], jobs: Sequence[Job]) -> bool:
     """Whether outcomes are those of these jobs."""
-    return {record.index for record, _ in outcomes} == {job.trial.index for job in jobs}
+    return sorted(record.index for record, _ in outcomes) == sorted(job.trial.index for job in jobs)
 
 
 def _in_vain(batch: _Batch) -> str:
