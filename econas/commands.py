@@ -143,7 +143,7 @@ def search(
 
     cli.start(running)
     if table is not None:
-        _on_table(ctx, table, sizes, seed, engine.group, cluster, running)
+        _on_table(ctx, table, sizes, seed, engine.group or 1, cluster, running)
         return
     if sizes.columns is not None:
         raise ValueError("--columns names those of a table, expected --table")
@@ -154,7 +154,7 @@ def search(
         sizes.setting, sizes.reference, sizes.stages, signal=usual_signal(sizes.signal), **sizes.numbers()
     )
     experiment = EcoNASExperiment(
-        method=sizes.method, space=network.space, parameters=parameters, setup=setup, group=engine.group,
+        method=sizes.method, space=network.space, parameters=parameters, setup=setup, **engine.grouping(),
         final=replace(setup, recipe=last), audits=audits.request(),
         compare=sizes.compare or 0, compare_where_cheap=sizes.compare is None,
     )  # fmt: skip

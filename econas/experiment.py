@@ -57,7 +57,7 @@ class EcoNASExperiment(Search, OnImages):
 
     name: ClassVar[str] = "econas"
     beside: ClassVar[tuple[str, ...]] = ("data", "setup", "final", "group")
-    requested: ClassVar[tuple[str, ...]] = ("counts", "audits", "compare_where_cheap")
+    requested: ClassVar[tuple[str, ...]] = ("counts", "choose_group", "audits", "compare_where_cheap")
     adjustable: ClassVar[tuple[str, ...]] = ("compare",)
     random_part: ClassVar[int] = 8
 

@@ -48,7 +48,8 @@ def study(data: Any, folder: "Path | str" = "runs/study", **options: Unpack[Stud
         settings=tuple(parse_grid(given.take("setting", small.GRID))),
         reference=ProxySetting.parse(given.take("reference", small.REFERENCE)),
         setup=given.setup(SMALL_RECIPE, channels=small.CHANNELS, cells=small.CELLS),
-        **given.named(dict.fromkeys(("space", "repeats", "target", "at_least", "cost", "group"))),
+        **given.named(dict.fromkeys(("space", "repeats", "target", "at_least", "cost"))),
+        **given.grouping(),
     )
     return given.run(experiment, given.source(data), folder)
 
@@ -71,7 +72,8 @@ def build(data: Any, folder: "Path | str" = "runs/zoo", **options: Unpack[BuildO
         setting=ProxySetting.parse(given.take("setting", small.REFERENCE)),
         setup=given.setup(SMALL_RECIPE, channels=small.CHANNELS, cells=small.CELLS),
         metric=given.take("metric", AUTO),
-        **given.named(dict.fromkeys(("space", "models", "group"))),
+        **given.named(dict.fromkeys(("space", "models"))),
+        **given.grouping(),
     )
     return given.run(experiment, given.source(data), folder)
 

@@ -21,7 +21,6 @@ RATES = {
 }
 """Options that are fields of a recipe; see :meth:`Given.named`."""
 
-PLACES = dict.fromkeys(("workers", "gpus", "address"))
 CUTOUT = 0.5
 """Side of the blanked square where cutout is only wanted, as a share of the image's."""
 
@@ -112,6 +111,10 @@ class Given:
             raise ValueError(f"threads must be at least 1 and the seed at least 0, got {threads} and {seed}")
         return {"seed": seed, "threads": threads}
 
+    def grouping(self) -> dict[str, Any]:
+        """The group of networks that are trained at a time: the one given, or the run's own."""
+        return self.named({"group": None}) or {"choose_group": True}
+
     def setup(self, recipe: Recipe, *, channels: int, cells: int) -> TrainingSetup:
         """How networks of cells are trained.
 
@@ -138,7 +141,8 @@ class Given:
         Raises:
             ValueError: for an option that has no use here, or as :func:`zoo.experiments.execute`.
         """
-        resources = Resources(**self.named(PLACES))
+        workers, gpus, address = self.take("workers"), self.take("gpus", 0.0), self.take("address")
+        resources = Resources.asked(workers, gpus, address, experiment.device)
         deadline, progress = self.take("deadline"), self.take("progress", True)
         if self._rest:
             raise ValueError(f"{self._job} has no use here for {', '.join(sorted(self._rest))}, expected it left out")

@@ -82,7 +82,8 @@ def econas(
         audits=AuditRequest(**given.named(AUDITS)),
         compare_where_cheap=(compare := given.take("compare")) is None,
         compare=compare or 0,
-        **given.named(dict.fromkeys(("method", "space", "group"))),
+        **given.named(dict.fromkeys(("method", "space"))),
+        **given.grouping(),
     )
     return given.run(experiment, given.source(data), folder)
 

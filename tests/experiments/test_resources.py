@@ -113,3 +113,19 @@ def test_every_experiment_that_computes_names_its_device() -> None:
         FrontExperiment(goal=read_goal((), (), None, ()), setup=SubnetSetup(device="cuda")),
     ]
     assert [one.device for one in found] == ["cuda"] * 5
+
+
+@pytest.mark.usefixtures("gpus")
+def test_several_gpus_have_a_worker_each_unless_something_else_is_asked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    def asked(
+        workers: int | None = None, gpus: float = 0.0, address: str | None = None, device: str = "cuda"
+    ) -> tuple[int, float]:
+        found = Resources.asked(workers, gpus, address, device)
+        return found.workers, found.gpus
+
+    assert asked() == (2, 1.0)
+    assert asked(workers=1) == (1, 0.0)
+    assert asked(gpus=0.5) == (1, 0.5)
+    assert asked(address="auto") == asked(device="cpu") == asked(device="cuda:1") == (1, 0.0)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    assert asked() == (1, 0.0)

@@ -103,6 +103,6 @@ def test_on_a_gpu_only_replayed_steps_are_timed(
         images=torch.from_numpy(digits.train.images[:count].copy()), labels=torch.zeros(count, dtype=torch.long),
         resolution=4, mean=digits.mean, std=digits.std, flip=False,
     )  # fmt: skip
-    program: Any = SimpleNamespace(buffer=SimpleNamespace(device=torch.device("cuda")))
-    assert speeds._by_program(program, examples, Recipe(batch=8), Precision()) == pytest.approx(per_image)
+    program: Any = SimpleNamespace(buffer=SimpleNamespace(device=torch.device("cuda")), networks=[None])
+    assert speeds.seconds_by_programs([program], examples, Recipe(batch=8), Precision()) == pytest.approx(per_image)
     assert set(clock.kinds) == {"eager", "capture", "replay"}

@@ -42,7 +42,7 @@ def build(
         setting=ProxySetting.parse(setting),
         models=models,
         metric=metric,  # type: ignore[arg-type]  # the experiment checks the text
-        group=engine.group,
+        **engine.grouping(),
         setup=cell_setup(network, compute, engine, cluster, seed, recipe),
     )
     perform(ctx, experiment, images.source(network.resolution), running, cluster)

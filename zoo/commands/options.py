@@ -8,7 +8,7 @@ import functools
 import inspect
 import math
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, get_type_hints
@@ -171,7 +171,7 @@ class Rates:
 class Engine:
     """How networks of one batch are trained together."""
 
-    group: Annotated[int, _workers("Networks sent to a worker at a time; part of the run.")] = 1
+    group: Annotated[int | None, _workers("Networks a worker has at a time; on a GPU tried at the start.")] = None
     engine: Annotated[
         str,
         _workers(
@@ -182,12 +182,16 @@ class Engine:
         int, _workers("Small maps: a group's networks as so many programs, side by side on a GPU. Part of the run.")
     ] = 1
 
+    def grouping(self) -> dict[str, Any]:
+        """The group as an experiment takes it: the one asked for, or the run's own."""
+        return {"choose_group": True} if self.group is None else {"group": self.group}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Cluster:
     """How many workers, and where."""
 
-    workers: Annotated[int, _workers("Worker processes (Ray); 1 trains in this process.")] = 1
+    workers: Annotated[int | None, _workers("Worker processes (Ray); one, or one for each GPU.")] = None
     gpus: Annotated[float, _workers("GPUs per worker, may be a fraction.")] = 0.0
     address: Annotated[str | None, _workers("Join a running Ray cluster: auto, host:port or ray://host:port.")] = None
 
@@ -199,7 +203,7 @@ class Cluster:
         """
         from zoo.experiments import Resources
 
-        found = Resources(workers=self.workers, gpus=self.gpus, address=self.address)
+        found = Resources.asked(self.workers, self.gpus, self.address, device)
         found.check(device)
         return found
 
@@ -236,7 +240,7 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
         usual = hint() if parameter.default is parameter.empty else parameter.default
         parameters += [
             inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=getattr(usual, name), annotation=kind)
-            for name, kind in _group_hints(hint).items()
+            for name, kind in get_type_hints(hint, include_extras=True).items()
         ]
 
     @functools.wraps(function)
@@ -250,11 +254,6 @@ def spread(function: Callable[..., None]) -> Callable[..., None]:
     command.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
     del command.__wrapped__  # typer would look at it
     return command
-
-
-def _group_hints(group: Any) -> Mapping[str, Any]:
-    hints = get_type_hints(group, include_extras=True)
-    return {field.name: hints[field.name] for field in dataclasses.fields(group)}
 
 
 def parse_time(text: str | None) -> float | None:

@@ -82,7 +82,7 @@ def study(
         metric=metric,  # type: ignore[arg-type]
         cost=cost,  # type: ignore[arg-type]
         signals=OWN_SIGNALS if signals is None else parse_names(signals),
-        group=engine.group,
+        **engine.grouping(),
         setup=cell_setup(network, compute, engine, cluster, seed, Recipe(batch=batch, cutout=0.5 if cutout else 0.0)),
     )
     perform(ctx, experiment, images.source(network.resolution), running, cluster)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from zoo.data.image_set import ImageSet
+from zoo.experiments.grouping import MARGIN
 from zoo.experiments.resources import Resources, usable_cores
 from zoo.experiments.source import Loading
 from zoo.population.executor import Executor
@@ -31,8 +32,6 @@ SHARES = (1, 2, 4)
 
 TOO_MANY = 4
 """How many times the largest number of workers worth trying is asked for at the end."""
-
-MARGIN = 1.05  # more workers or networks a batch must pay at least so much: they also cost memory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

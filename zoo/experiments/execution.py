@@ -10,6 +10,7 @@ from typing import Any
 
 from zoo.experiments.experiment import Experiment
 from zoo.experiments.folder import WEIGHTS, check_folder, locked
+from zoo.experiments.grouping import grouped
 from zoo.experiments.heartbeat import Heartbeat, heartbeat
 from zoo.experiments.machine import about
 from zoo.experiments.progress import SILENT, Listener, Progress
@@ -84,6 +85,7 @@ def execute(
     experiment = experiment.fitted(material, listen.said)
     if (folder / FILE).exists():
         experiment = experiment.continued(Run(folder).value(OPTIONS) or {})
+    experiment, ways = grouped(experiment, folder, material, resources, listen.said)
     ends = None if deadline is None else time.monotonic() + deadline  # images that load slowly must not use it up
     if rank:
         with experiment.joined(material) as (ranks, evaluator):
@@ -91,6 +93,8 @@ def execute(
         return Run(folder)
     try:
         with locked(folder), closing(_opened(folder, experiment, source, resources, command)) as journal:
+            if ways:
+                journal.set("grouping", list(map(dataclasses.asdict, ways)))
             if kept := experiment.describe(material):
                 journal.set("data", dict(kept))
                 if (said := kept.get("decided")) and not journal.get(FINISHED):

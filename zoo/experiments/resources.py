@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, replace
 from functools import partial
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -129,6 +130,20 @@ class Resources:
         if self.gpus and ":" in device:
             raise ValueError(f"workers with --gpus get their GPU from Ray, expected --device cuda, got {device}")
 
+    @classmethod
+    def asked(cls, workers: int | None, gpus: float, address: str | None, device: str | None) -> "Resources":
+        """As asked for; where nothing was, and this machine has several GPUs, a worker for each of them.
+
+        Args:
+            workers: processes; None: as many as there are GPUs for, or one.
+            gpus: of each.
+            address: of a cluster.
+            device: where networks are computed.
+        """
+        if workers is None and not gpus and address is None and device == "cuda" and (count := _gpus_here()) > 1:
+            return cls(workers=count, gpus=1.0)
+        return cls(workers=1 if workers is None else workers, gpus=gpus, address=address)
+
     def to_dict(self) -> dict[str, Any]:
         """The resources as JSON-ready data."""
         return asdict(self)
@@ -145,6 +160,13 @@ def _with_share(make: Callable[[Any], Evaluator], gpus: float, payload: Any) -> 
 
     claim(gpus)
     return make(payload)
+
+
+def _gpus_here() -> int:
+    """GPUs that workers of this machine can share out: none without Ray, which does that."""
+    import torch
+
+    return torch.cuda.device_count() if find_spec("ray") else 0
 
 
 def usable_cores() -> int:

@@ -1,7 +1,7 @@
 """Speed: seconds per image of a setting on this machine, from timing a few steps."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 
@@ -14,6 +14,7 @@ from zoo.networks.network import build_any
 from zoo.population.proxy import ProxySetting
 from zoo.spaces.genotype import Genotype
 from zoo.training.cotraining import evaluate_together, make_program, prefers_program, training
+from zoo.training.cuda_streams import in_turns
 from zoo.training.device import prepare_process
 from zoo.training.epoch import Examples, Stage, batch_slices
 from zoo.training.recipe import Precision, Recipe
@@ -83,7 +84,7 @@ def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genoty
     labels = torch.zeros(count, dtype=torch.long, device=device)
     validate: Callable[[], object]
     if program is not None:
-        trained = _by_program(program, shown(STEPS), recipe, setup.precision)
+        trained = seconds_by_programs([program], shown(STEPS), recipe, setup.precision)
         validate = partial(evaluate_together, program, batch, labels, skeleton.classes)
     else:
         by_modules(1)
@@ -96,25 +97,36 @@ def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genoty
     return Speed(trained, (time.perf_counter() - began) / count)
 
 
-def _by_program(program: Program, examples: Examples, recipe: Recipe, precision: Precision) -> float:
-    """Seconds per image of a program's steps, once they are as all later ones will be.
+def seconds_by_programs(programs: Sequence[Program], examples: Examples, recipe: Recipe, precision: Precision) -> float:
+    """Seconds per image and network of programs' steps side by side, once they are as all later ones will be.
 
     On a GPU that is in the third epoch: every shape of batch is launched in the first and captured in the second.
     """
-    sizes = [each.stop - each.start for each in batch_slices(len(examples.labels), recipe.batch)]
-    on_gpu = program.buffer.device.type == "cuda"
+    count = min(len(examples.labels), STEPS * recipe.batch)
+    examples = replace(examples, images=examples.images[:count], labels=examples.labels[:count])
+    sizes = [each.stop - each.start for each in batch_slices(count, recipe.batch)]
+    device = programs[0].buffer.device
+    on_gpu = device.type == "cuda"
     warm, timed = (2 * len(sizes), REPLAYED * len(sizes)) if on_gpu else (1, STEPS)
     epochs = -(-(warm + timed) // len(sizes))
-    steps = training(program, examples, recipe, precision, [replace(STAGE, stop=epochs, epochs=epochs)])
+    stage = replace(STAGE, stop=epochs, epochs=epochs)
+    works = [training(one, examples, recipe, precision, [stage] * len(one.networks)) for one in programs]
 
     def take(count: int) -> float:
-        for _ in range(count):
-            next(steps, None)
+        in_turns([_steps(work, count) for work in works], device)
         if on_gpu:
-            torch.cuda.synchronize(program.buffer.device)
+            torch.cuda.synchronize(device)
         return time.perf_counter()
 
     began, ended = take(warm), take(timed)
-    steps.close()
+    for work in works:
+        work.close()
     images = sum(sizes[step % len(sizes)] for step in range(warm, warm + timed))
     return float((ended - began) / images)
+
+
+def _steps(work: Generator[None, None, object], count: int) -> Generator[None, None, None]:
+    """The next ``count`` steps of a training."""
+    for _ in range(count):
+        next(work, None)
+        yield

@@ -104,13 +104,16 @@ class OnImages(Experiment):
     Attributes:
         setup: of the training; its skeleton is fitted to the images.
         counts: training images of an epoch by sample level, which :meth:`fitted` finds out.
+        choose_group: whether the group is the run's own or, of a new run, found by trying: see
+            :func:`zoo.experiments.grouping.grouped`.
     """
 
     beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group")
-    requested: ClassVar[tuple[str, ...]] = ("counts",)
+    requested: ClassVar[tuple[str, ...]] = ("counts", "choose_group")
 
     setup: TrainingSetup = field(default_factory=TrainingSetup)
     counts: Mapping[int, int] = field(default_factory=dict)
+    choose_group: bool = False
 
     def settings_used(self) -> list[ProxySetting]:
         """The settings of the run's trials: the field ``setting``, where an experiment has one."""

@@ -77,7 +77,7 @@ class StudyExperiment(OnImages):
     version: ClassVar[int] = VERSION
     continues: ClassVar[tuple[int, ...]] = (1,)
     adjustable: ClassVar[tuple[str, ...]] = ("models", "repeats", "target", "at_least", "metric", "cost", "signals")
-    requested: ClassVar[tuple[str, ...]] = ("counts", "growth", "repeated")
+    requested: ClassVar[tuple[str, ...]] = ("counts", "choose_group", "growth", "repeated")
     later: ClassVar[tuple[str, ...]] = ("scores", "until")
     """Fields that the identity leaves out while they have their defaults, as it did before there were any."""
 

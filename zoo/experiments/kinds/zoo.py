@@ -53,7 +53,7 @@ class ZooExperiment(OnImages):
 
     name: ClassVar[str] = "zoo"
     adjustable: ClassVar[tuple[str, ...]] = ("models", "metric")
-    requested: ClassVar[tuple[str, ...]] = ("counts", "growth")
+    requested: ClassVar[tuple[str, ...]] = ("counts", "choose_group", "growth")
 
     space: str = "econas-zoo"
     setting: ProxySetting
