@@ -5,7 +5,7 @@ from dataclasses import replace
 import torch
 from torch import Tensor, nn
 
-from zoo.networks.cell_network import initialise
+from zoo.networks.cell_network import apart, initialise
 from zoo.networks.inverted import InvertedBottleneck, Skip, activation, conv_norm, projection, stabilizer
 from zoo.spaces.chain import Chain
 from zoo.spaces.chain_cost import chain_skeleton, scaled_chain
@@ -93,9 +93,8 @@ def build_chain(
     dtype: torch.dtype = torch.float32,
 ) -> ChainNetwork:
     """A chain network whose initial weights come from ``generator`` alone, as :func:`build_network` has it."""
-    with torch.device("meta"):
+    with apart():
         network = ChainNetwork(genotype, skeleton, stabilizers)
-    network = network.to_empty(device="cpu")
     initialise(network, generator)
     return network.to(device=device, dtype=dtype)
 
