@@ -7,6 +7,7 @@ also be planted: planted:useless:0 is one whose cheap ranking has nothing to do 
 """
 
 import argparse
+import gzip
 import hashlib
 import json
 import math
@@ -16,7 +17,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict, dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO, cast
 
 import numpy as np
 from scipy import stats
@@ -127,16 +128,13 @@ def seeds(method: str, budget: int, args: argparse.Namespace) -> int:
 
 def all_runs(args: argparse.Namespace, methods: Sequence[str]) -> Runs:
     """Run what the file of results does not have yet; every result is written there as it comes."""
-    known: dict[str, list[Found]] = {}
+    known = {} if args.runs is None else read_runs(args.runs)
     code = code_hash()
-    if args.runs is not None and args.runs.exists():
-        for line in args.runs.read_text(encoding="utf-8").splitlines():
-            row = json.loads(line)
-            known[row["key"]] = [Found(**one) for one in row["found"]]
     runs: Runs = {}
     todo = []
     for task in tasks(args, methods):
-        if (key := key_of(task, code)) in known:
+        keys = [key_of(task, one) for one in (code, *args.same_as)]
+        if (key := next((key for key in keys if key in known), None)) is not None:
             note(runs, task, known[key])
         else:
             todo.append(task)
@@ -146,13 +144,27 @@ def all_runs(args: argparse.Namespace, methods: Sequence[str]) -> Runs:
             task, results = sent[future], future.result()
             note(runs, task, results)
             if args.runs is not None:
-                with args.runs.open("a", encoding="utf-8") as file:
+                with opened(args.runs, "at") as file:
                     file.write(
                         json.dumps({"key": key_of(task, code), "found": [asdict(one) for one in results]}) + "\n"
                     )
             if number % 100 == 0:
                 print(f"{number} of {len(todo)} runs", file=sys.stderr)
     return runs
+
+
+def opened(path: Path, mode: str) -> TextIO:
+    """A file of results, compressed where its name says so."""
+    return cast("TextIO", (gzip.open if path.suffix == ".gz" else open)(path, mode, encoding="utf-8"))
+
+
+def read_runs(path: Path) -> dict[str, list[Found]]:
+    """The results of a file by their keys; none where there is no such file."""
+    if not path.exists():
+        return {}
+    with opened(path, "rt") as file:
+        rows = [json.loads(line) for line in file]
+    return {row["key"]: [Found(**one) for one in row["found"]] for row in rows}
 
 
 def note(runs: Runs, task: Task, results: Sequence[Found]) -> None:
@@ -252,7 +264,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--methods", nargs="+", choices=every, metavar="METHOD", help=f"of {', '.join(every)}")
     parser.add_argument("--peer-budget", type=int, default=12_000, help="largest budget for Optuna")
     parser.add_argument("--jobs", type=int, default=1, help="processes")
-    parser.add_argument("--runs", type=Path, help="file of results: what it has is not run again")
+    parser.add_argument("--runs", type=Path, help="file of results (.jsonl, .jsonl.gz): what it has is not run again")
+    parser.add_argument(
+        "--same-as",
+        nargs="*",
+        default=[],
+        metavar="CODE",
+        help="codes of results that count as this one's, from which it differs in nothing that a search does",
+    )
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
@@ -284,7 +303,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         "there is; means over seeds, 95 % percentile bootstrap",
         "charged": "every training pays all its epochs: a promotion, retraining or trial that is not pruned pays "
         "the full schedule on top of the cheap one",
-        "notes": "; ".join(f"{name} left out: optuna is not installed" for name in left_out),
+        "code": code_hash(),
+        "notes": "; ".join(
+            [f"{name} left out: optuna is not installed" for name in left_out]
+            + [f"results of code {one} count as this one's" for one in args.same_as]
+        ),
         "rows": [row(*key, [by_seed[seed] for seed in sorted(by_seed)]) for key, by_seed in ordered(runs, methods)],
         "differences": differences(runs, methods, args.budgets),
     }

@@ -1,5 +1,7 @@
 """Searches on tables: the peers are what they say, results are kept, and differences are paired."""
 
+import gzip
+
 import numpy as np
 import pytest
 from scipy.stats import spearmanr
@@ -16,16 +18,22 @@ SIZES = "--table planted:good:0 --seeds 2 --budgets 650 --methods econas today r
 
 
 def test_rows_and_differences_and_what_is_kept(benchmark: Benchmark, tmp_path) -> None:  # type: ignore[no-untyped-def]
-    kept = tmp_path / "runs.jsonl"
+    kept = tmp_path / "runs.jsonl.gz"
     result = benchmark("search_quality", f"{SIZES} --runs {kept}")
     assert [row["method"] for row in result["rows"]] == ["econas", "today", "random", "local_search_cheap"]
     assert all(row["regret_mean"] >= 0 and row["epochs_paid"] <= 650 and row["seeds"] == 2 for row in result["rows"])
     assert [row["method"] for row in result["differences"]] == ["today", "random", "local_search_cheap"]
-    lines = kept.read_text().splitlines()
-    assert len(lines) == 8
-    again = benchmark("search_quality", f"{SIZES} --runs {kept}")
-    assert again["rows"] == result["rows"]
-    assert kept.read_text().splitlines() == lines  # nothing was run again
+    with gzip.open(kept, "rt") as file:
+        lines = file.read()
+    assert len(lines.splitlines()) == 8
+    older = tmp_path / "older.jsonl"  # of another code, which is said to be as good as this one
+    older.write_text(lines.replace(result["code"], "0123456789ab"))
+    for file, more in ((kept, ""), (older, "--same-as 0123456789ab")):
+        before = file.read_bytes()
+        again = benchmark("search_quality", f"{SIZES} --runs {file} {more}")
+        assert again["rows"] == result["rows"]
+        assert file.read_bytes() == before  # nothing was run again
+    assert "results of code 0123456789ab count as this one's" in again["notes"]
 
 
 @pytest.mark.slow  # a table is planted
