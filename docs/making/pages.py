@@ -1,5 +1,6 @@
 """What the site has beside docs/*.md: the command reference, executed tutorials, and documents of the repository's root."""
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -8,6 +9,8 @@ import commands
 import tutorials
 from mkdocs.structure.files import File
 
+QUICK = "QUICK" in os.environ
+"""Tutorials are shown and not run: for whoever looks at other pages."""
 ROOT_PAGES = {"contributing.md": "CONTRIBUTING.md", "changelog.md": "CHANGELOG.md", "security.md": "SECURITY.md"}
 """By page the file of the repository's root that it shows."""
 
@@ -16,7 +19,7 @@ def on_files(files: Any, config: Any) -> Any:
     """Add the pages that are made, and leave their scripts out."""
     made = {"reference/commands.md": commands.page()}
     made |= {page: _moved(tutorials.ROOT / name) for page, name in ROOT_PAGES.items()}
-    made |= {f"tutorials/{script.stem}.md": tutorials.page(script) for script in tutorials.scripts()}
+    made |= {f"tutorials/{script.stem}.md": tutorials.page(script, run=not QUICK) for script in tutorials.scripts()}
     for name, content in made.items():
         files.append(File.generated(config, name, content=content))
     return files

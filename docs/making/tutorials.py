@@ -9,7 +9,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 HERE = Path(__file__).resolve()
@@ -35,12 +35,14 @@ def parts(text: str) -> Iterator[tuple[str, str]]:
         lines.append((line or "").removeprefix("#").removeprefix(" ") if kind == "text" else line or "")
 
 
-def page(script: Path) -> str:
+def page(script: Path, *, run: bool = True) -> str:
     """The page of a tutorial, in Markdown; runs it in a process of its own, in an empty folder.
 
     Raises:
         RuntimeError: if it fails; the message is what it said.
     """
+    if not run:
+        return shown(parts(script.read_text(encoding="utf-8")))
     path = os.pathsep.join([str(ROOT), *filter(None, [os.environ.get("PYTHONPATH")])])
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
@@ -55,21 +57,23 @@ def page(script: Path) -> str:
     return done.stdout
 
 
-def executed(script: Path) -> str:
-    """The page of a tutorial, run here."""
-    lines, names = [], {"__name__": "__main__", "__file__": str(script)}
+def shown(found: Iterable[tuple[str, str]]) -> str:
+    """The page of ("text", ...), ("code", ...) and ("prints", ...)."""
+    fences = {"code": "```python\n{}\n```\n", "prints": '```text title="prints"\n{}\n```\n', "text": "{}\n"}
+    return "\n".join(fences[kind].format(body) for kind, body in found)
+
+
+def executed(script: Path) -> Iterator[tuple[str, str]]:
+    """The parts of a tutorial, which is run here, each code followed by what it printed."""
+    names = {"__name__": "__main__", "__file__": str(script)}
     for kind, body in parts(script.read_text(encoding="utf-8")):
-        if kind == "text":
-            lines.append(body + "\n")
-            continue
-        out = io.StringIO()
-        with contextlib.redirect_stdout(out):
-            exec(compile(body, script.name, "exec"), names)
-        lines.append(f"```python\n{body}\n```\n")
-        if said := out.getvalue().rstrip():
-            lines.append(f"```text title=\"prints\"\n{said}\n```\n")
-    return "\n".join(lines)
+        yield kind, body
+        if kind == "code":
+            with contextlib.redirect_stdout(io.StringIO()) as out:
+                exec(compile(body, script.name, "exec"), names)
+            if said := out.getvalue().rstrip():
+                yield "prints", said
 
 
 if __name__ == "__main__":
-    print(executed(Path(sys.argv[1])))
+    print(shown(list(executed(Path(sys.argv[1])))))

@@ -47,13 +47,5 @@ trial, record = search.best
 best = pd.read_csv(table)["cifar10_ep200_test_acc"].max()
 print(f"found {100 * record.metrics['accuracy']:.2f} %, the table's best is {best:.2f} %")
 
-# And a front of accuracy and MACs, by SCARLET's search.
-
-front = thriftnas.front(
-    table=table, folder="runs/front", maximize="accuracy", minimize="macs", population=12, generations=4, progress=False
-)
-found = front.front().frame()
-print(found[found["front"]][["accuracy", "macs"]].to_string(index=False))
-
 # [The results](../results.md#how-good-is-the-econas-search-on-a-published-table) have the regret over many seeds on the
 # published table.
