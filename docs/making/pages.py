@@ -1,4 +1,4 @@
-"""What the site has beside docs/*.md: the command reference, executed tutorials, and documents of the repository's root."""
+"""What the site has beside docs/*.md: the command reference, executed tutorials, and documents of the root."""
 
 import os
 import re

@@ -1,12 +1,12 @@
 # # A front out of one supernet
 #
-# SCARLET trains one [supernet](../concepts.md#supernet), and measures thousands of networks with its weights. The result is
-# a [front](../concepts.md#front): networks that no other beats in accuracy and cost.
+# SCARLET trains one [supernet](../concepts.md#supernet), and measures thousands of networks with its weights. The
+# result is a [front](../concepts.md#front): networks that no other beats in accuracy and cost.
 
 import thriftnas
 
-# The space `nas-bench-macro` has eight layers with three choices each. [thriftnas.supernet][thriftnas.searches.supernet]
-# trains all of them together.
+# The space `nas-bench-macro` has eight layers with three choices each.
+# [thriftnas.supernet][thriftnas.searches.supernet] trains all of them together.
 
 sizes = {"resolution": 8, "train": 120, "validation": 120}
 supernet = thriftnas.supernet(
@@ -14,8 +14,8 @@ supernet = thriftnas.supernet(
 )
 print(supernet)
 
-# [thriftnas.front][thriftnas.searches.front] searches in it. A limit on MACs costs no evaluation, because MACs are known
-# before a network is measured.
+# [thriftnas.front][thriftnas.searches.front] searches in it. A limit on MACs costs no evaluation, because MACs are
+# known before a network is measured.
 
 search = thriftnas.front(
     supernet,
@@ -31,9 +31,10 @@ search = thriftnas.front(
 front = search.front().frame()
 print(front[front["front"]][["accuracy", "macs"]].to_string(index=False))
 
-# Inherited accuracy is a [proxy](../concepts.md#proxy) like any other. After one epoch it is hardly more than a guess, and
-# even a longer training may [rank worse than counting MACs](../results.md#how-well-does-a-supernet-rank-networks): `audit=10`
-# trains ten networks alone and says how well the supernet ranks them.
+# Inherited accuracy is a [proxy](../concepts.md#proxy) like any other. After one epoch it is hardly more than a
+# guess, and even a longer training may [rank worse than counting
+# MACs](../results.md#how-well-does-a-supernet-rank-networks): `audit=10` trains ten networks alone and says how well
+# the supernet ranks them.
 #
 # The export writes networks along the front as files.
 

@@ -1,8 +1,8 @@
 # # Cells by gradient descent
 #
-# A differentiable search trains one network that holds all operations at once, and lets gradients choose. It is a single
-# training instead of many; what it is compared with is in
-# [the results](../results.md#mixed-level-or-bilevel-fixed-or-stretchable-cells).
+# A differentiable search trains one network that holds all operations at once, and lets gradients choose. It is a
+# single training instead of many; what it is compared with is in [the
+# results](../results.md#mixed-level-or-bilevel-fixed-or-stretchable-cells).
 
 import thriftnas
 
@@ -26,13 +26,22 @@ report = search.report()
 print(report.tables["epochs"].to_string(index=False, max_cols=6))
 
 # Every epoch has derived cells; the best of every size is kept. The last are in `genotype.json`, and
-# [thriftnas.train][thriftnas.jobs.train] trains them from scratch. Papers take 600 epochs at 36 channels and 20 cells.
+# [thriftnas.train][thriftnas.jobs.train] trains them from scratch. Papers take 600 epochs at 36 channels and 20
+# cells.
 
 report.write(search.folder)
 final = thriftnas.train(
-    search.folder / "genotype.json", "digits", "runs/final", epochs=1, channels=4, cells=3, batch=16, progress=False, **sizes
+    search.folder / "genotype.json",
+    "digits",
+    "runs/final",
+    epochs=1,
+    channels=4,
+    cells=3,
+    batch=16,
+    progress=False,
+    **sizes,
 )
 print(f"test accuracy {final.model().notes['test_accuracy']:.2f}, read once")
 
-# After two epochs of search and one of training this is far from a useful network. `topology="stretchable"` also learns which
-# nodes are connected ([stretchable cells](../methods/stretchable.md)).
+# After two epochs of search and one of training this is far from a useful network. `topology="stretchable"` also
+# learns which nodes are connected ([stretchable cells](../methods/stretchable.md)).

@@ -1,16 +1,16 @@
 # # Your own numbers
 #
-# You have trained networks yourself, with any framework, and have a table: a row per network, a column per measurement.
-# [thriftnas.analyse][thriftnas.analysis.analyse] says which cheap column ranks networks as the expensive one does. It trains
-# nothing.
+# You have trained networks yourself, with any framework, and have a table: a row per network, a column per
+# measurement. [thriftnas.analyse][thriftnas.analysis.analyse] says which cheap column ranks networks as the expensive
+# one does. It trains nothing.
 
 import numpy as np
 import pandas as pd
 
 import thriftnas
 
-# A made-up table of 60 networks. Two trainings of each are the reference; a short training and a score are candidates, and
-# MACs are what everything is held against.
+# A made-up table of 60 networks. Two trainings of each are the reference; a short training and a score are
+# candidates, and MACs are what everything is held against.
 
 rng = np.random.default_rng(0)
 quality, macs = rng.normal(size=60), rng.uniform(1e6, 5e6, 60)
@@ -28,9 +28,10 @@ answer = thriftnas.analyse(
 )
 print(answer.sentence)
 
-# `frame` has a row per candidate: how well it ranks, what it says beyond MACs, and what a short list by it would miss.
+# `frame` has a row per candidate: how well it ranks, what it says beyond MACs, and what a short list by it would
+# miss.
 
 print(answer.frame.iloc[:, :6].to_string(index=False))
 
-# The score follows MACs, so that it says nothing beyond them. `answer.write("runs/table")` keeps a page and the tables; on the
-# command line it is [zoo analyse](../recipes/table.md).
+# The score follows MACs, so that it says nothing beyond them. `answer.write("runs/table")` keeps a page and the
+# tables; on the command line it is [zoo analyse](../recipes/table.md).

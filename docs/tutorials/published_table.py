@@ -1,7 +1,7 @@
 # # NAS-Bench-201 without torch
 #
-# NAS-Bench-201 (Dong and Yang 2020) lists 15,625 cells with their accuracies after 12 and 200 epochs. A search on the table
-# trains nothing and needs no torch: a run of thousands of trainings takes seconds, and its regret is known.
+# NAS-Bench-201 (Dong and Yang 2020) lists 15,625 cells with their accuracies after 12 and 200 epochs. A search on the
+# table trains nothing and needs no torch: a run of thousands of trainings takes seconds, and its regret is known.
 
 import os
 import sys
@@ -15,8 +15,8 @@ sys.modules["torch"] = None  # as where it is not installed: whoever imports it 
 import thriftnas
 from zoo.spaces.chain_space import NAS_BENCH_201
 
-# The table is not part of thriftnas. [My own table](../recipes/table.md) says which columns it has. Where it is not at hand,
-# this page makes up one of the same form, whose accuracies nobody has measured.
+# The table is not part of thriftnas. [My own table](../recipes/table.md) says which columns it has. Where it is not
+# at hand, this page makes up one of the same form, whose accuracies nobody has measured.
 
 table = Path(os.environ.get("NAS_BENCH_201", "nas_bench_201_cifar10.csv.gz"))
 if not table.exists():
@@ -40,12 +40,13 @@ answer = thriftnas.analyse(
 )
 print(answer.frame.iloc[:, :4].to_string(index=False))
 
-# Now a search that pays for 1,500 epochs: 12 for a cheap training, 200 for a full one. It is the paper's, without a surrogate.
+# Now a search that pays for 1,500 epochs: 12 for a cheap training, 200 for a full one. It is the paper's, without a
+# surrogate.
 
 search = thriftnas.econas(table=table, folder="runs/table", budget=1500, surrogate="none", progress=False)
 trial, record = search.best
 best = pd.read_csv(table)["cifar10_ep200_test_acc"].max()
 print(f"found {100 * record.metrics['accuracy']:.2f} %, the table's best is {best:.2f} %")
 
-# [The results](../results.md#how-good-is-the-econas-search-on-a-published-table) have the regret over many seeds on the
-# published table.
+# [The results](../results.md#how-good-is-the-econas-search-on-a-published-table) have the regret over many seeds on
+# the published table.

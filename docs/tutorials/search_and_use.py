@@ -1,21 +1,21 @@
 # # A search, and its network in use
 #
-# EcoNAS's search on images in memory, its winner as a model, and the model's answers. The sizes are tiny, so that this page
-# takes seconds; the search of a real run has hundreds of trainings.
+# EcoNAS's search on images in memory, its winner as a model, and the model's answers. The sizes are tiny, so that
+# this page takes seconds; the search of a real run has hundreds of trainings.
 
 import numpy as np
 from sklearn.datasets import load_digits
 
 import thriftnas
 
-# Images are arrays `(N, H, W)` or `(N, H, W, C)` of bytes, with whole numbers as labels. A name, such as `"cifar10"`, or a
-# folder of classes would do as well.
+# Images are arrays `(N, H, W)` or `(N, H, W, C)` of bytes, with whole numbers as labels. A name, such as `"cifar10"`,
+# or a folder of classes would do as well.
 
 digits = load_digits()
 images, labels = (digits.images * 15).astype(np.uint8)[..., None], digits.target
 
-# [thriftnas.econas][thriftnas.searches.econas] trains children at the cheap setting in three stages, promotes the best, and
-# trains the finalists at the reference.
+# [thriftnas.econas][thriftnas.searches.econas] trains children at the cheap setting in three stages, promotes the
+# best, and trains the finalists at the reference.
 
 search = thriftnas.econas(
     (images[:600], labels[:600]),
@@ -43,8 +43,8 @@ print(trial.role, f"validation accuracy {record.metrics['accuracy']:.2f}")
 model = search.model()
 print(type(model.network).__name__, model.classes)
 
-# A model file knows its classes and the statistics of its pixels. On the command line it is
-# `thriftnas predict runs/search/model.pt IMAGE`; in Python its network takes images that are prepared as in training.
+# A model file knows its classes and the statistics of its pixels. On the command line it is `thriftnas predict
+# runs/search/model.pt IMAGE`; in Python its network takes images that are prepared as in training.
 
 import torch
 
@@ -54,7 +54,7 @@ with torch.no_grad():
     logits = model.network((pixels - mean) / std)
 print("predicted", [model.classes[i] for i in logits.argmax(1)], "of", labels[600:608].tolist())
 
-# Calling `thriftnas.econas` again with the same folder would do nothing, because the run has ended. A run that was killed
-# continues, to the same digest:
+# Calling `thriftnas.econas` again with the same folder would do nothing, because the run has ended. A run that was
+# killed continues, to the same digest:
 
 print(search.digest[:12], search.finished)
