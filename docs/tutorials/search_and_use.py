@@ -43,16 +43,11 @@ print(trial.role, f"validation accuracy {record.metrics['accuracy']:.2f}")
 model = search.model()
 print(type(model.network).__name__, model.classes)
 
-# A model file knows its classes and the statistics of its pixels. On the command line it is `thriftnas predict
-# runs/search/model.pt IMAGE`; in Python its network takes images that are prepared as in training.
+# A model file knows its classes and how pixels are prepared. On the command line it is
+# `thriftnas predict runs/search/model.pt IMAGE`; in Python it takes bytes `(N, C, H, W)` and gives the classes' chances.
 
-import torch
-
-with torch.no_grad():
-    pixels = torch.from_numpy(images[600:608]).permute(0, 3, 1, 2).float() / 255
-    mean, std = (torch.tensor(values).view(1, -1, 1, 1) for values in (model.mean, model.std))
-    logits = model.network((pixels - mean) / std)
-print("predicted", [model.classes[i] for i in logits.argmax(1)], "of", labels[600:608].tolist())
+chances = model.probabilities(images[600:608].transpose(0, 3, 1, 2))
+print("predicted", [model.classes[i] for i in chances.argmax(axis=1)], "of", labels[600:608].tolist())
 
 # Calling `thriftnas.econas` again with the same folder would do nothing, because the run has ended. A run that was
 # killed continues, to the same digest:
