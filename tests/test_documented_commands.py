@@ -28,7 +28,7 @@ CELLS = "--channels 4 --cells 3 --resolution 8 --batch 16"
 SMALL = {
     "zoo study": f"{CELLS} --models 3 --setting c2r0s0e1 --reference c0r0s0e1 --scores none --workers 1",
     "zoo build": f"{CELLS} --models 2 --setting c0r0s0e1",
-    "zoo train": "--channels 4 --cells 3 --batch 16 --epochs 1",
+    "zoo train": f"{CELLS} --epochs 1",
     "econas search": f"{CELLS} --setting c2r0s0e3 --reference c0r0s0e1 --generations 1 --start 3 --parents 1,0,0 "
     "--promotions 0,0 --budget 40 --finalists 1 --final-batch 16 --compare 0 --workers 1",
     "scarlet train": "--channels 4 --resolution 8 --batch 16 --epochs 1",
@@ -36,7 +36,7 @@ SMALL = {
     "scarlet search": "--population 4 --generations 1 --compare 0",
     "darts search": "--channels 4 --cells 3 --nodes 5 --batch 8 --epochs 1 --operations skip_connect,sep_conv_3x3 "
     "--resolution 8 --final-channels 4 --final-cells 3",
-    "zoo profile": "--networks 2",
+    "zoo profile": "--channels 4 --resolution 8 --networks 2",
     "run resume": "--workers 1",
 }
 """By command the options that make it small; they come last, so that they count."""
@@ -46,23 +46,16 @@ LARGE = ("--params", "--limit", "--audit")
 
 def small(words):
     """The command made small."""
-    name = " ".join(words[:2])
-    if "--table" in words:  # nothing is trained
-        return [*words, "--surrogate", "none"]
     kept = [
         "imagefolder:photos" if word == "cifar10" else word
         for before, word in zip(["", *words], words, strict=False)
         if word not in LARGE and before not in LARGE
     ]
-    space = "--channels 4 --resolution 8" if name == "zoo profile" and "--space" in words else ""
-    return [*kept, *f"{space if '--space' in words or name != 'zoo profile' else ''} {options_of(name, words)}".split()]
-
-
-def options_of(name, words):
-    """What is added to a command, but what its file of a model says itself, or what it does not know."""
-    if name == "zoo profile" and "--space" not in words:
-        return ""
-    return SMALL.get(name, "")
+    if "--table" in words:  # nothing is trained
+        return [*words, "--surrogate", "none"]
+    if words[:2] == ["zoo", "profile"] and "--space" not in words:  # the file of a model says everything itself
+        return words
+    return [*kept, *SMALL.get(" ".join(words[:2]), "").split()]
 
 
 def material(folder):

@@ -34,7 +34,7 @@ final = thriftnas.train(
     search.folder / "genotype.json",
     "digits",
     "runs/final",
-    epochs=1,
+    epochs=4,
     channels=4,
     cells=3,
     batch=16,
@@ -43,5 +43,5 @@ final = thriftnas.train(
 )
 print(f"test accuracy {final.model().notes['test_accuracy']:.2f}, read once")
 
-# After two epochs of search and one of training this is far from a useful network. `topology="stretchable"` also
+# After two epochs of search and four of training this is far from a useful network. `topology="stretchable"` also
 # learns which nodes are connected ([stretchable cells](../methods/stretchable.md)).
