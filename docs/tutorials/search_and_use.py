@@ -44,7 +44,7 @@ model = search.model()
 print(type(model.network).__name__, model.classes)
 
 # A model file knows its classes and how pixels are prepared. On the command line it is
-# `thriftnas predict runs/search/model.pt IMAGE`; in Python it takes bytes `(N, C, H, W)` and gives the classes' chances.
+# `thriftnas predict runs/search/model.pt IMAGE`; in Python it takes bytes `(N, C, H, W)`.
 
 chances = model.probabilities(images[600:608].transpose(0, 3, 1, 2))
 print("predicted", [model.classes[i] for i in chances.argmax(axis=1)], "of", labels[600:608].tolist())

@@ -19,7 +19,8 @@ SHARED = "without NVIDIA's MPS, workers with a part of a GPU only take turns: pr
 
 def about() -> dict[str, Any]:
     """Versions and hardware; without torch, which a search on a table does not need, nothing of its kernels."""
-    gpu = kernels = None
+    gpu: str | None = None
+    kernels: str | None = None
     try:
         import torch  # takes a second or more; who only reads a run does without
     except ImportError:
