@@ -18,16 +18,22 @@ SHARED = "without NVIDIA's MPS, workers with a part of a GPU only take turns: pr
 
 
 def about() -> dict[str, Any]:
-    """Versions and hardware."""
-    import torch  # takes a second or more; who only reads a run does without
-
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    """Versions and hardware; without torch, which a search on a table does not need, nothing of its kernels."""
+    gpu: str | None = None
+    kernels: str | None = None
+    try:
+        import torch  # takes a second or more; who only reads a run does without
+    except ImportError:
+        pass
+    else:
+        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+        kernels = torch.backends.cpu.get_cpu_capability()  # what torch makes of the instructions
     return {
         "versions": {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "hardware": {
             "processor": _processor(),
             "instructions": _instructions(),
-            "kernels": torch.backends.cpu.get_cpu_capability(),  # what torch makes of them
+            "kernels": kernels,
             "cores": os.cpu_count(),
             "gpu": gpu,
             "system": platform.platform(),
