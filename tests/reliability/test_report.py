@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.reliability.pages import Page
+from zoo.pages.written import interval, number, percent, signed
 from zoo.population.proxy import ProxySetting, parse_grid
 from zoo.reliability.advice import notes
 from zoo.reliability.comparison import compare, difference
@@ -17,9 +18,8 @@ from zoo.reliability.correlation import resampled_entropy
 from zoo.reliability.findings import COUNTS, FactorLine, Finding, Findings, candidate_name
 from zoo.reliability.interval import Estimate, bootstrap, undefined
 from zoo.reliability.recommendation import Candidate
-from zoo.reliability.report import interval, number, percent, write_report
+from zoo.reliability.report import write_report
 from zoo.reliability.signal import SIGNALS
-from zoo.reliability.written import signed
 from zoo.spaces import ECONAS_ZOO
 
 undrawn = pytest.mark.usefixtures("without_drawing")  # for what a page says in words
