@@ -29,8 +29,9 @@ MAY_IMPORT = {
     "export": "plugins spaces population figures pages networks data scores training",
     "latency": "spaces population reliability networks data training export",
     "experiments": "plugins spaces population reliability figures pages networks data scores training export",
+    "live": "population figures pages experiments",
     "commands": "plugins spaces population reliability figures pages networks data scores training export latency "
-    "experiments",
+    "experiments live",
     "cli": "plugins spaces population reliability figures pages networks data scores training export "
     "experiments commands",
     # The searches stand on all of zoo but its command line, and never on each other; their commands on that, too.

@@ -164,7 +164,10 @@ def _curves(findings: Findings, narrow: bool = False) -> str:
     x = [float(epoch.number) for epoch in epochs]
     panels = []
     for title, ylabel, lines in PANELS:
-        scale = 1e-6 if title == "Evaluation network" else 1.0
+        scale = 1.0
+        if title == "Evaluation network":
+            largest = max((value for epoch in epochs if (value := _value(epoch, "params")) > 0), default=0.0)
+            scale, ylabel = (1e-6, "million parameters") if largest >= 1e6 else (1e-3, "thousand parameters")
         curves = [
             Curve(label=label, x=x, y=[scale * _value(epoch, name) for epoch in epochs])
             for name, label in lines
@@ -173,7 +176,17 @@ def _curves(findings: Findings, narrow: bool = False) -> str:
         if curves:
             share = ylabel.startswith("entropy")
             low, high = (-0.02, 1.02) if share else (float("nan"), float("nan"))
-            panels.append(Curves(title=title, xlabel="epoch", ylabel=ylabel, curves=curves, low=low, high=high))
+            panels.append(
+                Curves(
+                    title=title,
+                    xlabel="epoch",
+                    ylabel=ylabel,
+                    curves=curves,
+                    low=low,
+                    high=high,
+                    percent=title == "Accuracy",
+                )
+            )
     return curves_svg(
         panels,
         name="search-narrow" if narrow else "search",

@@ -136,11 +136,14 @@ def _answer(found: RunFront, models: Sequence[ChosenModel], card: Card | None) -
     if card is not None:
         named = [(name, card.model.notes.get(name, card.metrics.get(name))) for name in ("test_accuracy", "accuracy")]
         told = next(((name, value) for name, value in named if isinstance(value, float)), None)
-        reached = "" if told is None else f": {percent(told[1])} {axis(told[0]).replace('accuracy', 'accuracy')}"
+        reached = "" if told is None else f": {percent(told[1])} {axis(told[0])}"
         return f"Model {models[0].number} of {found.name}{reached}."
     front, measured = len(found.front), len(found.trials)
-    networks = "network that no other beats" if front == 1 else "networks that no other beats"
-    return f"{front} {networks}, out of {measured} measured: {' and '.join(map(str, found.objectives))}."
+    networks = "network" if front == 1 else "networks"
+    networks += " that no other beats"
+    goals = [f"{axis(one.metric)} ({'more' if one.maximize else 'less'} is better)" for one in found.objectives]
+    judged = " and ".join([", ".join(goals[:-1]), goals[-1]] if len(goals) > 1 else goals)
+    return f"{front} {networks}, out of {measured} measured, by {judged}."
 
 
 def _tiles(found: RunFront, models: Sequence[ChosenModel], several: bool, card: Card | None) -> Iterator[Tile]:

@@ -47,6 +47,7 @@
 
   // Points of a chart say what they are when pointed at; those with details show them when chosen.
   const hover = make("div", { id: "hover", hidden: true });
+  hover.setAttribute("role", "tooltip");
   const near = event => {
     const box = hover.getBoundingClientRect();
     hover.style.left = Math.max(4, Math.min(event.clientX + 12, innerWidth - box.width - 8)) + "px";
@@ -65,6 +66,7 @@
     shown.removeAttribute("id");
     shown.querySelectorAll("[id]").forEach(one => one.removeAttribute("id"));
     shown.querySelectorAll("pre.copy").forEach(one => { one.querySelector("button")?.remove(); copyable(one); });
+    place.dataset.of = id;
     place.replaceChildren(shown);
   };
   const chart = svg => {

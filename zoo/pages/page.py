@@ -48,6 +48,12 @@ def render_page(template: str, contents: Mapping[str, Any]) -> str:
             ``kicker`` (the question), ``warning``, ``notes``, ``tiles`` (:class:`Tile`), ``steps`` (:class:`Step`),
             ``called`` (the command that ran it), and ``run``: (heading, rows of name and value).
     """
+    held = {"style": Markup(_template(STYLE)), "script": Markup(script())}
+    return fragment(template, _SKIN | held | dict(contents))
+
+
+def fragment(template: str, contents: Mapping[str, Any]) -> str:
+    """A part of a page, from a template with nothing but its own contents; everything filled in is escaped."""
     environment = Environment(
         loader=FunctionLoader(_template),
         autoescape=True,
@@ -59,8 +65,7 @@ def render_page(template: str, contents: Mapping[str, Any]) -> str:
     environment.filters |= {
         one.__name__: one for one in (number, percent, interval, signed, sortable, large, metric, unbroken)
     }
-    held = {"style": Markup(_template(STYLE)), "script": Markup(_template(SCRIPT))}
-    return environment.get_template(template).render(_SKIN | held | dict(contents))
+    return environment.get_template(template).render(contents)
 
 
 def called(about: Mapping[str, Any]) -> str:

@@ -4,6 +4,7 @@ import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ def _steps(findings: Findings, folder: Path | None) -> Iterator[Step]:
         yield Step("Search with the recommended setting and signal:", command)
     needed = findings.recommendation.needed_networks
     if place and needed and findings.chosen is None and (words := findings.about.get("command")):
-        yield Step(f"Settle it with {needed} networks:", f"{called({'command': words})} --models {needed}")
+        kept = [word for before, word in pairwise(["", *words]) if "--models" not in (before, word)]
+        yield Step(f"Settle it with {needed} networks:", f"{called({'command': kept})} --models {needed}")
 
 
 def _tiles(findings: Findings) -> Iterator[Tile]:

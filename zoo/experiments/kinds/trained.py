@@ -186,12 +186,14 @@ def measured_frame(run: "Run") -> "pd.DataFrame":
 def line_charts(table: "pd.DataFrame", x: str, panels: Sequence[Panel], narrow: bool = False) -> str:
     """Curves of a table's columns as SVG; for a screen as wide as a hand where it is narrow."""
     from zoo.figures import Curve, Curves, curves_svg
+    from zoo.pages.written import SHARES
 
     drawn = [
         Curves(
             title=title,
             xlabel=x,
             ylabel=ylabel,
+            percent=all(name in SHARES for name in names if name in table),
             curves=[
                 Curve(label=name.replace("_", " "), x=table[x].tolist(), y=table[name].astype(float).tolist())
                 for name in names

@@ -149,7 +149,9 @@ def _spread(accuracies: Sequence[float], narrow: bool) -> str:
     from zoo.figures import Curve, Curves, curves_svg
 
     line = Curve(label="network", x=list(range(1, len(accuracies) + 1)), y=accuracies)
-    panel = Curves(title="Accuracies", xlabel="rank from below", ylabel="validation accuracy", curves=[line])
+    panel = Curves(
+        title="Accuracies", xlabel="rank from below", ylabel="validation accuracy", curves=[line], percent=True
+    )
     name, description = "zoo-narrow" if narrow else "zoo", "Validation accuracies of the zoo, sorted"
     return curves_svg([panel], name=name, description=description, narrow=narrow)
 
