@@ -4,8 +4,6 @@ from pathlib import Path
 
 from rich.console import Console
 
-from zoo.live.folder_site import FolderSite
-from zoo.live.run_site import RunSite
 from zoo.live.server import LOOPBACK, Server, Site
 from zoo.live.snapshot import run_at
 from zoo.live.terminal import watch_in_terminal
@@ -25,6 +23,8 @@ def watch_run(folder: Path, console: Console, *, web: bool, host: str = LOOPBACK
         ValueError: if there is no run, or its journal cannot be read.
     """
     if web:
+        from zoo.live.run_site import RunSite
+
         serve(RunSite(run_at(folder)), console, host, port)
     else:
         watch_in_terminal(folder, console)
@@ -36,6 +36,8 @@ def serve_folder(folder: Path, console: Console, host: str = LOOPBACK, port: int
     Raises:
         ValueError: if there is no such folder.
     """
+    from zoo.live.folder_site import FolderSite
+
     serve(FolderSite(folder), console, host, port)
 
 
