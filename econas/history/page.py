@@ -212,6 +212,8 @@ def _steps(found: History, folder: Path | None) -> Iterator[Step]:
                    "--format onnx,state,json")  # fmt: skip
     elif found.winner is not None and (command := _train(found, found.networks[found.winner.network])):
         yield Step("Train the best network fully:", command)
+    elif found.winner is not None:
+        yield Step("Write its genotype to a file:", f"thriftnas run export {place} --format json")
 
 
 def _train(found: History, network: Network) -> str:

@@ -37,7 +37,9 @@ class Watch:
         """  # fmt: skip
         stamp = self.stamp()
         if stamp != self._stamp:
-            self._found = {**overview(self.run), "workers": self._workers(), "failures": self._failures()}
+            found, before = overview(self.run), self._found
+            told = before.get("failures", []) if found["failed"] == before.get("failed", 0) else self._failures()
+            self._found = {**found, "workers": self._workers(), "failures": told}
             self._stamp = stamp
         now, done = time.monotonic(), int(self._found["done"])
         if not self._seen or self._seen[-1][1] != done:
@@ -66,15 +68,10 @@ class Watch:
             return None
 
     def _failures(self) -> list[dict[str, Any]]:
-        if not self._count("failed"):
-            return []
         with self.run.journal() as journal:
             failed = [record for record in journal.records().values() if not record.ok]
         newest = sorted(failed, key=lambda record: record.index)[-FAILURES:]
         return [{"trial": record.index, "reason": record.reason} for record in newest]
-
-    def _count(self, name: str) -> int:
-        return int(self.run.status[name])
 
 
 def facts_of(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
