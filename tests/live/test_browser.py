@@ -85,7 +85,7 @@ def test_a_page_is_whole_on_a_hand_and_a_desk_in_the_light_and_the_dark(browser,
         page.evaluate("document.querySelectorAll('details').forEach(one => { one.open = true; })")
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
         letters = """[...document.querySelectorAll("svg.chart text")].filter(one => one.checkVisibility()).map(one =>
-            parseFloat(getComputedStyle(one).fontSize) * one.getCTM().a)"""
+            parseFloat(getComputedStyle(one).fontSize) * Math.hypot(one.getScreenCTM().a, one.getScreenCTM().b))"""
         assert min(page.evaluate(letters), default=9) > 7, name
         page.evaluate(axe_script)
         found = page.evaluate("axe.run({ resultTypes: ['violations'] })")["violations"]

@@ -120,7 +120,7 @@
   const cut = box => {
     if (box.scrollWidth <= box.clientWidth + 1) return;
     box.tabIndex = 0;
-    if (!box.getAttribute("role")) { box.setAttribute("role", "region"); box.setAttribute("aria-label", "scrolls sideways"); }
+    if (!box.getAttribute("role")) { box.setAttribute("role", "group"); box.setAttribute("aria-label", "scrolls sideways"); }
     if (!box.previousElementSibling?.classList.contains("hint")) box.before(make("span", { className: "hint" }, "⇆ scrolls sideways"));
   };
 

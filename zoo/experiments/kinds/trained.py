@@ -224,6 +224,8 @@ def run_page(
 
     about = run.facts()
     identity = about.pop("identity")
+    command = called(about)
+    about.pop("command", None)
     parts = {"Run": identity.get("strategy"), "Training": identity.get("setup"), **about}
     contents = {
         "title": f"{run.kind}: {sentences[0]}",
@@ -232,7 +234,7 @@ def run_page(
         "notes": list(sentences[1:]),
         "tiles": list(_tiles(run)),
         "steps": list(_steps(run)),
-        "called": called(about),
+        "called": command,
         "pictures": "" if pictures is None else both(pictures),
         "columns": [str(name) for name in table.columns],
         "rows": [
