@@ -114,10 +114,10 @@ for group, loaders, about in (
     ),
     (
         "run",
-        _named("runs", "status", "resume", "retry", "report", list="list_runs")
+        _named("runs", "status", "watch", "resume", "retry", "report", list="list_runs")
         | _named("", "export")
         | _named("runs", "digest", "gc"),
-        "Runs: status, list, resume, retry, report, export, digest.",
+        "Runs: status, list, watch, resume, retry, report, export, digest.",
     ),
 ):
     app.add_typer(typer.Typer(cls=lazy_group(loaders), no_args_is_help=True, help=about), name=group)

@@ -44,7 +44,7 @@ def search_report(search: "DifferentiableExperiment", run: Run) -> Report:
     return Report(
         summary={**found, **kept_summary(run.folder)},
         tables={"epochs": epochs},
-        page=search_page(findings, commands),
+        page=search_page(findings, commands, run.folder),
         name=REPORT,
         files=files,
         show=partial(_show, findings, commands, run.folder),

@@ -19,14 +19,30 @@ def status(run: opt.Run, as_json: opt.Json = False) -> None:
     print(json.dumps(overview(found)) if as_json else overview_text(found))
 
 
-def list_runs(
-    folder: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs"), as_json: opt.Json = False
-) -> None:
-    """The runs in a folder: kind, state, how far, and what has come of them."""
-    from zoo.experiments.overview import listing_text, runs_below
+Web = Annotated[bool, typer.Option("--web", help="Serve pages to a browser, on this machine alone.")]
+Host = Annotated[str, typer.Option(help="Where --web listens; readers elsewhere need the token it prints.")]
+Port = Annotated[int, typer.Option(help="Of --web; 0: any that is free.")]
 
-    found = runs_below(folder)
-    print(json.dumps(found) if as_json else listing_text(found))
+
+def list_runs(
+    folder: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs"),
+    web: Web = False, host: Host = "127.0.0.1", port: Port = 0, as_json: opt.Json = False,
+) -> None:  # fmt: skip
+    """The runs in a folder: kind, state, how far, and what has come of them; with --web also compared."""
+    from zoo.experiments.overview import listing_text, runs_below
+    from zoo.live.watching import serve_folder
+
+    if web:
+        return serve_folder(folder, Console(), host, port)
+
+    print(json.dumps(runs_below(folder)) if as_json else listing_text(runs_below(folder)))
+
+
+def watch(run: opt.Run, web: Web = False, host: Host = "127.0.0.1", port: Port = 0) -> None:
+    """Show a run as it goes on, until nobody runs it any more; with --web its report, made anew as it grows."""
+    from zoo.live.watching import watch_run
+
+    watch_run(run, Console(), web=web, host=host, port=port)
 
 
 Workers = Annotated[int | None, opt.option("Another number of workers.", "Workers")]
@@ -111,12 +127,8 @@ def gc(run: opt.Run, dry_run: opt.DryRun = False, as_json: opt.Json = False) -> 
     from zoo.experiments.garbage import collect
 
     found = collect(run, dry_run=dry_run)
-    if as_json:
-        print(json.dumps({"files": [str(path) for path in found.files], "bytes": found.bytes, "dry_run": dry_run}))
-        return
-    for path in found.files:
-        print(path)
-    print(f"{found.bytes / 1e6:.1f} MB in {len(found.files)} files {'would be' if dry_run else 'are'} freed")
+    told = {"files": [str(path) for path in found.files], "bytes": found.bytes, "dry_run": dry_run}
+    print(json.dumps(told) if as_json else found.text(dry_run))
 
 
 def digest(run: opt.Run, as_json: opt.Json = False) -> None:

@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -90,3 +91,18 @@ def _described(what: str) -> str:
     except OSError:
         return ""
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(what)), "")
+
+
+def at_hand() -> dict[str, Any]:
+    """What this machine has: versions, devices, Ray, data, disk; JSON-ready."""
+    from zoo.data.decoded import default_cache
+    from zoo.data.sources import default_root
+
+    facts, here = about(), Path.cwd()
+    return {
+        **{name: facts[name] for name in ("versions", "hardware")},
+        "device": device_at_hand(),
+        "ray": cluster_at_hand(),
+        "data": {"downloads": str(default_root()), "decoded": str(default_cache())},
+        "disk": {"free_gb": round(shutil.disk_usage(here).free / 1e9, 1), "folder": str(here)},
+    }
