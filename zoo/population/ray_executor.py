@@ -4,14 +4,12 @@ import logging
 import os
 import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 # Ray reads these when it is imported or started: no usage report, workers that do not wait for everything else on the
@@ -23,23 +21,27 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray._private import ray_constants
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.experimental import internal_kv
 from ray.util.scheduling_strategies import NodeLabelSchedulingStrategy, NotIn
 
 from zoo import __version__
+from zoo.population.cluster_address import find_cluster
 from zoo.population.executor import evaluate, failures
 from zoo.population.faults import MachineFault
 from zoo.population.patience import Patience
 from zoo.population.pool import Pool, Report
+from zoo.population.steps import heard
 from zoo.population.trial import Evaluator, Job, Outcome
+from zoo.population.watch import Watch
 
 _log = logging.getLogger("thriftnas")
 
-PROBE_SECONDS = 3.0
+NOTE_SECONDS = 1.0
+"""How often a worker notes how far it is."""
+ASKED = 64
+"""Workers that are asked for it: more would keep the driver busy."""
 FETCH_SECONDS = 300.0
 """How long what a worker has returned may take on its way here."""
-
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # and empty settings
-_SETTINGS = 4
 
 
 class _Worker:
@@ -66,7 +68,8 @@ class _Worker:
         """The outcomes, or what the machine's fault is: not one of the trials, so it is no record."""
         assert self._evaluator is not None
         try:
-            return evaluate(self._evaluator, jobs, attempt)
+            with heard(_Note(_key(jobs, attempt))):
+                return evaluate(self._evaluator, jobs, attempt)
         except MachineFault as fault:
             return str(fault)
 
@@ -85,6 +88,7 @@ class RayExecutor:
         gpus: GPUs per actor, may be a fraction.
         address: of a running cluster: "auto", "host:port" or "ray://host:port"; None starts Ray here.
         patience: how long to wait for batches.
+        watch: hears how far they are.
         report: hears of every fault, a sentence each.
 
     Raises:
@@ -103,6 +107,7 @@ class RayExecutor:
         gpus: float = 0.0,
         address: str | None = None,
         patience: Patience | None = None,
+        watch: Watch | None = None,
         report: Callable[[str], None] = _log.warning,
     ) -> None:
         if workers < 1 or cpus < 1:
@@ -115,7 +120,7 @@ class RayExecutor:
                 _connect(address, workers * cpus)
         room = _room(workers, cpus, gpus, elastic=address is not None)
         crew = _Crew(factory, payload, cpus, gpus)
-        self._pool = Pool(crew, workers if address else room, patience, report, room=room)
+        self._pool = Pool(crew, workers if address else room, patience, report, room=room, watch=watch)
 
     @property
     def free(self) -> int:
@@ -175,7 +180,15 @@ class _Crew:
             return []
         ray.wait(list(self._calls), num_returns=1, timeout=seconds)
         ready, _ = ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
+        if not ready:
+            return self._shares()
         return [self._report(reference, *self._calls.pop(reference)) for reference in ready]
+
+    def _shares(self) -> list[Report]:
+        """How far calls are, by what their workers have noted."""
+        running = [call for call in self._calls.values() if len(call) == 3][:ASKED]
+        noted = [(worker, _noted(_key(jobs, attempt))) for worker, jobs, attempt in running]
+        return [Report(worker=worker, share=share) for worker, share in noted if share is not None]
 
     def nodes(self) -> set[str]:
         """Those that are alive."""
@@ -215,6 +228,32 @@ class _Crew:
             return _name(_nodes(alive=False).get(noted["Address"]["NodeID"]))
         except Exception:  # another version of Ray: a fault whose node nobody knows
             return ""
+
+
+class _Note:
+    """In a worker: notes in Ray's own store, now and then, how far its batch is."""
+
+    def __init__(self, key: bytes) -> None:
+        self._key, self._last = key, time.monotonic()
+
+    def __call__(self, share: float) -> None:
+        now = time.monotonic()
+        if now - self._last >= NOTE_SECONDS:
+            self._last = now
+            with suppress(Exception):  # nothing depends on it
+                internal_kv._internal_kv_put(self._key, repr(share).encode(), overwrite=True)
+
+
+def _key(jobs: Sequence[Job], attempt: int) -> bytes:
+    return f"thriftnas share of {jobs[0].trial.index} {attempt}".encode()
+
+
+def _noted(key: bytes) -> float | None:
+    try:
+        found = internal_kv._internal_kv_get(key)
+        return None if found is None else float(found)
+    except Exception:  # another version of Ray, or one that is going away
+        return None
 
 
 def versions() -> dict[str, str]:
@@ -337,49 +376,3 @@ def _connect(address: str | None, cores: int) -> None:
             f"the Ray cluster at {address} cannot be joined: {reason} "
             "(one with token authentication needs RAY_AUTH_MODE=token and its token here too)"
         ) from None
-
-
-def find_cluster(address: str) -> str:
-    """The address itself, or the running cluster's for "auto", once it answered.
-
-    Ray itself would wait for minutes, so the port is probed for 3 seconds first.
-
-    Raises:
-        ValueError: if "auto" finds no cluster, the address has no port, or nobody answers.
-    """
-    if address == "auto":
-        note = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp") / "ray" / "ray_current_cluster"
-        address = os.environ.get("RAY_ADDRESS") or (note.read_text().strip() if note.is_file() else "")
-        if not address or address == "auto":
-            raise ValueError("no running Ray cluster was found; start one with `ray start --head` or give host:port")
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():
-        raise ValueError(f"{address!r} is not a Ray address, expected auto, host:port or ray://host:port")
-    try:
-        answered = _answers(host.strip("[]"), int(port))
-    except (OSError, OverflowError):
-        answered = False
-    if not answered:
-        raise ValueError(f"no Ray cluster answers at {address} (tried for {PROBE_SECONDS:g} s)")
-    return address
-
-
-def _answers(host: str, port: int) -> bool:
-    """Whether somebody there speaks gRPC, as Ray does: a port may accept everybody and never say a word.
-
-    Raises:
-        OSError: if nobody accepts, or in time.
-    """
-    deadline = time.monotonic() + PROBE_SECONDS
-    with socket.create_connection((host, port), timeout=PROBE_SECONDS) as connection:
-        if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
-            return True
-        connection.sendall(_PREFACE)
-        head = b""
-        while len(head) < 4:  # three bytes of length, one that says what the frame is
-            connection.settimeout(max(0.01, deadline - time.monotonic()))
-            part = connection.recv(4 - len(head))
-            if not part:
-                return False
-            head += part
-    return head[3] == _SETTINGS

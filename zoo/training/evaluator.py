@@ -18,6 +18,7 @@ from zoo.networks.engine.planning import strangers
 from zoo.networks.network import Network, build_any
 from zoo.population.json_value import JSON
 from zoo.population.proxy import ProxySetting, share_at
+from zoo.population.steps import stretch
 from zoo.population.trial import FALLBACK, TRAIN_LOSSES, TRAINING, Job, Outcome, Record, Trial
 from zoo.purposes import INITIAL_WEIGHTS, SAMPLE_LEVEL
 from zoo.scores.measuring import Unscored, measure_score
@@ -260,11 +261,11 @@ class TrainingEvaluator:
             lost = trial.start > 0 and job.checkpoint is None
             alone = trial.index if lost or not self._as_program(trial) else None
             groups.setdefault((trial.setting, trial.start, trial.stop, alone), []).append(job)
-        outcomes = {
-            outcome[0].index: outcome
-            for group in groups.values()
-            for outcome in (self._together(group) if self._as_program(group[0].trial) else [self._alone(group[0])])
-        }
+        outcomes: dict[int, Outcome] = {}
+        for number, group in enumerate(groups.values()):
+            with stretch(number, len(groups)):
+                found = self._together(group) if self._as_program(group[0].trial) else [self._alone(group[0])]
+                outcomes |= {outcome[0].index: outcome for outcome in found}
         return [outcomes[job.trial.index] for job in jobs]
 
     def _alone(self, job: Job) -> Outcome:
@@ -333,7 +334,11 @@ class TrainingEvaluator:
             return [failed(jobs[0], "out of memory", time.perf_counter() - began)]
         why = f"trained one by one: {len(jobs)} networks together did not fit in memory"
         _log.warning(why)
-        return [outcome for job in jobs for outcome in self._together([job], why)]
+        outcomes = []
+        for number, job in enumerate(jobs):
+            with stretch(number, len(jobs)):
+                outcomes += self._together([job], why)
+        return outcomes
 
     def _co_train(self, begun: Sequence[Begun], began: float, why: str) -> list[Outcome]:
         setup, setting, skeleton = self._setup, begun[0].setting, begun[0].network.skeleton

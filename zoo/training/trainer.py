@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.networks.network import Network
+from zoo.population.steps import stepped
 from zoo.purposes import DROPPED_PATHS
 from zoo.training.distributed import ALONE, Forward, ProcessGroup
 from zoo.training.epoch import EpochBatches, Examples, Stage, batch_slices
@@ -153,6 +154,7 @@ def train_epoch(
         nn.utils.clip_grad_norm_(parameters, recipe.clip)
         optimizer.step()
         total += loss.detach() * len(labels)
+        stepped(step + 1 - stage.start * len(slices), (stage.stop - stage.start) * len(slices))
     mean_loss: float = ranks.sum(total).item() / slices[-1].stop
     if not math.isfinite(mean_loss):
         raise Diverged.in_training(mean_loss, epoch)
