@@ -38,7 +38,7 @@ from zoo.training.cotraining import (
 )
 from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
-from zoo.training.epoch import Examples, Stage
+from zoo.training.epoch import Examples, Stage, batch_slices
 from zoo.training.memory import free_memory, out_of_memory
 from zoo.training.setup import TrainingSetup
 from zoo.training.trainer import (
@@ -104,7 +104,9 @@ def run_job(job: Job, setup: TrainingSetup, material: Material, ranks: ProcessGr
         begun = begin(job, setup, ranks)
         losses, images = material.train(begun.network, begun.optimizer, begun.setting, begun.stage)
         weights = kept_weights(begun, ranks)
-        return measurement(begun, losses, material.validate(begun.network), images, weights)
+        parts = setup.parts(len(batch_slices(images, setup.recipe.batch, ranks.size)))
+        validated = {} if begun.stage.stop % parts else material.validate(begun.network)
+        return replace(measurement(begun, losses, validated, images, weights), epochs=len(losses) / parts)
 
     return guarded(job, work)
 
@@ -305,7 +307,7 @@ class TrainingEvaluator:
             return False
         resolution = trial.setting.skeleton(setup.skeleton).resolution
         wanted = prefers_program(setup.engine, resolution, setup.precision.device)
-        return wanted and not self._strange(trial.genotype)
+        return wanted and setup.every is None and not self._strange(trial.genotype)
 
     def _strange(self, genotype: CellGenotype) -> bool:
         """Whether a program does not know some operation of a genotype; says so, once for every operation."""
@@ -334,11 +336,7 @@ class TrainingEvaluator:
             return [failed(jobs[0], "out of memory", time.perf_counter() - began)]
         why = f"trained one by one: {len(jobs)} networks together did not fit in memory"
         _log.warning(why)
-        outcomes = []
-        for number, job in enumerate(jobs):
-            with stretch(number, len(jobs)):
-                outcomes += self._together([job], why)
-        return outcomes
+        return [outcome for job in jobs for outcome in self._together([job], why)]
 
     def _co_train(self, begun: Sequence[Begun], began: float, why: str) -> list[Outcome]:
         setup, setting, skeleton = self._setup, begun[0].setting, begun[0].network.skeleton
@@ -366,7 +364,8 @@ class TrainingEvaluator:
     ) -> tuple[list[float], int]:
         """Train for a stage; the mean loss of every epoch, and the images of an epoch."""
         setup, examples = self._setup, self._examples(setting.s, network.skeleton.resolution)
-        losses = train_stage(network, optimizer, examples, setup.recipe, setup.precision, stage, self._ranks)
+        how = setup.recipe, setup.precision, stage, self._ranks, setup.every
+        losses = train_stage(network, optimizer, examples, *how)
         return losses, len(examples.labels)
 
     def validate(self, network: Network) -> dict[str, float]:
