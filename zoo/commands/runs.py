@@ -66,9 +66,9 @@ def retry(
     """Ask failed trials again, or leave others out, and continue the run; before-retry.sqlite keeps what it was."""
     from zoo.experiments.execution import retry as reopened
 
-    found = reopened(run, everything, without or ())
-    again = f"{len(found.trials)} trials are asked again, {found.dropped} that depended on them are decided anew"
-    Console(stderr=as_json).print(again + (f", {len(without)} left out" if without else ""), markup=False)
+    found, left = reopened(run, everything, without or ()), f", {len(without)} left out" if without else ""
+    again = f"{len(found.trials)} trials are asked again, {found.dropped} that depended on them are decided anew{left}"
+    Console(stderr=as_json).print(again, markup=False, soft_wrap=True)
     resume(run, workers, address, time, as_json)
 
 

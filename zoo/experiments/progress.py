@@ -128,7 +128,7 @@ class Bar(Listener):
 
     def said(self, sentence: str) -> None:
         """Print the sentence above the bar."""
-        self._console.print(sentence, style="dim", markup=False)
+        self._console.print(sentence, style="dim", markup=False, soft_wrap=True)
 
     def progressed(self, progress: Progress) -> None:
         """Move the bar; name a trial that failed, or that had to train again what was lost."""
@@ -145,7 +145,9 @@ class Bar(Listener):
             self.said(f"trial {trial.index}: {record.notes[AGAIN]}, {paid}")
         if trial is not None and record is not None and not record.ok:
             where = "" if trial.setting is None else f" ({trial.setting})"
-            self._console.print(f"trial {trial.index}{where} failed: {record.reason}", style="yellow", markup=False)
+            self._console.print(
+                f"trial {trial.index}{where} failed: {record.reason}", style="yellow", markup=False, soft_wrap=True
+            )
 
     def _say_hours(self, progress: Progress) -> None:
         if not self._hint:
