@@ -79,6 +79,7 @@ def report(
     ] = None,
     metric: Annotated[str | None, typer.Option(help="Of a study: what judges it; its own by default.")] = None,
     cost: Annotated[str | None, typer.Option(help="Of a study: save macs or seconds; its own by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; the run's own by default.")] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Write the report of a run as far as it is: tables and a page.
@@ -99,7 +100,7 @@ def report(
         hook.held(run, console, as_json)
         return
     written = other_report(found, **other) if anew else found.report()
-    written.write(run)
+    written.write(out or run)
     if as_json:
         print(json.dumps(written.summary))
     else:
@@ -123,5 +124,4 @@ def digest(run: opt.Run, as_json: opt.Json = False) -> None:
     """A hash of trials and records: equal for equal runs, whatever their workers, kills and timing."""
     from zoo.experiments.run import Run
 
-    value = Run.open(run).digest
-    print(json.dumps({"digest": value}) if as_json else value)
+    print(json.dumps({"digest": Run.open(run).digest}) if as_json else Run.open(run).digest)

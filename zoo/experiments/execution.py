@@ -12,6 +12,7 @@ from zoo.experiments.experiment import Experiment
 from zoo.experiments.folder import WEIGHTS, check_folder, locked
 from zoo.experiments.heartbeat import heartbeat
 from zoo.experiments.machine import about
+from zoo.experiments.moved import PLACE, missing
 from zoo.experiments.progress import SILENT, Listener
 from zoo.experiments.resources import Resources
 from zoo.experiments.run import FAULTS, FINISHED, OPTIONS, RESOURCES, SOURCE, Run
@@ -133,9 +134,16 @@ def resume(
         ValueError: as :func:`execute`, or for a run whose material cannot be found again.
     """
     run = Run.open(folder)
+    if source is None:
+        source = run.source
+        if gone := missing(source.to_dict()):
+            raise ValueError(
+                f"{gone[0]} is gone, which the run in {folder} reads: put it back, or beside the run as it lay before, "
+                f"or give the run's own command again with its new place and --out {folder}"
+            )
     return execute(
         run.experiment,
-        run.source if source is None else source,
+        source,
         folder,
         run.resources_here() if resources is None else resources,
         deadline=deadline,
@@ -208,6 +216,7 @@ def _opened(
             RESOURCES: resources.to_dict(),
             "command": list(command),
             "directory": os.getcwd(),
+            PLACE: str(folder.resolve()),
         }
         journal.update(held if journal.get("about") is not None else held | {"about": about()})
     except BaseException:

@@ -302,17 +302,16 @@ def _line(error: BaseException) -> str:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Ray puts handlers of its own on signals, which print stack traces; whoever runs here decides."""
+    """Ray puts handlers of its own on signals, which print stack traces; whoever runs here decides, meanwhile too."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    put = signal.signal
+    signal.signal = lambda number, handler: signal.getsignal(number)  # type: ignore[assignment]
     try:
         yield
     finally:
-        for number, handler in held.items():
-            if handler is not None:
-                signal.signal(number, handler)
+        signal.signal = put
 
 
 @contextmanager
