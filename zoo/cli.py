@@ -1,5 +1,6 @@
 """The command line `thriftnas`: which commands there are, and how an error looks: one line, exit code 2."""
 
+import logging
 import os
 import signal
 import sqlite3
@@ -155,6 +156,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _run(arguments: Sequence[str] | None, signals: _Signals) -> int:
     message = ""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # without a home it says at length where it keeps its fonts
     given = renamed(sys.argv[1:] if arguments is None else arguments)
     try:
         given = with_preset(given)
