@@ -1,7 +1,7 @@
 """A trained network as a program without this package: torch.export and ONNX, each read back and compared.
 
 Programs take float32 pixels from 0 to 1, (N, channels, side, side) with any N, and give logits (N, classes). Reading
-pictures as such squares is not part of them; normalisation is, and a second resizing where networks were trained with it.
+pictures as such squares is not part of them; normalisation is, and a second resizing where training has one.
 """
 
 import copy
