@@ -75,6 +75,16 @@ def test_a_batch_that_is_done_within_the_grace_is_waited_for_and_said_with_its_s
     assert said == ["Time is over: the running batch has taken 80 s and takes about 20 s more."]
 
 
+def test_who_hears_of_steps_and_fails_ends_the_run_and_fails_no_trial(slow):
+    def broken(batches):
+        raise LookupError("nobody listens")
+
+    executor = SerialExecutor(slow, Watch(running=broken))
+    executor.submit(jobs(0))
+    with pytest.raises(LookupError, match="nobody listens"):
+        executor.collect()
+
+
 def test_a_manager_leaves_what_was_ended_pending(clock, slow):
     journal = Journal.memory({})
 

@@ -39,15 +39,24 @@ class Watch:
         Raises:
             OutOfTime: if the run's time is over, and its grace would be before the batch is done.
         """
-        began = time.monotonic()
+        began, raised = time.monotonic(), list[Exception]()
 
         def step(share: float) -> None:
-            self.running([(jobs, share)])
+            try:
+                self.running([(jobs, share)])
+            except Exception as error:  # whoever hears of it has failed, and not the batch
+                raised.append(error)
+                raise OutOfTime from error
             if self.is_over(began, share) and may_end:
                 raise OutOfTime
 
         with heard(step):
-            yield
+            try:
+                yield
+            except OutOfTime:
+                if raised:
+                    raise raised[0] from None
+                raise
 
     def look(self, batches: Sequence[tuple[Sequence[Job], float, float]]) -> None:
         """Look at batches that run elsewhere.
