@@ -11,7 +11,7 @@ from tests.journeys.conftest import shape_of, whole
 
 STUDY = (
     "zoo study --data digits --channels 4 --cells 3 --resolution 8 --train 60 --val 60 --batch 20 --reference c0r0s0e3 "
-    "--setting c0r0s0e1 --setting c0r4s0e1 --repeats 2 --scores synflow --group 8 --out runs/study"
+    "--setting c0r{0,4}s0e1 --repeats 2 --scores synflow --group 8 --out runs/study"
 )
 
 

@@ -11,8 +11,8 @@ SIZES = "--channels 8 --cells 3 --resolution 16 --batch 16"
 SAID = [
     "Data: imagefolder:photos: # classes (across, down) of # to # training images each; # training, # validation, "
     "# test images; # × # pixels, RGB",
-    "The classes are unequal (# to # training images): judged by balanced accuracy; --metric accuracy judges by the "
-    "share of images named right.",
+    "The classes are unequal (# to # training images): judged by balanced accuracy, the mean of every class's own. "
+    "--metric accuracy counts every image alike instead.",
     "validation accuracy of # networks: # to #, median #",
     "best by balanced accuracy: trial #, validation #, test #",
     "Model: runs/zoo/model.pt (use: thriftnas predict runs/zoo/model.pt IMAGE)",

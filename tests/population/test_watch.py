@@ -85,6 +85,14 @@ def test_who_hears_of_steps_and_fails_ends_the_run_and_fails_no_trial(slow):
         executor.collect()
 
 
+def test_a_batch_that_several_processes_train_is_not_ended_by_one_of_them(clock, slow):
+    said = []
+    watch = Watch(Patience(ends=25.0, grace=0.0), say=said.append)
+    with watch.of(jobs(0), may_end=False):
+        slow(jobs(0))
+    assert said == ["Time is over: the running batch has taken 30 s; it takes about 70 s more."]
+
+
 def test_a_manager_leaves_what_was_ended_pending(clock, slow):
     journal = Journal.memory({})
 

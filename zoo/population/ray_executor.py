@@ -47,8 +47,8 @@ FETCH_SECONDS = 300.0
 class _Worker:
     """The actor: builds the evaluator once from the shared payload, then runs batches."""
 
-    def __init__(self, factory: Callable[[Any], Evaluator], payload: Any) -> None:
-        self._factory, self._payload = factory, payload
+    def __init__(self, factory: Callable[[Any], Evaluator], payload: Any, number: int) -> None:
+        self._factory, self._payload, self._number = factory, payload, number
         self._evaluator: Evaluator | None = None
 
     def prepare(self, wanted: Mapping[str, str]) -> tuple[str, str, bool]:
@@ -68,7 +68,7 @@ class _Worker:
         """The outcomes, or what the machine's fault is: not one of the trials, so it is no record."""
         assert self._evaluator is not None
         try:
-            with heard(_Note(_key(jobs, attempt))):
+            with heard(_Note(self._number, _batch(jobs, attempt))):
                 return evaluate(self._evaluator, jobs, attempt)
         except MachineFault as fault:
             return str(fault)
@@ -160,7 +160,7 @@ class _Crew:
     def start(self, avoid: Collection[str]) -> int:
         """A new actor, whose first call says whether it is ready."""
         self._count += 1
-        actor = self._actor.options(**_elsewhere(avoid)).remote(self._factory, self._payload)
+        actor = self._actor.options(**_elsewhere(avoid)).remote(self._factory, self._payload, self._count)
         self._actors[self._count] = actor
         self._calls[actor.prepare.remote(versions())] = (self._count,)  # type: ignore[attr-defined]
         return self._count
@@ -187,7 +187,7 @@ class _Crew:
     def _shares(self) -> list[Report]:
         """How far calls are, by what their workers have noted."""
         running = [call for call in self._calls.values() if len(call) == 3][:ASKED]
-        noted = [(worker, _noted(_key(jobs, attempt))) for worker, jobs, attempt in running]
+        noted = [(worker, _noted(worker, _batch(jobs, attempt))) for worker, jobs, attempt in running]
         return [Report(worker=worker, share=share) for worker, share in noted if share is not None]
 
     def nodes(self) -> set[str]:
@@ -233,26 +233,32 @@ class _Crew:
 class _Note:
     """In a worker: notes in Ray's own store, now and then, how far its batch is."""
 
-    def __init__(self, key: bytes) -> None:
-        self._key, self._last = key, time.monotonic()
+    def __init__(self, worker: int, batch: str) -> None:
+        self._key, self._batch, self._last = _key(worker), batch, time.monotonic()
 
     def __call__(self, share: float) -> None:
         now = time.monotonic()
         if now - self._last >= NOTE_SECONDS:
             self._last = now
             with suppress(Exception):  # nothing depends on it
-                internal_kv._internal_kv_put(self._key, repr(share).encode(), overwrite=True)
+                internal_kv._internal_kv_put(self._key, f"{self._batch} {share!r}".encode(), overwrite=True)
 
 
-def _key(jobs: Sequence[Job], attempt: int) -> bytes:
-    return f"thriftnas share of {jobs[0].trial.index} {attempt}".encode()
+def _batch(jobs: Sequence[Job], attempt: int) -> str:
+    return f"{jobs[0].trial.index}:{attempt}"
 
 
-def _noted(key: bytes) -> float | None:
+def _key(worker: int) -> bytes:
+    """Of what a worker of this driver notes, the same there and here."""
+    return f"thriftnas {ray.get_runtime_context().get_job_id()} {worker}".encode()
+
+
+def _noted(worker: int, batch: str) -> float | None:
+    """How far a worker is with a batch; None where it has not said so."""
     try:
-        found = internal_kv._internal_kv_get(key)
-        return None if found is None else float(found)
-    except Exception:  # another version of Ray, or one that is going away
+        of, share = internal_kv._internal_kv_get(_key(worker)).decode().split()
+        return float(share) if of == batch else None
+    except Exception:  # nothing was noted, by another version of Ray, or it is going away
         return None
 
 

@@ -47,7 +47,9 @@ class Watch:
             except Exception as error:  # whoever hears of it has failed, and not the batch
                 raised.append(error)
                 raise OutOfTime from error
-            if self.is_over(began, share) and may_end:
+            if not may_end:
+                self._say_if_over([(jobs, share, time.monotonic() - began)])
+            elif self.is_over(began, share):
                 raise OutOfTime
 
         with heard(step):
@@ -65,6 +67,10 @@ class Watch:
             batches: the jobs of each, the share of it that is done, and the seconds it has taken.
         """
         self.running([(jobs, share) for jobs, share, _ in batches])
+        self._say_if_over(batches)
+
+    def _say_if_over(self, batches: Sequence[tuple[Sequence[Job], float, float]]) -> None:
+        """That the time is over, once, and how long batches that run on take."""
         ends = self._patience.ends
         if self._said or not batches or ends is None or time.monotonic() < ends:
             return

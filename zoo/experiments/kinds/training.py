@@ -58,8 +58,8 @@ class TrainingExperiment(Experiment):
     version: ClassVar[int] = VERSION
     distributed: ClassVar[bool] = True
     beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group", "processes", "sync_bn")
-    adjustable: ClassVar[tuple[str, ...]] = ("loaders",)
-    requested: ClassVar[tuple[str, ...]] = ("planned", "former", "per_epoch")
+    adjustable: ClassVar[tuple[str, ...]] = ("loaders", "per_epoch")
+    requested: ClassVar[tuple[str, ...]] = ("planned", "former")
 
     genotype: CellGenotype | ChainGenotype
     setting: ProxySetting
@@ -194,9 +194,7 @@ class TrainingExperiment(Experiment):
         Raises:
             ValueError: if nothing has been measured yet.
         """
-        kept, settings = kept_summary(run.folder), {trial.setting for trial in _trials(run)}
-        parts = max((one.e for one in settings if one is not None), default=self.setting.e)
-        trained = self.setting.e * run.status["done"] / parts
+        kept, trained = kept_summary(run.folder), run.status["done"] / self.per_epoch
         sentences = [f"{trained:g} of {self.setting.e} epochs are trained"]
         if kept:
             validation, test = kept["accuracy"], kept["test_accuracy"]
@@ -207,11 +205,6 @@ class TrainingExperiment(Experiment):
             sentences += one_class_said(run, kept)
             sentences.append(f"{kept['params']:,} parameters, {kept['macs']:,} MACs per image")
         return training_report(run, COLUMNS, PANELS, sentences, kept)
-
-
-def _trials(run: "Run") -> list[Trial]:
-    with run.journal() as journal:
-        return journal.trials()
 
 
 def paper_training(
