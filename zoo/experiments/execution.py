@@ -277,7 +277,7 @@ def _driven(drive: "_Drive", run: Run, material: Any, resources: Resources, pati
 
     def workers() -> Executor:
         resources.check_device(experiment.device)
-        return resources.executor(experiment.evaluator, material, experiment.threads, patience, drive.fault, watch)
+        return resources.executor(experiment.evaluator, material, experiment.threads, drive.fault, watch)
 
     if not experiment.distributed:
         return drive.run(workers, over) and drive.end(workers, run, material)

@@ -62,6 +62,8 @@ class Listener:
 SILENT = Listener()
 GAP = 0.2
 """Seconds between records that are not of one batch."""
+SURE = 10.0
+"""Seconds after which a speed is known: first steps are slow."""
 LONG = 3600
 """Seconds from which a run is long enough to say so."""
 
@@ -157,7 +159,7 @@ class Bar(Listener):
             self._began = self._last = now, progress.done
         (start, before), (then, held) = self._began, self._last
         # Records of a batch come together: what a batch took is known when the next one begins to come.
-        if held > before and now - then > GAP:
+        if held > before and now - then > GAP and then - start >= SURE:
             seconds = (then - start) * (progress.total - before) / (held - before)
             if seconds > LONG:
                 self.said(f"This takes about {seconds / 3600:.1f} hours; {self._hint}")

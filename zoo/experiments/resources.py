@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from zoo.population.executor import Executor, SerialExecutor
-from zoo.population.patience import Patience
 from zoo.population.trial import Evaluator
 from zoo.population.watch import Watch
 
@@ -37,7 +36,6 @@ class Resources:
         make: Callable[[Any], Evaluator],
         payload: Any,
         threads: int,
-        patience: Patience | None = None,
         report: Say = lambda sentence: None,
         watch: Watch | None = None,
     ) -> Executor:
@@ -47,9 +45,8 @@ class Resources:
             make: the evaluator.
             payload: what it needs.
             threads: of each worker.
-            patience: how long batches are waited for, where workers are other processes.
             report: hears of workers that are lost.
-            watch: looks at the running batches.
+            watch: looks at the running batches; its patience says how long they are waited for.
 
         Raises:
             ValueError: for a count that is not positive or a cluster that does not answer.
@@ -66,7 +63,7 @@ class Resources:
             make = partial(_with_share, make, self.gpus)
         return RayExecutor(
             make, payload, workers=self.workers, cpus=threads, gpus=self.gpus, address=self.address,
-            patience=patience or Patience(), report=report, watch=watch,
+            report=report, watch=watch,
         )  # fmt: skip
 
     def fitting(self, threads: int, say: Say = lambda sentence: None) -> "Resources":

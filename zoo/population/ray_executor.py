@@ -28,7 +28,6 @@ from zoo import __version__
 from zoo.population.cluster_address import find_cluster
 from zoo.population.executor import evaluate, failures
 from zoo.population.faults import MachineFault
-from zoo.population.patience import Patience
 from zoo.population.pool import Pool, Report
 from zoo.population.steps import heard
 from zoo.population.trial import Evaluator, Job, Outcome
@@ -87,8 +86,7 @@ class RayExecutor:
         cpus: cores per actor.
         gpus: GPUs per actor, may be a fraction.
         address: of a running cluster: "auto", "host:port" or "ray://host:port"; None starts Ray here.
-        patience: how long to wait for batches.
-        watch: hears how far they are.
+        watch: hears how far batches are; its patience says how long to wait for them.
         report: hears of every fault, a sentence each.
 
     Raises:
@@ -106,7 +104,6 @@ class RayExecutor:
         cpus: int = 1,
         gpus: float = 0.0,
         address: str | None = None,
-        patience: Patience | None = None,
         watch: Watch | None = None,
         report: Callable[[str], None] = _log.warning,
     ) -> None:
@@ -120,7 +117,8 @@ class RayExecutor:
                 _connect(address, workers * cpus)
         room = _room(workers, cpus, gpus, elastic=address is not None)
         crew = _Crew(factory, payload, cpus, gpus)
-        self._pool = Pool(crew, workers if address else room, patience, report, room=room, watch=watch)
+        watch = Watch() if watch is None else watch
+        self._pool = Pool(crew, workers if address else room, watch.patience, report, room=room, watch=watch)
 
     @property
     def free(self) -> int:

@@ -28,7 +28,7 @@ class Watch:
         running: Callable[[Running], None] = lambda batches: None,
         say: Callable[[str], None] = lambda sentence: None,
     ) -> None:
-        self._patience = Patience() if patience is None else patience
+        self.patience = Patience() if patience is None else patience
         self.running, self._say = running, say
         self._said = False
 
@@ -71,7 +71,7 @@ class Watch:
 
     def _say_if_over(self, batches: Sequence[tuple[Sequence[Job], float, float]]) -> None:
         """That the time is over, once, and how long batches that run on take."""
-        ends = self._patience.ends
+        ends = self.patience.ends
         if self._said or not batches or ends is None or time.monotonic() < ends:
             return
         self._said = True
@@ -82,7 +82,7 @@ class Watch:
 
     def is_over(self, began: float, share: float) -> bool:
         """Whether a batch that runs since ``began`` is to be ended; says so, or that it is waited for."""
-        now, patience = time.monotonic(), self._patience
+        now, patience = time.monotonic(), self.patience
         if patience.ends is None or now < patience.ends:
             return False
         left = (now - began) * (1 - share) / share if share > 0 else 0.0
