@@ -136,20 +136,21 @@ def _show(found: History, folder: Path, console: Console) -> None:
         told += ", ".join(f"{one.signal.name} {one.shared}" for one in others)
     console.print(told, markup=False, highlight=False, soft_wrap=True)
     paid = ", ".join(f"{one.name} {one.price:,.0f}" for one in costs(found))
-    console.print(f"Paid, in {found.unit}: {paid}; in all {found.spent:,.0f}", markup=False)
+    console.print(f"Paid, in {found.unit}: {paid}; in all {found.spent:,.0f}", markup=False, soft_wrap=True)
     if math.isfinite(idle_share(found)):
-        console.print(f"Workers idle: {percent(idle_share(found))} of their time")
+        console.print(f"Workers idle: {percent(idle_share(found))} of their time", soft_wrap=True)
     for verdict in found.audits:
         told = f"ρ {number(verdict['rho'])} [{number(verdict['low'])}, {number(verdict['high'])}]"
         console.print(
             f"Audit before cycle {verdict['cycle']}, {verdict['setting']} against {verdict['reference']}: {told}, "
             f"{verdict['decision']}",
             markup=False,
+            soft_wrap=True,
         )
-    console.print(sentence(found), style="bold", markup=False)
+    console.print(sentence(found), style="bold", markup=False, soft_wrap=True)
     if told := remark(found):
         console.print(told, markup=False, highlight=False, soft_wrap=True)
     if found.unfinished:
-        console.print(f"Not finished: {found.unfinished}; the same command continues.", markup=False)
+        console.print(f"Not finished: {found.unfinished}; the same command continues.", markup=False, soft_wrap=True)
     console.print(f"Report: {folder / PAGE}", soft_wrap=True, markup=False)
     say_model(folder, console)

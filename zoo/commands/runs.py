@@ -82,9 +82,9 @@ def retry(
     """Ask failed trials again, or leave others out, and continue the run; before-retry.sqlite keeps what it was."""
     from zoo.experiments.execution import retry as reopened
 
-    found = reopened(run, everything, without or ())
-    again = f"{len(found.trials)} trials are asked again, {found.dropped} that depended on them are decided anew"
-    Console(stderr=as_json).print(again + (f", {len(without)} left out" if without else ""), markup=False)
+    found, left = reopened(run, everything, without or ()), f", {len(without)} left out" if without else ""
+    again = f"{len(found.trials)} trials are asked again, {found.dropped} that depended on them are decided anew{left}"
+    Console(stderr=as_json).print(again, markup=False, soft_wrap=True)
     resume(run, workers, address, time, as_json)
 
 
@@ -95,6 +95,7 @@ def report(
     ] = None,
     metric: Annotated[str | None, typer.Option(help="Of a study: what judges it; its own by default.")] = None,
     cost: Annotated[str | None, typer.Option(help="Of a study: save macs or seconds; its own by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; the run's own by default.")] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Write the report of a run as far as it is: tables and a page.
@@ -115,7 +116,7 @@ def report(
         hook.held(run, console, as_json)
         return
     written = other_report(found, **other) if anew else found.report()
-    written.write(run)
+    written.write(out or run)
     if as_json:
         print(json.dumps(written.summary))
     else:
@@ -135,5 +136,4 @@ def digest(run: opt.Run, as_json: opt.Json = False) -> None:
     """A hash of trials and records: equal for equal runs, whatever their workers, kills and timing."""
     from zoo.experiments.run import Run
 
-    value = Run.open(run).digest
-    print(json.dumps({"digest": value}) if as_json else value)
+    print(json.dumps({"digest": Run.open(run).digest}) if as_json else Run.open(run).digest)

@@ -89,7 +89,7 @@ def front_report(run: Run, remark: str = "") -> Report:
 
     def show(console: Console) -> None:
         show_models(summary, console)
-        console.print(f"Hypervolume {summary['hypervolume']:.4f} of the box of everything measured.")
+        console.print(f"Hypervolume {summary['hypervolume']:.4f} of the box of everything measured.", soft_wrap=True)
         console.print(f"Report: {run.folder / 'front.html'}", soft_wrap=True, markup=False)
 
     page = files.pop("front.html").decode()
@@ -255,10 +255,10 @@ def show_models(summary: dict[str, Any], console: Console) -> None:
     for model in summary["models"]:
         warning = model.get("weights", {}).get("notes", {}).get("warning")
         if warning:
-            console.print(f"Model {model['model']}: {warning}", style="yellow", markup=False)
+            console.print(f"Model {model['model']}: {warning}", style="yellow", markup=False, soft_wrap=True)
     worst = [d for model in summary["models"] for d in model.get("deviations", {}).values()]
     if worst:
-        console.print(f"Programs deviate from the networks by {max(worst):.1g} at most.")
+        console.print(f"Programs deviate from the networks by {max(worst):.1g} at most.", soft_wrap=True)
 
 
 def _row_of(found: RunFront, key: str) -> Numbers:

@@ -58,11 +58,11 @@ def device_at_hand() -> dict[str, str]:
 def cluster_at_hand() -> str:
     """Whether Ray is installed, and a cluster answers."""
     try:
-        from zoo.population.ray_executor import find_cluster
+        from zoo.population import cluster_address, ray_executor  # noqa: F401  the second finds out whether Ray is here
     except ImportError:
         return "not installed: runs are serial; pip install ray for several workers"
     try:
-        return f"a cluster answers at {find_cluster('auto')}: use --address auto"
+        return f"a cluster answers at {cluster_address.find_cluster('auto')}: use --address auto"
     except ValueError as error:
         return f"installed; {error}"
 

@@ -218,16 +218,21 @@ class Analysis:
             table.add_row(plain(one.name), *[cells[name] for name in columns], style=style)
         self.notify(console)
         if answer.warning:
-            console.print(answer.warning, style="yellow", markup=False)
+            console.print(answer.warning, style="yellow", markup=False, soft_wrap=True)
         console.print(table)
         k = scores[0].k
-        console.print(f"Best in {k}: the chance that the {k} best by a proxy hold the best; regret: what they miss.")
+        console.print(
+            f"Best in {k}: the chance that the {k} best by a proxy hold the best; regret: what they miss.",
+            soft_wrap=True,
+        )
         ceiling = _written(answer.ceiling) if _finite(answer.ceiling.value) else f"unknown, {answer.ceiling.reason}"
-        console.print(f"Ceiling (reliability of the reference): {ceiling}", markup=False)
+        console.print(f"Ceiling (reliability of the reference): {ceiling}", markup=False, soft_wrap=True)
         if asked.cost:
             said = _written(self.comparison.placebo)
-            console.print(f"Beyond {asked.cost}, a placebo ({asked.cost} with noise) says {said}.", markup=False)
-        console.print(self.sentence, style="bold", markup=False)
+            console.print(
+                f"Beyond {asked.cost}, a placebo ({asked.cost} with noise) says {said}.", markup=False, soft_wrap=True
+            )
+        console.print(self.sentence, style="bold", markup=False, soft_wrap=True)
 
     def _repr_html_(self) -> str:
         texts = [*self.notices, self.sentence]

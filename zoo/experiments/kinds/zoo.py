@@ -129,7 +129,7 @@ class ZooExperiment(OnImages):
 
         def show(console: Console) -> None:
             for sentence in sentences:
-                console.print(sentence, markup=False)
+                console.print(sentence, markup=False, soft_wrap=True)
             say_model(run.folder, console)
 
         shown = ["index", "ok", "accuracy", "balanced_accuracy", "loss", "macs", "params", "seconds", "reason"]
