@@ -63,7 +63,8 @@ def traced(space: str, count: int, dtype: str) -> "_Launches":
         images = torch.empty(count, RECIPE.batch, 3, skeleton.resolution, skeleton.resolution)
         labels, rate = torch.empty(count, RECIPE.batch, dtype=torch.long), torch.empty(())
     program = make_program(networks, Precision(dtype=dtype), RECIPE)
-    with _Launches() as counted:
+    counted = _Launches()
+    with counted:
         train_step(program, images, labels, RECIPE, rate)
     return counted
 
