@@ -55,6 +55,8 @@ def small(words):
         return [*words, "--surrogate", "none"]
     if words[:2] == ["zoo", "profile"] and "--space" not in words:  # the file of a model says everything itself
         return words
+    if words[:2] == ["run", "export"] and "--models" in words:  # a small front may have one network
+        return [*words, "--models", "1"]
     return [*kept, *SMALL.get(" ".join(words[:2]), "").split()]
 
 
