@@ -36,7 +36,7 @@ SMALL = {
     "scarlet search": "--population 4 --generations 1 --compare 0",
     "darts search": "--channels 4 --cells 3 --nodes 5 --batch 8 --epochs 1 --operations skip_connect,sep_conv_3x3 "
     "--resolution 8 --final-channels 4 --final-cells 3",
-    "zoo profile": "--channels 4 --resolution 8 --networks 2",
+    "zoo profile": "--channels 4 --resolution 8 --networks 8",
     "run resume": "--workers 1",
 }
 """By command the options that make it small; they come last, so that they count."""
@@ -55,6 +55,8 @@ def small(words):
         return [*words, "--surrogate", "none"]
     if words[:2] == ["zoo", "profile"] and "--space" not in words:  # the file of a model says everything itself
         return words
+    if words[:2] == ["run", "export"] and "--models" in words:  # a small front may have one network
+        return [*words, "--models", "1"]
     return [*kept, *SMALL.get(" ".join(words[:2]), "").split()]
 
 
