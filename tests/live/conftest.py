@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from scarlet.strategy import imagination
 from tests.commands.conftest import Call, call
 
 IDENTITY = {"strategy": {"name": "study", "seed": 0}}
@@ -31,11 +30,10 @@ def runs(tmp_path_factory: pytest.TempPathFactory) -> Path:
     table = folder / "macro.csv.gz"
     with gzip.open(table, "wt") as file:
         file.write("\n".join(rows))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(imagination, "GENERATIONS", 4)
-        for name, parents in (("evolution", 2), ("other", 3)):
-            words = ("econas", "search", "--table", table, "--start", 4, "--parents", parents, "--generations", 3)
-            assert call(*words, "--out", folder / name).code == 0
-        words = ("scarlet", "search", "--table", table, "--population", 8, "--generations", 3, "--group", 4)
-        assert call(*words, "--limit", "macs<=12e6", "--out", folder / "front").code == 0
+    for name, parents in (("evolution", 2), ("other", 3)):
+        words = ("econas", "search", "--table", table, "--start", 4, "--parents", parents, "--generations", 3)
+        words += ("--surrogate", "none")
+        assert call(*words, "--out", folder / name).code == 0
+    words = ("scarlet", "search", "--table", table, "--population", 8, "--generations", 3, "--group", 4)
+    assert call(*words, "--limit", "macs<=12e6", "--surrogate", "none", "--out", folder / "front").code == 0
     return folder

@@ -136,12 +136,16 @@ def test_a_page_follows_a_search_that_is_running_and_sees_it_killed(browser, tmp
         time.sleep(1)
         with served(RunSite(run_at(run))) as server:
             page, wrong = opened(browser, server.address)
-            page.wait_for_function("document.getElementById('live').dataset.state === 'running'")
-            page.evaluate("document.body.dataset.mine = 'still here'")
-            page.wait_for_function("document.querySelectorAll('#report tbody tr').length >= 2", timeout=120_000)
+            loads = []
+            page.on("load", lambda page: loads.append(page.url))
+            page.locator("#live[data-state=running]").wait_for()
+            page.locator("#report tbody tr").nth(1).wait_for(state="attached", timeout=120_000)
+            page.locator(".ran summary").click()
             kill_at(process, run, 3, 0)
-            page.wait_for_function("document.getElementById('live').dataset.state === 'interrupted'", timeout=60_000)
+            page.locator("#live[data-state=interrupted]").wait_for(timeout=60_000)
             assert f"thriftnas run resume {run}" in page.inner_text("#live")
-            assert page.evaluate("document.body.dataset.mine") == "still here"  # it was never loaded again
+            page.locator(".next code", has_text="thriftnas run resume").wait_for(timeout=60_000)  # in the report, too
+            assert page.locator("details.ran[open]").count() == 1  # what was opened stays open
+            assert loads == []
             assert wrong == []
             page.context.close()

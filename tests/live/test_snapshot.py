@@ -31,9 +31,9 @@ def measured(journal, index, **record):
         journal.append_tell([Record(index=index, **record)])
 
 
-def test_a_running_run_says_its_rate_its_failures_and_what_is_out(tmp_path, journal, monkeypatch):
-    watch, clock = run_at(tmp_path / "run"), iter([0.0, 60.0, 120.0])
-    monkeypatch.setattr(snapshot.time, "monotonic", lambda: next(clock))
+def test_a_running_run_says_its_rate_its_failures_and_what_is_out(tmp_path, journal):
+    clock = iter([0.0, 60.0, 120.0])
+    watch = Watch(Run(tmp_path / "run"), lambda: next(clock))
     with run_lock(tmp_path / "run"), heartbeat(journal) as pulse:
         pulse.beat(1.0, 4.0)
         assert watch.look()["rate"] is None

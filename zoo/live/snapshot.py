@@ -2,7 +2,7 @@
 
 import time
 from collections import deque
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -23,10 +23,11 @@ class Watch:
 
     Args:
         run: to look at.
+        clock: seconds, for the rate.
     """
 
-    def __init__(self, run: Run) -> None:
-        self.run = run
+    def __init__(self, run: Run, clock: Callable[[], float] = time.monotonic) -> None:
+        self.run, self._clock = run, clock
         self._stamp: tuple[Any, ...] = ()
         self._found: dict[str, Any] = {}
         self._seen: deque[tuple[float, int]] = deque()
@@ -41,7 +42,7 @@ class Watch:
             told = before.get("failures", []) if found["failed"] == before.get("failed", 0) else self._failures()
             self._found = {**found, "workers": self._workers(), "failures": told}
             self._stamp = stamp
-        now, done = time.monotonic(), int(self._found["done"])
+        now, done = self._clock(), int(self._found["done"])
         if not self._seen or self._seen[-1][1] != done:
             self._seen.append((now, done))
         while len(self._seen) > 2 and now - self._seen[0][0] > WINDOW:
