@@ -63,7 +63,7 @@ def shape_of(text: str) -> list[str]:
     """The lines of an output with every number as #, without lines of progress, whose times differ."""
     lines = (line.rstrip() for line in text.splitlines())
     kept = [line for line in lines if line and not re.match(r"(training|decoding images): ", line)]
-    return [re.sub(r"\s+", " ", re.sub(r"-?\d[\d,]*(\.\d+)?(e[-+]\d+)?", "#", line)) for line in kept]
+    return [re.sub(r"\s+", " ", re.sub(r"-?\d+(,\d{3})*(\.\d+)?(e[-+]\d+)?", "#", line)) for line in kept]
 
 
 def whole(text: str, path: "Path | str") -> bool:

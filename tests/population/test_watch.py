@@ -63,7 +63,7 @@ def test_a_batch_that_would_outlast_the_grace_is_ended_at_once(clock, slow):
     assert [share for ((_, share),) in told] == [0.1, 0.2, 0.3]
     assert said == [
         "Time is over: the running batch has taken 30 s and takes about 70 s more; it is ended, and begins again when "
-        "the run goes on."
+        "the run goes on; smaller batches, or --every where a command has it, lose less."
     ]
 
 

@@ -232,14 +232,14 @@ class _Note:
     """In a worker: notes in Ray's own store, now and then, how far its batch is."""
 
     def __init__(self, worker: int, batch: str) -> None:
-        self._key, self._batch, self._last = _key(worker), batch, time.monotonic()
+        self._worker, self._batch, self._last = worker, batch, time.monotonic()
 
     def __call__(self, share: float) -> None:
         now = time.monotonic()
         if now - self._last >= NOTE_SECONDS:
             self._last = now
             with suppress(Exception):  # nothing depends on it
-                internal_kv._internal_kv_put(self._key, f"{self._batch} {share!r}".encode(), overwrite=True)
+                internal_kv._internal_kv_put(_key(self._worker), f"{self._batch} {share!r}".encode(), overwrite=True)
 
 
 def _batch(jobs: Sequence[Job], attempt: int) -> str:

@@ -89,7 +89,10 @@ class Watch:
         takes = f"the running batch has taken {now - began:.0f} s and takes about {left:.0f} s more"
         ended = now + left >= patience.ends + patience.grace
         if ended:
-            self._say(f"Time is over: {takes}; it is ended, and begins again when the run goes on.")
+            self._say(
+                f"Time is over: {takes}; it is ended, and begins again when the run goes on; smaller batches, "
+                "or --every where a command has it, lose less."
+            )
         elif left and not self._said:
             self._say(f"Time is over: {takes}.")
         self._said = True
