@@ -13,11 +13,16 @@ class Interval(Protocol):
     """A value with the ends of its interval; NaN where there are none."""
 
     @property
-    def value(self) -> float: ...
+    def value(self) -> float:
+        """What is estimated."""
+
     @property
-    def low(self) -> float: ...
+    def low(self) -> float:
+        """Its lower end."""
+
     @property
-    def high(self) -> float: ...
+    def high(self) -> float:
+        """Its upper end."""
 
 
 def number(value: float | None, digits: int = 2) -> str:
