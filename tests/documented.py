@@ -5,6 +5,8 @@ import tomllib
 from pathlib import Path
 
 FENCE = re.compile(r"^```(\w+)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MARK = re.compile(r"<!-- not run: ([^>]+) -->\s*\Z")
+"""Before a block of commands: why no test runs it as it stands."""
 NAME = re.compile(r"`([\w./-]+\.(?:toml|py|json))`[^`]*\Z")
 """The last file that a text names, with no other code after it."""
 
@@ -30,6 +32,17 @@ def files_of(text: str) -> dict[str, str]:
 def commands_of(text: str) -> list[str]:
     """The command lines of a document, in order."""
     return [line for block in FENCE.finditer(text) if block[1] == "sh" for line in block[2].splitlines()]
+
+
+def unrun_of(text: str) -> list[tuple[str, str]]:
+    """(its first line, why not) of every block of commands that is marked as not run."""
+    found = [(block, MARK.search(text[: block.start()])) for block in FENCE.finditer(text) if block[1] == "sh"]
+    return [(block[2].splitlines()[0], mark[1]) for block, mark in found if mark]
+
+
+def run_of(text: str) -> str:
+    """The document without its blocks of commands that are marked as not run."""
+    return FENCE.sub(lambda block: "" if MARK.search(text[: block.start()]) else block[0], text)
 
 
 def entry_points_of(text: str) -> dict[str, dict[str, str]]:

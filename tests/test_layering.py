@@ -20,31 +20,34 @@ MAY_IMPORT = {
     "data": "plugins",
     "population": "plugins spaces",
     "figures": "spaces",
+    "pages": "",
     "surrogates": "spaces",
-    "reliability": "plugins spaces population figures",
+    "reliability": "plugins spaces population figures pages",
     "networks": "spaces",
     "scores": "plugins spaces population networks data",
     "training": "spaces population networks data scores",
-    "export": "plugins spaces population figures networks data scores training",
+    "export": "plugins spaces population figures pages networks data scores training",
     "latency": "spaces population reliability networks data training export",
-    "experiments": "plugins spaces population reliability figures networks data scores training export",
-    "commands": "plugins spaces population reliability figures networks data scores training export latency "
-    "experiments",
-    "cli": "plugins spaces population reliability figures networks data scores training export experiments commands",
+    "experiments": "plugins spaces population reliability figures pages networks data scores training export",
+    "live": "population figures pages experiments",
+    "commands": "plugins spaces population reliability figures pages networks data scores training export latency "
+    "experiments live",
+    "cli": "plugins spaces population reliability figures pages networks data scores training export "
+    "experiments commands",
     # The searches stand on all of zoo but its command line, and never on each other; their commands on that, too.
-    "econas": "spaces surrogates population reliability figures networks data scores training export experiments",
-    "scarlet": "plugins spaces surrogates population reliability figures networks data scores training export "
+    "econas": "spaces surrogates population reliability figures pages networks data scores training export experiments",
+    "scarlet": "plugins spaces surrogates population reliability figures pages networks data scores training export "
     "experiments",
-    "milenas": "spaces population reliability figures networks data scores training export experiments",
+    "milenas": "spaces population reliability figures pages networks data scores training export experiments",
     # The Python face stands on them all, beside the command line; nothing imports it.
-    "thriftnas": "spaces surrogates population reliability figures networks data scores training export experiments "
-    "econas scarlet milenas",
+    "thriftnas": "spaces surrogates population reliability figures pages networks data scores training export "
+    "experiments econas scarlet milenas",
 }
 SEARCHES = ("econas", "scarlet", "milenas")
 FACE = "thriftnas"
 NOT_INSTALLED = ("benchmarks", "tests")  # only in the checkout: what is installed may not need them
 FREE = ("purposes", "files", "lazy")  # what every part may import
-WITHOUT_TORCH = ("purposes", "files", "spaces", "population", "reliability", "figures", "surrogates")
+WITHOUT_TORCH = ("purposes", "files", "spaces", "population", "reliability", "figures", "pages", "surrogates")
 FILES_IMPORTING = {"ray": 1, "pymoo": 3, "matplotlib": 1}  # at most so many
 IN_USE_ONLY = ("ray", "pymoo", "zoo.population.ray_executor", "torch.utils.flop_counter")
 """Imported where they are used: missing on machines with torch alone, or slow (the last one imports Triton)."""

@@ -14,7 +14,8 @@ from zoo.cli import app
 from zoo.commands.renamed import renamed
 
 ROOT = Path(__file__).parents[1]
-DOCUMENTS = ["README.md", "CONTRIBUTING.md", *sorted(str(p.relative_to(ROOT)) for p in (ROOT / "docs").glob("*.md"))]
+PAGES = sorted(str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md"))
+DOCUMENTS = ["README.md", "CONTRIBUTING.md", "SECURITY.md", *PAGES]
 FENCE = re.compile(r"^(`{3,}|~{3,})[^\n]*\n(.*?)^\1[ ]*$", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"(?<!\\)\[[^\]]*\]\(\s*<?([^)\s>]+)>?(?:\s+\"[^\"]*\")?\s*\)|^\[[^\]]+\]:\s*(\S+)", re.MULTILINE)
 CONTRIBUTING_LINES = 50
@@ -185,3 +186,40 @@ def test_a_missing_docstring_is_found(tmp_path):
     (tmp_path / "m.py").write_text("class A:\n    'A.'\n    def f(self): ...\n    def _g(self): ...\ndef h(): ...\n")
     found = {name.removeprefix(str(tmp_path)) for name in undocumented(tmp_path / "m.py")}
     assert found == {"/m.py", "m.py: A: f", "m.py: h"}
+
+
+# ---------------------------------------------------------------- habits
+
+
+def test_workflows_and_hooks_call_what_is_there():
+    yaml = pytest.importorskip("yaml")
+    targets = set(re.findall(r"^([a-z-]+):", read("Makefile"), re.MULTILINE))
+    called = set()
+    for path in sorted((ROOT / ".github" / "workflows").glob("*.yml")):
+        found = yaml.safe_load(path.read_text(encoding="utf-8"))
+        assert found["permissions"] == {"contents": "read"}
+        for job in found["jobs"].values():
+            called |= {step["run"].split()[-1] for step in job["steps"] if "run" in step}
+    assert called <= targets
+    assert {"lint", "test", "docs", "wheel-check", "try-lowest", "test-slow"} <= called
+    hooks = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"][0]["hooks"]
+    lint = read("Makefile").partition("\nlint:")[2].partition("\n\n")[0]
+    assert all(hook["entry"].split()[0].rpartition("/")[2] in lint for hook in hooks)
+
+
+def test_every_supported_python_is_tested_and_named():
+    supported = {"3.11", "3.12", "3.13"}
+    assert supported == set(re.findall(r'"(3\.\d+)"', read(".github/workflows/tests.yml")))
+    assert all(version in read("docs/limits.md") for version in supported)
+
+
+def test_the_version_is_the_same_wherever_it_stands():
+    (version,) = re.findall(r'^version = "(.*)"', read("pyproject.toml"), re.MULTILINE)
+    assert f"\nversion: {version}\n" in read("CITATION.cff")
+
+
+def test_help_lists_every_target_that_is_for_people():
+    text = read("Makefile")
+    listed = set(re.findall(r"^([a-z-]+):.*## ", text, re.MULTILINE))
+    (phony,) = re.findall(r"^\.PHONY: (.*)$", text, re.MULTILINE)
+    assert listed == set(phony.split())

@@ -104,3 +104,4 @@ class TrainOptions(RunOptions, RateOptions, total=False):
     stream: bool
     loaders: int
     sync_bn: bool
+    every: int

@@ -3,7 +3,6 @@
 Data are a name (digits, cifar10, ...), a folder of classes, or (images, labels) as arrays or tensors.
 """
 
-import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
@@ -114,8 +113,8 @@ def train(
         precision=given.precision(distributed=True),
         **given.numbers(),
     )
-    more = given.named(dict.fromkeys(("sync_bn", "loaders")))
-    experiment = dataclasses.replace(experiment, processes=process_place()[1], **more)
+    together = {"sync_bn": False, "loaders": experiment.loaders} | given.named(dict.fromkeys(("sync_bn", "loaders")))
+    experiment = experiment.in_parts(given.take("every"), process_place()[1], **together)
     streamed = given.take("stream", False) or original.streamed
     return given.run(
         experiment, given.source(data, resolution=training_side(what, original), streamed=streamed), folder

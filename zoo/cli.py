@@ -1,5 +1,6 @@
 """The command line `thriftnas`: which commands there are, and how an error looks: one line, exit code 2."""
 
+import logging
 import os
 import signal
 import sqlite3
@@ -114,10 +115,10 @@ for group, loaders, about in (
     ),
     (
         "run",
-        _named("runs", "status", "resume", "retry", "report", list="list_runs")
+        _named("runs", "status", "watch", "resume", "retry", "report", list="list_runs")
         | _named("", "export")
         | _named("runs", "digest", "gc"),
-        "Runs: status, list, resume, retry, report, export, digest.",
+        "Runs: status, list, watch, resume, retry, report, export, digest.",
     ),
 ):
     app.add_typer(typer.Typer(cls=lazy_group(loaders), no_args_is_help=True, help=about), name=group)
@@ -141,14 +142,21 @@ def _root(
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 after one line on standard error, 75 where machines failed.
 
-    130 when interrupted, 143 when asked to end; what has been measured is kept.
+    130 when interrupted, 143 when asked to end; what has been measured is kept. Without arguments the process ends here
+    then: tearing down the interpreter takes seconds, and ends by SIGINT where code was interrupted that an import runs.
     """
     with _Signals() as signals:
-        return _run(arguments, signals)
+        code = _run(arguments, signals)
+        if signals.code and arguments is None:
+            sys.stdout.flush()
+            sys.stderr.flush()
+            os._exit(code)
+        return code
 
 
 def _run(arguments: Sequence[str] | None, signals: _Signals) -> int:
     message = ""
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # without a home it says at length where it keeps its fonts
     given = renamed(sys.argv[1:] if arguments is None else arguments)
     try:
         given = with_preset(given)

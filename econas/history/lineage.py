@@ -1,13 +1,12 @@
 """Lineage: who mutated into whom, from a random network to a given one, and what every mutation changed. No torch."""
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from itertools import zip_longest
 from typing import Any
 
 from econas.history.trajectory import Network
-from zoo.spaces.chain_space import CHAIN_SPACES
+from zoo.spaces.chain_space import CHAIN_SPACES, chosen_names
 from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, ChainGenotype, Edge, Genotype
 
 
@@ -50,16 +49,10 @@ def changes(parent: Genotype, child: Genotype) -> Iterator[Change]:
         yield from _cell_changes("normal cell", parent.normal, child.normal)
         yield from _cell_changes("reduction cell", parent.reduction, child.reduction)
     elif isinstance(parent, ChainGenotype) and isinstance(child, ChainGenotype):
-        for place, (old, new) in enumerate(zip_longest(choices(parent), choices(child), fillvalue="nothing"), start=1):
+        names = chosen_names(parent), chosen_names(child)
+        for place, (old, new) in enumerate(zip_longest(*names, fillvalue="nothing"), start=1):
             if old != new:
                 yield Change(f"position {place}", old, new)
-
-
-def choices(chain: ChainGenotype) -> list[str]:
-    """The choices of a chain by the names its space writes them with; numbers where it has none."""
-    space = CHAIN_SPACES.get(chain.space)
-    names = re.findall(r"[^|+]+", space.write(chain.choices)) if space else []
-    return names if len(names) == len(chain.choices) else list(map(str, chain.choices))
 
 
 def describe(genotype: Genotype) -> str:

@@ -10,8 +10,8 @@ from econas.history.survival import Passage
 from econas.history.terms import Terms
 from econas.history.trajectory import RENEWAL, Level, Training
 from zoo.figures import Mark, Member, Point, Series, Stage, family_svg, flow_svg, series_svg
+from zoo.figures.axes import NARROW, WIDE
 from zoo.figures.chart import Level as Line
-from zoo.figures.series import WIDE
 from zoo.population.metric import METRICS
 from zoo.reliability.signal import Signal, find_signal
 
@@ -19,18 +19,18 @@ MARKS = 10
 """Moments of a chart that still have room for a name each."""
 
 
-def progress(history: History) -> str:
+def progress(history: History, narrow: bool = False) -> str:
     """Accuracy against what had been paid, for every population, with its best so far."""
     series = []
     for level in history.levels:
         ended = sorted(
             (one for one in history.trainings if one.level == level and one.state == "ok"), key=lambda one: one.paid
         )
-        points = [Point(label="", x=one.paid, y=one.accuracy, note=_note(one, one.accuracy)) for one in ended]
+        points = [_point(one) for one in ended]
         series.append(Series(label=history.label(level), points=points, line="best"))
     if history.terms.guided:  # full trainings are part of such a search
         full = sorted((one.curve[-1] for one in history.finalists if one.done), key=lambda one: one.paid)
-        points = [Point(label="", x=one.paid, y=one.accuracy, note=_note(one, one.accuracy)) for one in full]
+        points = [_point(one) for one in full]
         series.append(Series(label="trained fully", points=points, line="best"))
     return series_svg(
         series,
@@ -39,7 +39,13 @@ def progress(history: History) -> str:
         description=f"{history.terms.accuracy.capitalize()} of every training of the search against the epochs "
         "paid until it ended, by population; lines are the best so far.",
         marks=list(_moments(history))[:MARKS],
+        size=_size(narrow, 420.0),
     )
+
+
+def _size(narrow: bool, height: float) -> tuple[float, float]:
+    """Of a chart for a screen as wide as a hand, and of any other."""
+    return (NARROW, 320.0) if narrow else (WIDE, height)
 
 
 def _moments(history: History) -> Iterator[Mark]:
@@ -55,11 +61,16 @@ def _lowest(history: History, level: Level) -> Level:
     return min(one for one in history.levels if one.setting == level.setting)
 
 
+def _point(one: Training) -> Point:
+    note = _note(one, one.accuracy)
+    return Point(label="", x=one.paid, y=one.accuracy, note=note, of=f"network-{one.network}")
+
+
 def _note(one: Training, value: float) -> str:
     return f"trial {one.trial.index}: {100 * value:.1f} % after {one.trial.stop} epochs at {one.trial.setting}"
 
 
-def family(history: History, line: Sequence[Ancestor]) -> str:
+def family(history: History, line: Sequence[Ancestor], narrow: bool = False) -> str:
     """Every network by birth and first accuracy, the winner's ancestors in front."""
     numbers = sorted(history.networks)
     places = {number: place for place, number in enumerate(numbers)}
@@ -74,6 +85,7 @@ def family(history: History, line: Sequence[Ancestor]) -> str:
                 y=one.first,
                 parent=None if one.parent is None else places[one.parent],
                 note=f"network {number}, {origin}: {accuracy}",
+                of=f"network-{number}",
             )
         )
     return family_svg(
@@ -83,11 +95,12 @@ def family(history: History, line: Sequence[Ancestor]) -> str:
         ylabel="accuracy after the first training",
         description=f"All {len(members)} networks, each joined to its parent; the {len(line)} of the winner's lineage "
         "are numbered, and listed below.",
+        size=_size(narrow, 400.0),
     )
 
 
-def flows(history: History, ways: Sequence[Passage]) -> list[str]:
-    """How many were promoted, one picture for each chain of populations that promotions join."""
+def flows(history: History, ways: Sequence[Passage]) -> list[list[Stage]]:
+    """How many were promoted: the stages of every chain of populations that promotions join."""
     reached = {way.target: way for way in ways}
     chains: list[list[Stage]] = []
     for place, level in enumerate(history.levels):
@@ -104,24 +117,28 @@ def flows(history: History, ways: Sequence[Passage]) -> list[str]:
         chains[-1].append(Stage("finalists", len(history.finalists), "retrained", 3))
         if history.retrained:
             chains[-1].append(Stage("winner", 1, "best on validation", 1))
-    return [
-        flow_svg(chain, "; ".join(f"{stage.label}: {stage.count} networks {stage.note}" for stage in chain))
-        for chain in chains
-    ]
+    return chains
 
 
-def passage(way: Passage, terms: Terms, winner: int | None, width: float = 470.0) -> str:
+def flow(chain: Sequence[Stage], narrow: bool = False) -> str:
+    """A chain of populations as a picture."""
+    return flow_svg(chain, "; ".join(f"{one.label}: {one.count} networks {one.note}" for one in chain), narrow)
+
+
+def passage(way: Passage, terms: Terms, winner: int | None, narrow: bool = False) -> str:
     """One point per network that went on: its score before, and its score or the metric after; up is better."""
     before = _measure(terms.signal)
     after = _measure(find_signal(terms.metric)) if way.judged else before
     others = [one for one in way.pairs if one.network != winner]
     points = [
         Point(label="", x=one.before, y=one.after, note=f"network {one.network}: {before.text(one.before)} before, "
-              f"{after.text(one.after)} after")
+              f"{after.text(one.after)} after", of=f"network-{one.network}")
         for one in others
     ]  # fmt: skip
     chosen = [
-        Point(label="", x=one.before, y=one.after, note=f"the winner, network {one.network}")
+        Point(
+            label="", x=one.before, y=one.after, note=f"the winner, network {one.network}", of=f"network-{one.network}"
+        )
         for one in way.pairs
         if one.network == winner
     ]
@@ -136,7 +153,7 @@ def passage(way: Passage, terms: Terms, winner: int | None, width: float = 470.0
         description=f"{after.name.capitalize()} at {way.target} against {before.name} at {way.source} of "
         f"{len(way.pairs)} networks.",
         shares=("x" if before.share else "") + ("y" if after.share else ""),
-        size=(width, 360.0),
+        size=(NARROW, 320.0) if narrow else (470.0, 360.0),
     )
 
 
@@ -158,10 +175,10 @@ def _measure(signal: Signal) -> _Measure:
     return _Measure(f"minus {words}" if signal.lower else words, share)
 
 
-def curves(history: History) -> str | None:
-    """What judges the finalists, epoch by epoch; None where nothing but the end is known."""
+def curves(history: History, narrow: bool = False) -> str:
+    """What judges the finalists, epoch by epoch; empty where nothing but the end is known."""
     if not any(len(one.curve) > 1 for one in history.finalists):
-        return None
+        return ""
     series = []
     for rank, finalist in enumerate(history.finalists, start=1):
         known = [one for one in finalist.curve if one.state == "ok"]
@@ -183,12 +200,12 @@ def curves(history: History) -> str | None:
         ylabel=history.terms.judged,
         description=f"{history.terms.judged.capitalize()} of {len(series)} finalists over the epochs of their "
         "retraining.",
-        size=(WIDE, 380.0),
+        size=_size(narrow, 380.0),
     )
 
 
-def verdicts(history: History) -> str | None:
-    """ρ of every audit with its interval against the limit; None without an audit that has one."""
+def verdicts(history: History, narrow: bool = False) -> str:
+    """ρ of every audit with its interval against the limit; empty without an audit that has one."""
     series = []
     for setting in dict.fromkeys(one.get("setting") for one in history.audits):
         points = [
@@ -205,7 +222,7 @@ def verdicts(history: History) -> str | None:
         ]
         series.append(Series(label=f"{setting}", points=points))
     if not any(math.isfinite(point.y) for one in series for point in one.points):
-        return None
+        return ""
     limit = history.parameters.audit.limit if history.parameters and history.parameters.audit else math.nan
     return series_svg(
         series,
@@ -215,7 +232,7 @@ def verdicts(history: History) -> str | None:
         "The table below has the numbers.",
         shares="",
         levels=[Line(label=f"limit {limit:g}", value=limit)],
-        size=(WIDE, 320.0),
+        size=_size(narrow, 320.0),
     )
 
 

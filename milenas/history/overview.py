@@ -44,7 +44,7 @@ def search_report(search: "DifferentiableExperiment", run: Run) -> Report:
     return Report(
         summary={**found, **kept_summary(run.folder)},
         tables={"epochs": epochs},
-        page=search_page(findings, commands),
+        page=search_page(findings, commands, run.folder),
         name=REPORT,
         files=files,
         show=partial(_show, findings, commands, run.folder),
@@ -103,15 +103,16 @@ def _show(findings: Findings, commands: Commands, folder: Path, console: Console
     """Print the winners per size and, as the last line, the command that retrains the result."""
     say_model(folder, console)
     for warning in findings.warnings:
-        console.print(warning, style="yellow", markup=False)
+        console.print(warning, style="yellow", markup=False, soft_wrap=True)
     if findings.failed:
-        console.print(f"The search broke off: {findings.failed}", style="yellow", markup=False)
+        console.print(f"The search broke off: {findings.failed}", style="yellow", markup=False, soft_wrap=True)
     console.print(_winners(findings))
     for again in findings.retrained:
         console.print(
             f"retrained {again.epochs} epochs: genotype of epoch {again.derived.epoch}, "
             f"validation {again.metrics['accuracy']:.4f}",
             markup=False,
+            soft_wrap=True,
         )
     console.print(f"Report, with the commands that train the others: {folder / REPORT}", soft_wrap=True, markup=False)
     if findings.final is None:

@@ -3,6 +3,8 @@
 import dataclasses
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from pathlib import Path
 from typing import Any
 
 from markupsafe import Markup
@@ -10,7 +12,9 @@ from markupsafe import Markup
 from milenas.history.findings import Epoch, Findings
 from milenas.strategy.search import Derived
 from zoo.figures import Curve, Curves, cells_svg, curves_svg
-from zoo.reliability.report import facts, number, percent, render_page
+from zoo.pages.chart import both
+from zoo.pages.page import Step, Tile, called, facts, render_page
+from zoo.pages.written import large, number, percent
 
 FRAMES = 8
 """Cells of the filmstrip; a longer history is thinned evenly, its ends kept."""
@@ -46,30 +50,34 @@ PANELS: tuple[tuple[str, str, tuple[tuple[str, str], ...]], ...] = (
 """Title, y axis, and (metric, label) of every line."""
 
 
-def search_page(findings: Findings, commands: Mapping[int, str]) -> str:
+def search_page(findings: Findings, commands: Mapping[int, str], folder: Path | None = None) -> str:
     """The findings as one HTML page that needs nothing else; equal findings give equal pages.
 
     Args:
         findings: of the search.
         commands: retrain the final genotype and the best of every size, by the epoch each was derived in.
+        folder: of the run, for the commands; None where there is none.
     """
-    called = findings.facts.get("command")
+    warnings = [f"{one[:1].upper()}{one[1:]}." for one in findings.warnings]
     contents = {
         "findings": findings,
+        "kicker": "What has the differentiable search found?",
+        "warning": " ".join(warnings),
         "answer": _answer(findings),
+        "tiles": list(_tiles(findings)),
+        "steps": list(_steps(findings, commands, folder)),
         "notes": list(_notes(findings)),
-        "curves": Markup(_curves(findings)) if findings.epochs else "",
+        "curves": both(partial(_curves, findings)) if findings.epochs else "",
         "cells": _drawings(findings.final) if findings.final else [],
         "frames": [(one, _drawings(one)[:1]) for one in filmstrip(findings.derived)],
         "reductions": [(one, _drawings(one)[1:]) for one in filmstrip(findings.derived)],
         "skeletons": {one.epoch: findings.evaluation_skeleton(one) for one in findings.derived},
-        "command": commands.get(findings.final.epoch, "") if findings.final else "",
         "others": [
             (one, commands[one.epoch])
             for one in findings.winners
             if one is not findings.final and one.epoch in commands
         ],
-        "called": shlex.join(["thriftnas", *map(str, called)]) if called else "made in Python",
+        "called": called(findings.facts),
         "run": list(_run(findings)),
     }
     return render_page("milenas.history/report.html", contents)
@@ -100,9 +108,36 @@ def _answer(findings: Findings) -> str:
             f"validation accuracy after retraining, the best of {len(complete)}."
         )
     return (
-        f"The genotype of epoch {final.epoch}: {how}, {final.metrics['params'] / 1e6:.2f} million parameters with "
+        f"The genotype of epoch {final.epoch}: {how}, {large(final.metrics['params'])} parameters with "
         f"{skeleton.channels} channels and {skeleton.cells} cells."
     )
+
+
+def _tiles(findings: Findings) -> Iterator[Tile]:
+    """The numbers on top."""
+    final, planned = findings.final, findings.search.setup.epochs
+    complete = [one for one in findings.retrained if one.complete]
+    if complete:
+        yield Tile("Validation accuracy", percent(complete[0].metrics["accuracy"]), "of the genotype after retraining")
+    if findings.epochs:
+        last = findings.epochs[-1].metrics
+        yield Tile("Supernet", percent(last.get("accuracy", float("nan"))), "accuracy on the validation images")
+    if final is not None:
+        yield Tile("Parameters", large(final.metrics["params"]), "of the network that is trained next")
+        yield Tile("Convolutions", f"{final.size[0]} + {final.size[1]}", "of the normal and the reduction cell")
+    yield Tile("Epochs", f"{len(findings.epochs)}", f"of {planned} searched")
+
+
+def _steps(findings: Findings, commands: Mapping[int, str], folder: Path | None) -> Iterator[Step]:
+    """The commands that come next."""
+    if folder is not None and not findings.failed and len(findings.epochs) < findings.search.setup.epochs:
+        yield Step("Continue the search, unless it stopped early:", f"thriftnas run resume {shlex.quote(str(folder))}")
+    if findings.final is None:
+        return
+    if command := commands.get(findings.final.epoch, ""):
+        yield Step("Train it as long as papers do:", command)
+    else:
+        yield Step("Its images were held in memory: no command trains it as long as papers do, Python does.")
 
 
 def _notes(findings: Findings) -> Iterator[str]:
@@ -124,12 +159,15 @@ def _notes(findings: Findings) -> Iterator[str]:
         yield f"{len(waiting)} networks are still being retrained."
 
 
-def _curves(findings: Findings) -> str:
+def _curves(findings: Findings, narrow: bool = False) -> str:
     epochs = findings.epochs
     x = [float(epoch.number) for epoch in epochs]
     panels = []
     for title, ylabel, lines in PANELS:
-        scale = 1e-6 if title == "Evaluation network" else 1.0
+        scale = 1.0
+        if title == "Evaluation network":
+            largest = max((value for epoch in epochs if (value := _value(epoch, "params")) > 0), default=0.0)
+            scale, ylabel = (1e-6, "million parameters") if largest >= 1e6 else (1e-3, "thousand parameters")
         curves = [
             Curve(label=label, x=x, y=[scale * _value(epoch, name) for epoch in epochs])
             for name, label in lines
@@ -138,12 +176,23 @@ def _curves(findings: Findings) -> str:
         if curves:
             share = ylabel.startswith("entropy")
             low, high = (-0.02, 1.02) if share else (float("nan"), float("nan"))
-            panels.append(Curves(title=title, xlabel="epoch", ylabel=ylabel, curves=curves, low=low, high=high))
+            panels.append(
+                Curves(
+                    title=title,
+                    xlabel="epoch",
+                    ylabel=ylabel,
+                    curves=curves,
+                    low=low,
+                    high=high,
+                    percent=title == "Accuracy",
+                )
+            )
     return curves_svg(
         panels,
-        name="search",
+        name="search-narrow" if narrow else "search",
         description=f"Accuracy, losses, entropies and sizes over {len(epochs)} epochs. The table has the numbers.",
         marked=float(findings.final.epoch) if findings.final else float("nan"),
+        narrow=narrow,
     )
 
 

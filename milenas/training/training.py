@@ -15,6 +15,7 @@ from milenas.training.batches import Batches
 from milenas.training.rules import weights_first
 from milenas.training.setup import Method, SearchSetup
 from milenas.training.updates import Gradient, Loss, Problem, direction, plain_gradient
+from zoo.population.steps import stepped
 from zoo.purposes import GUMBEL_NOISE
 from zoo.training import Recipe
 from zoo.training.distributed import ProcessGroup
@@ -116,6 +117,7 @@ def train_steps(
             _step_architecture(learners, problem, setup, epoch, rate, ranks)
         total += loss * len(labels)
         progress.images += whole.stop - whole.start
+        stepped(step + 1 - steps.start, len(steps))
     progress.loss += float(ranks.sum(total))
     if not math.isfinite(progress.loss):
         raise Diverged(f"diverged: the training loss is {progress.loss} in epoch {epoch + 1}")

@@ -294,7 +294,7 @@ class FrontExperiment(Experiment):
 
         def show(console: Console) -> None:
             if remark:
-                console.print(remark, markup=False)
+                console.print(remark, markup=False, soft_wrap=True)
             report.show(console)
             command = f"thriftnas run export {run.folder} {{}} --format json,state,onnx"
             console.print(f"The best of the front: {command.format('--best')}", soft_wrap=True, markup=False)

@@ -63,8 +63,7 @@ class SupernetExperiment(Experiment):
     version: ClassVar[int] = VERSION
     distributed: ClassVar[bool] = True
     beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group", "processes")
-    adjustable: ClassVar[tuple[str, ...]] = ("loaders",)
-    requested: ClassVar[tuple[str, ...]] = ("per_epoch",)
+    adjustable: ClassVar[tuple[str, ...]] = ("loaders", "per_epoch")
 
     form: SupernetForm
     setting: ProxySetting

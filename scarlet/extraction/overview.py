@@ -28,5 +28,5 @@ def show_extraction(result: Extraction, summary: dict[str, Any], out: Path) -> N
         table.add_row(str(number), name, str(layer.folded), f"{layer.deviation:.1e}{note}")
     console.print(f"Model: {out}", markup=False, soft_wrap=True)
     console.print(table)
-    console.print(f"{summary['params']:,} parameters, {summary['macs']:,} MACs per image")
-    console.print(f"logits deviate from the supernet's by {result.deviation:.1e} of the largest")
+    console.print(f"{summary['params']:,} parameters, {summary['macs']:,} MACs per image", soft_wrap=True)
+    console.print(f"logits deviate from the supernet's by {result.deviation:.1e} of the largest", soft_wrap=True)

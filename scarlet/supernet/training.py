@@ -21,6 +21,7 @@ from scarlet.supernet.similarity import feature_similarity, mean_similarity
 from scarlet.supernet.supernet import Supernet, build_supernet
 from zoo.data.image_set import ImageSet
 from zoo.data.stream import ImageStream
+from zoo.population.steps import stepped
 from zoo.population.trial import Job, Outcome
 from zoo.purposes import INITIAL_WEIGHTS, MEASURED_PATHS, SUPERNET_PATHS
 from zoo.spaces.chain_cost import ChainCosts
@@ -224,6 +225,8 @@ def _part(
 
         loss = supernet_step(forward, optimizer, precision.place(pixels), labels, paths[number], setup, weigh)
         total += loss * len(labels)
+        done = (part - stage.start) * len(steps) + number + 1 - steps.start
+        stepped(done, (stage.stop - stage.start) * len(steps))
     seen = slices[steps[-1]].stop - slices[steps.start].start
     mean_loss: float = ranks.sum(total).item() / seen
     if not math.isfinite(mean_loss):

@@ -54,7 +54,10 @@ def test_what_is_printed_teaches(analyse):
         assert words in text
     proxies = [line.split()[0] for line in answer.out.splitlines()[2:4]]
     assert proxies == ["val_loss", "zc_a"]
-    assert max(map(len, answer.out.splitlines())) <= 120
+    table, (*_, answered) = answer.out.splitlines()[:4], answer.out.splitlines()
+    assert max(map(len, table)) <= 120
+    assert answered.startswith("Search with val_loss")  # whole: a sentence is not wrapped in a pipe
+    assert answered.endswith(".")
 
 
 def test_json_is_the_rows_and_the_folder_holds_them_too(analyse, tmp_path):

@@ -34,7 +34,7 @@ def test_the_commands_are_these():
         "demo", "predict", "doctor", "zoo sample", "zoo cost", "zoo analyse", "zoo build", "zoo study", "zoo train",
         "zoo profile",
         "run status", "run list", "run resume", "run retry", "run report", "run digest", "run gc",
-        "run export",
+        "run export", "run watch",
         "econas search", "darts search", "darts report",
         "scarlet train", "scarlet search", "scarlet extract", "scarlet similarity",
     }  # fmt: skip

@@ -171,7 +171,7 @@ def test_a_single_model_has_a_page_of_its_own_that_begins_with_its_card(thriftna
     for text in (page, card):
         assert told in text
         assert Run.open(built).digest in text
-    assert page.index("<h1>Model 1") < page.index(told) < page.index("Its numbers")
+    assert page.index('<h1 class="answer">Model 1') < page.index(told) < page.index("Its numbers")
     assert "hypervolume" not in page.lower()
     Image.new("L", (9, 9), 77).save(built / "a.png")
     assert json.loads(thriftnas("predict", out / "model-01.safetensors", built / "a.png", "--json").out)

@@ -93,6 +93,18 @@ def test_records_that_come_together_are_one_batch(monkeypatch):
     assert heard == []  # 0.9 hours
 
 
+def test_first_steps_of_a_training_are_no_measure(monkeypatch):
+    """Two steps a second, of which the first took ten: a run of a quarter of an hour."""
+    moments = iter([0.0, 5.0, *(5.5 + 0.5 * place for place in range(60))])
+    monkeypatch.setattr(time, "monotonic", lambda: next(moments))
+    bar, heard = Bar(drawn(), hint="--preset tiny"), []
+    monkeypatch.setattr(bar, "said", heard.append)
+    monkeypatch.setattr(bar, "_bar", Still())
+    for done in range(40):
+        bar.progressed(Progress(done=done, total=1800, trials=0))
+    assert heard == []
+
+
 def drawn():
     """A terminal: elsewhere a bar is lines, which look at the clock too."""
     return Console(file=io.StringIO(), force_terminal=True, width=200)

@@ -28,6 +28,21 @@ cli.STOP_SECONDS = 0.5
 sys.exit(cli.main(["run", "status", "."]))
 """
 
+INSIDE = """
+import atexit, sys
+from zoo import cli
+from zoo.commands import runs
+
+def status(run, as_json=False):
+    import os, signal
+    exec("os.kill(os.getpid(), signal.SIGTERM)\\nfor _ in range(9): pass")  # as imports of dataclasses run code
+
+runs.status.__code__ = status.__code__
+atexit.register(print, "the interpreter was torn down")
+sys.argv[1:] = ["run", "status", "."]
+sys.exit(cli.main())
+"""
+
 
 @pytest.mark.slow
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)])
@@ -58,6 +73,12 @@ def test_what_does_not_let_go_is_left(number, code):
         process.send_signal(number)
         assert process.wait(30) == code
         assert process.stderr.read() == cli.STOPPED + "\n"
+
+
+def test_the_exit_code_is_right_wherever_a_signal_comes_and_nothing_is_waited_for():
+    """Python ends by SIGINT, whatever was caught, where the signal came inside of code that ``exec`` ran."""
+    found = subprocess.run([sys.executable, "-c", INSIDE], capture_output=True, text=True)
+    assert (found.returncode, found.stdout, found.stderr) == (143, "", cli.STOPPED + "\n")
 
 
 def test_signals_are_what_they_were_after_a_command(thriftnas, tmp_path):

@@ -20,6 +20,7 @@ import zoo.training.evaluator as evaluators
 from zoo.data import load
 from zoo.data.image_set import Split
 from zoo.data.stream import open_stream
+from zoo.experiments import Run
 from zoo.export import load_model
 from zoo.population.journal import Journal
 from zoo.spaces.literature import PUBLISHED
@@ -374,3 +375,14 @@ def test_two_processes_under_torchrun_continue_after_a_kill(photos, tmp_path, di
     assert rest.returncode == 0, err
     assert digest(tmp_path / "run") == digest(tmp_path / "whole")
     assert same_model(tmp_path / "run", tmp_path / "whole")
+
+
+def test_parts_of_epochs_are_trials_and_belong_to_the_run(thriftnas, tmp_path):
+    run = tmp_path / "run"
+    answer = thriftnas(*TRAIN, "--every", "1", "--out", run)
+    assert answer.code == 0, answer.err
+    assert "after 3 epochs: validation" in answer.out
+    assert [row["accuracy"] != "" for row in rows(run)] == [False, True] * 3  # two steps an epoch
+    assert Run.open(run).experiment.per_epoch == 2, "or whoever replays the run asks for other trials"
+    assert "holds another run" in thriftnas(*TRAIN, "--out", run).err
+    assert "--every must be at least 1 step, got 0" in thriftnas(*TRAIN, "--every", "0", "--out", run).err

@@ -288,3 +288,16 @@ def test_real_photographs(tmp_path, read):
     # Known for CIFAR-10: means 0.49, 0.48, 0.45, deviations 0.25, 0.24, 0.26; halving takes some contrast.
     assert images.mean == pytest.approx((0.49, 0.48, 0.45), abs=0.04)
     assert images.std == pytest.approx((0.23, 0.23, 0.25), abs=0.03)
+
+
+def test_classes_are_the_same_in_both_forms_of_unicode(tmp_path, read):
+    """Some systems write letters with accents in two characters: the same class in an archive of such a system."""
+    composed, apart = "caf\u00e9", "cafe\u0301"
+    write(tmp_path / "both/train", {apart: 6, "bar": 6})
+    write(tmp_path / "both/test", {composed: 3, "bar": 3}, seed=1)
+    images = read(tmp_path / "both")
+    assert images.classes == ("bar", composed)
+    assert np.bincount(images.test.labels).tolist() == [3, 3]
+    write(tmp_path / "twice", {composed: 3, apart: 3, "bar": 3})
+    with pytest.raises(ValueError, match="is there twice, in two forms of Unicode"):
+        read(tmp_path / "twice")

@@ -13,13 +13,13 @@ import econas.history.trajectory as course
 import econas.strategy.hierarchical as search
 from econas.history.costs import Cost, costs, idle_share
 from econas.history.history import history
-from econas.history.lineage import changes, choices, describe, lineage, to_dict
+from econas.history.lineage import changes, describe, lineage, to_dict
 from econas.history.survival import audited, cycles, passages
 from econas.strategy.audit import Auditing, Step
 from econas.strategy.baselines import RandomBaseline, evolution_then_retrain
 from zoo.population import Journal, ProxySetting, Record, Trial
 from zoo.spaces import ECONAS_SEARCH
-from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO
+from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO, chosen_names
 from zoo.spaces.genotype import ChainGenotype, genotype_from_dict
 
 STEPS = (Step(ProxySetting.parse("c2r4s0e6"), 2.0), Step(ProxySetting.parse("c0r4s0e6"), 3.0))
@@ -116,8 +116,8 @@ def test_chains_change_by_position_and_by_their_spaces_names():
     old, new = ChainGenotype("nas-bench-201", (0, 1, 2, 3, 4, 0)), ChainGenotype("nas-bench-201", (0, 1, 3, 3, 4, 0))
     (change,) = changes(old, new)
     assert change.to_dict() == {"place": "position 3", "before": "nor_conv_1x1~1", "after": "nor_conv_3x3~1"}
-    assert choices(ChainGenotype(NAS_BENCH_MACRO.name, (0, 1, 2, 0, 0, 0, 0, 0)))[:3] == ["0", "1", "2"]
-    assert choices(ChainGenotype("elsewhere", (7, 1))) == ["7", "1"]
+    assert chosen_names(ChainGenotype(NAS_BENCH_MACRO.name, (0, 1, 2, 0, 0, 0, 0, 0)))[:3] == ["0", "1", "2"]
+    assert chosen_names(ChainGenotype("elsewhere", (7, 1))) == ["7", "1"]
     assert describe(old) == NAS_BENCH_201.write(old.choices)
 
 

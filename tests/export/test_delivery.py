@@ -9,7 +9,7 @@ import torch
 
 from zoo.export import load_model
 from zoo.export.delivery import Delivery, parse_formats
-from zoo.export.front_page import page, pictures
+from zoo.export.front_page import page
 from zoo.population.front import equispaced
 from zoo.population.run_front import read_front
 from zoo.spaces.blueprint import blueprint_from_json
@@ -124,9 +124,9 @@ def test_numbers_are_of_the_weights_that_are_delivered(found, make_model, tmp_pa
     assert table["accuracy"].tolist() == [0.87654, found.records[second].metrics["accuracy"]]
     assert table["inherited_accuracy"].tolist() == [before["accuracy"], found.records[second].metrics["accuracy"]]
     assert table["weights"].tolist() == ["retrained", "of the run"]
-    for name in ("models.md", "front.html"):
+    for name, written in (("models.md", "0.87654"), ("front.html", "87.65 %")):
         text = (tmp_path / name).read_text()
-        assert "0.87654" in text
+        assert written in text
         assert "inherited accuracy" in text
 
 
@@ -160,23 +160,36 @@ def test_what_a_killed_delivery_left_is_gone_after_the_next(found, make_model, t
 
 def test_the_page_holds_everything_and_escapes_it(found, make_model):
     one = delivery(found, make_model, ("json",))
-    drawn = pictures(found, one.chosen)
-    text = page(found, models_of(one), {"command": "a <b> & c </script>"}, drawn)
+    text = page(found, models_of(one), {"folder": "a <b> & c </script>"}, True)
     assert "a &lt;b&gt; &amp; c" in text
-    data = json.loads(text.split('<script type="application/json" id="data">')[1].split("</script>")[0])
-    assert len(data["networks"]) == len(found.trials)
-    assert sum(network["kind"] == "chosen" for network in data["networks"]) == 3
-    assert sum(network["kind"] != "beaten" for network in data["networks"]) == len(found.front)
-    assert (data["x"], data["y"]) == ("macs", "accuracy")
+    shown = text.split('<figure data-name="accuracy against MACs per image">')[1].split("</figure>")[0]
+    wide, narrow = shown.split('<div class="narrower">')
+    for drawn in (wide, narrow):
+        assert drawn.count("<title>") == len(found.trials)  # every network, once
+        assert drawn.count('data-of="trial-') == len(found.front)
+    for row in found.front:
+        assert f'id="trial-{found.trials[row].index}"' in text
     assert "http" not in text.replace("http://www.w3.org", "")  # readable offline
-    assert page(found, models_of(one), {}, drawn) == page(found, models_of(one), {}, pictures(found, one.chosen))
+    assert page(found, models_of(one), {}, True) == page(found, models_of(one), {}, True)
+
+
+def test_a_network_of_the_front_says_how_to_export_it(found, make_model):
+    """The command asks for the best by one objective that is as good in the others, which is that network."""
+    one = delivery(found, make_model, ("json",))
+    text = page(found, models_of(one), {"folder": "run", "exports": "onnx"}, True)
+    row = int(found.front[0])
+    macs = found.records[row].metrics["macs"]
+    command = f"thriftnas run export run --best accuracy --limit &#39;macs&lt;={macs!r}&#39; --format onnx"
+    assert command in text.split(f'id="trial-{found.trials[row].index}"')[1].split("</section>")[0]
 
 
 def test_a_limit_shows_in_the_page_and_holds_in_the_front(limited, make_model):
     found = read_front(limited)
     assert all(found.records[row].metrics["accuracy"] >= 0.3 for row in found.front)
     one = delivery(found, make_model, ("json",), count=1)
-    assert "accuracy&gt;=0.3" in page(found, models_of(one), {}, pictures(found, one.chosen))
+    text = page(found, models_of(one), {}, True)
+    assert "at least 30.00\N{NO-BREAK SPACE}%" in text
+    assert "limit 30.00 %" in text  # a line of the chart
 
 
 @pytest.mark.parametrize(

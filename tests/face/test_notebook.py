@@ -6,6 +6,7 @@ import numpy as np
 
 import thriftnas  # noqa: F401  # which lets the nouns show themselves
 from thriftnas.notebook import table
+from zoo.experiments.report import Report
 from zoo.population.front import Objective
 from zoo.population.proxy import ProxySetting
 from zoo.population.run_front import RunFront
@@ -66,3 +67,11 @@ def test_a_front_is_a_picture_with_a_table():
 
 def test_texts_in_tables_are_escaped():
     assert parsed(table(["<"], [("&", np.float64(0.5), np.int64(3), True)], caption='"<')).find("table") is not None
+
+
+def test_a_report_is_a_frame_of_its_own():
+    shown = Report(summary={}, page='<!DOCTYPE html><style>body { color: red }</style>"<script>')._repr_html_()
+    assert parsed(shown)[0].tag == "iframe"
+    assert parsed(shown)[0].get("srcdoc").endswith('"<script>')
+    assert parsed(shown)[0].get("sandbox") == "allow-scripts"
+    assert Report(summary={})._repr_html_() == ""

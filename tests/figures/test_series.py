@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.figures import Level, Mark, Point, Series, series_svg
-from zoo.figures.axes import apart, spread, ticks, written
+from zoo.figures.axes import WIDE, apart, spread, ticks, written
 from zoo.figures.series import DOTS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -53,7 +53,7 @@ def test_whatever_the_numbers_every_dot_lies_in_the_frame(values, line, percent)
     found = circles(svg)
     assert len(found) == sum(math.isfinite(x) and math.isfinite(y) for x, y in values)
     width, height = map(float, re.search(r'viewBox="0 0 (\S+) (\S+)"', svg).groups())
-    assert width > 900
+    assert width == WIDE
     assert all(66 <= x <= width - 20 and 40 <= y <= height - 48 for x, y in found)
     assert "nan" not in svg.lower()
     assert ("nothing to draw" in texts(svg)) == (not found)

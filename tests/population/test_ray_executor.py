@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from zoo.population import Job, Journal, Manager, ProxySetting, Record, SerialExecutor, Trial, ray_executor
+from zoo.population import Job, Journal, Manager, ProxySetting, Record, SerialExecutor, Trial, cluster_address
+from zoo.population.cluster_address import find_cluster
 from zoo.population.faults import ATTEMPTS, MachineFault
-from zoo.population.ray_executor import RayExecutor, _room, find_cluster, ray
+from zoo.population.ray_executor import RayExecutor, _room, ray
 from zoo.reliability.study import Study
 from zoo.spaces import DARTS
 
@@ -263,7 +264,7 @@ def test_an_address_somebody_answers_at_is_given_back(answering):
 
 @pytest.mark.parametrize("says", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n"])
 def test_an_address_that_accepts_and_never_answers_as_ray_does_is_an_error_in_time(says, monkeypatch):
-    monkeypatch.setattr(ray_executor, "PROBE_SECONDS", 0.3)
+    monkeypatch.setattr(cluster_address, "PROBE_SECONDS", 0.3)
     with socket.create_server(("127.0.0.1", 0)) as server:
 
         def serve():

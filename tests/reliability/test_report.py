@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 
 from tests.reliability.pages import Page
+from zoo.pages.written import interval, number, percent, signed
 from zoo.population.proxy import ProxySetting, parse_grid
 from zoo.reliability.advice import notes
 from zoo.reliability.comparison import compare, difference
@@ -17,9 +18,8 @@ from zoo.reliability.correlation import resampled_entropy
 from zoo.reliability.findings import COUNTS, FactorLine, Finding, Findings, candidate_name
 from zoo.reliability.interval import Estimate, bootstrap, undefined
 from zoo.reliability.recommendation import Candidate
-from zoo.reliability.report import interval, number, percent, write_report
+from zoo.reliability.report import write_report
 from zoo.reliability.signal import SIGNALS
-from zoo.reliability.written import signed
 from zoo.spaces import ECONAS_ZOO
 
 undrawn = pytest.mark.usefixtures("without_drawing")  # for what a page says in words
@@ -130,7 +130,8 @@ def test_it_opens_with_the_answer_and_its_figures(tmp_path: Path) -> None:
     chosen = found.candidates[0]
     assert chosen is found.chosen
     opening = seen.text[: seen.text.index("The words used here")]
-    assert [tag for tag, _ in seen.tags].index("svg") < [tag for tag, _ in seen.tags].index("dl")
+    tags = [tag for tag, _ in seen.tags]
+    assert tags.index("h1") < tags.index("dl") < tags.index("section") < tags.index("svg")  # answer, tiles, what next
     for expected in (
         "thriftnas econas search --setting c0r0s0e4 --signal accuracy",
         "Recommended c0r0s0e4 by accuracy",
@@ -270,7 +271,7 @@ def test_nothing_is_fetched_and_nothing_is_shared(tmp_path: Path) -> None:
 def test_pictures_have_words_and_tables_have_headers(tmp_path: Path) -> None:
     _, seen = page(good(), tmp_path)
     pictures = [attributes for tag, attributes in seen.tags if tag == "svg"]
-    assert len(pictures) == 3 + 2 * 24  # acceleration, scatter, one factor; the cells
+    assert len(pictures) == 2 + 2 + 1 + 2 * 24  # acceleration, scatter, for a narrow screen too; one factor; the cells
     assert all(attributes["role"] == "img" and attributes["aria-label"] for attributes in pictures)
     names = [tag for tag, _ in seen.tags]
     assert names.count("h1") == 1

@@ -171,6 +171,15 @@ def test_a_search_on_inherited_weights_and_its_models(thriftnas, trained):
         assert model["weights"]["notes"]["weights"] == "inherited"
         assert (trained / "run" / "export" / model["files"]["state"]).exists()
         assert trials[model["trial"]].genotype.key == model["key"]
+    (trained / "moved").mkdir()
+    for name in ("run", "net", "photos"):
+        (trained / name).rename(trained / "moved" / name)
+    code, _, err = thriftnas("run", "export", trained / "moved/run", "--best", "--format", "state", "--json")
+    assert code == 0, err
+    assert thriftnas("run", "resume", trained / "moved/run", "--json")[0] == 0
+    (trained / "moved/net").rename(trained / "lost")
+    code, _, err = thriftnas("run", "resume", trained / "moved/run")
+    assert (code, "is gone" in err, f"--out {trained / 'moved/run'}" in err) == (2, True, True)
 
 
 def test_models_of_a_recalibrated_search_are_as_accurate_as_it_measured(thriftnas, trained, monkeypatch):

@@ -28,8 +28,8 @@ def demo(
     Console(stderr=running.as_json).print(
         f"Which cheap training ranks networks as a full one does? {MODELS} random networks on digits, each trained "
         "three times at the reference and once at 4 reduced settings; and five scores that need no training.",
-        style="dim",
-    )
+        style="dim", soft_wrap=True,
+    )  # fmt: skip
     sizes = {"train": 400, "validation": 900, "resolution": 8, "channels": 8, "cells": 5, "batch": 24, "target": 0.5}
     zoo = {"data": "digits", "space": "econas-search", "models": MODELS, "reference": REFERENCE, "repeats": 3}
     study(

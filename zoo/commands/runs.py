@@ -19,14 +19,30 @@ def status(run: opt.Run, as_json: opt.Json = False) -> None:
     print(json.dumps(overview(found)) if as_json else overview_text(found))
 
 
-def list_runs(
-    folder: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs"), as_json: opt.Json = False
-) -> None:
-    """The runs in a folder: kind, state, how far, and what has come of them."""
-    from zoo.experiments.overview import listing_text, runs_below
+Web = Annotated[bool, typer.Option("--web", help="Serve pages to a browser, on this machine alone.")]
+Host = Annotated[str, typer.Option(help="Where --web listens; readers elsewhere need the token it prints.")]
+Port = Annotated[int, typer.Option(help="Of --web; 0: any that is free.")]
 
-    found = runs_below(folder)
-    print(json.dumps(found) if as_json else listing_text(found))
+
+def list_runs(
+    folder: Annotated[Path, typer.Argument(help="Folder of runs.")] = Path("runs"),
+    web: Web = False, host: Host = "127.0.0.1", port: Port = 0, as_json: opt.Json = False,
+) -> None:  # fmt: skip
+    """The runs in a folder: kind, state, how far, and what has come of them; with --web also compared."""
+    from zoo.experiments.overview import listing_text, runs_below
+    from zoo.live.watching import serve_folder
+
+    if web:
+        return serve_folder(folder, Console(), host, port)
+
+    print(json.dumps(runs_below(folder)) if as_json else listing_text(runs_below(folder)))
+
+
+def watch(run: opt.Run, web: Web = False, host: Host = "127.0.0.1", port: Port = 0) -> None:
+    """Show a run as it goes on, until nobody runs it any more; with --web its report, made anew as it grows."""
+    from zoo.live.watching import watch_run
+
+    watch_run(run, Console(), web=web, host=host, port=port)
 
 
 Workers = Annotated[int | None, opt.option("Another number of workers.", "Workers")]
@@ -66,9 +82,9 @@ def retry(
     """Ask failed trials again, or leave others out, and continue the run; before-retry.sqlite keeps what it was."""
     from zoo.experiments.execution import retry as reopened
 
-    found = reopened(run, everything, without or ())
-    again = f"{len(found.trials)} trials are asked again, {found.dropped} that depended on them are decided anew"
-    Console(stderr=as_json).print(again + (f", {len(without)} left out" if without else ""), markup=False)
+    found, left = reopened(run, everything, without or ()), f", {len(without)} left out" if without else ""
+    again = f"{len(found.trials)} trials are asked again, {found.dropped} that depended on them are decided anew{left}"
+    Console(stderr=as_json).print(again, markup=False, soft_wrap=True)
     resume(run, workers, address, time, as_json)
 
 
@@ -79,6 +95,7 @@ def report(
     ] = None,
     metric: Annotated[str | None, typer.Option(help="Of a study: what judges it; its own by default.")] = None,
     cost: Annotated[str | None, typer.Option(help="Of a study: save macs or seconds; its own by default.")] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder to write to; the run's own by default.")] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Write the report of a run as far as it is: tables and a page.
@@ -99,7 +116,7 @@ def report(
         hook.held(run, console, as_json)
         return
     written = other_report(found, **other) if anew else found.report()
-    written.write(run)
+    written.write(out or run)
     if as_json:
         print(json.dumps(written.summary))
     else:
@@ -111,17 +128,12 @@ def gc(run: opt.Run, dry_run: opt.DryRun = False, as_json: opt.Json = False) -> 
     from zoo.experiments.garbage import collect
 
     found = collect(run, dry_run=dry_run)
-    if as_json:
-        print(json.dumps({"files": [str(path) for path in found.files], "bytes": found.bytes, "dry_run": dry_run}))
-        return
-    for path in found.files:
-        print(path)
-    print(f"{found.bytes / 1e6:.1f} MB in {len(found.files)} files {'would be' if dry_run else 'are'} freed")
+    told = {"files": [str(path) for path in found.files], "bytes": found.bytes, "dry_run": dry_run}
+    print(json.dumps(told) if as_json else found.text(dry_run))
 
 
 def digest(run: opt.Run, as_json: opt.Json = False) -> None:
     """A hash of trials and records: equal for equal runs, whatever their workers, kills and timing."""
     from zoo.experiments.run import Run
 
-    value = Run.open(run).digest
-    print(json.dumps({"digest": value}) if as_json else value)
+    print(json.dumps({"digest": Run.open(run).digest}) if as_json else Run.open(run).digest)

@@ -1,6 +1,5 @@
 """`thriftnas zoo train`: train one genotype at an original setting and keep it as a model."""
 
-import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -24,6 +23,7 @@ def train(
         bool, opt.option("Decode images while training (random resized crops).", "Data", "--stream")
     ] = False,
     loaders: Annotated[int, opt.option("Processes that decode streamed images.", "Data")] = 2,
+    every: Annotated[int | None, opt.option("Steps between checkpoints; an epoch by default.", "Run")] = None,
     rates: opt.Rates = opt.Rates(),
     auxiliary: Annotated[bool, opt.option("Train with an auxiliary head.", "Training", "--auxiliary")] = False,
     auxiliary_weight: Annotated[float, opt.option("Weight of its loss.", "Training")] = AUXILIARY,
@@ -42,8 +42,8 @@ def train(
     A model-NN.json of run export says its own channels, cells and resolution.
 
     The weights are those of the last epoch; validation accuracy is measured every epoch and chooses nothing,
-    the test images are read once, at the end. Killed or stopped, the same command continues from the last epoch.
-    Several GPUs: torchrun --nproc-per-node N --no-python thriftnas zoo train ...
+    the test images are read once, at the end. Killed or stopped, the same command continues from the last epoch, or
+    from the last --every steps. Several GPUs: torchrun --nproc-per-node N --no-python thriftnas zoo train ...
     """
     from zoo.experiments.kinds.training import paper_training, training_side
     from zoo.spaces.named import read_blueprint
@@ -62,6 +62,6 @@ def train(
         seed=seed,
         threads=compute.threads,
     )
-    experiment = dataclasses.replace(experiment, processes=process_place()[1], sync_bn=sync_bn, loaders=loaders)
+    experiment = experiment.in_parts(every, process_place()[1], sync_bn=sync_bn, loaders=loaders)
     side = training_side(what, original) if resolution is None else resolution
     perform(ctx, experiment, images.source(side, streamed=stream or original.streamed), running)

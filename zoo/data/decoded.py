@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.data.caches import user_cache
 from zoo.data.checking import bad_files, require_good
 from zoo.data.picture import decode_picture
 from zoo.data.pool import Progress
@@ -28,7 +29,7 @@ _log = logging.getLogger(__name__)
 
 def default_cache() -> Path:
     """$THRIFTNAS_CACHE, or a folder in the user's cache."""
-    return Path(os.environ.get("THRIFTNAS_CACHE") or Path.home() / ".cache" / "thriftnas" / "decoded")
+    return user_cache("decoded", "THRIFTNAS_CACHE")
 
 
 def read_decoded(

@@ -2,8 +2,9 @@
 
 import logging
 import os
+import unicodedata
 from collections import Counter
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -39,7 +40,7 @@ def open_folder(
     labels: list[int] = []
     numbers: dict[str, NDArray[np.int64]] = {}
     for name, folder in splits.items():
-        listed = _list(folder, classes, without)
+        listed = _list(folder, _spelled(folder, classes), without)
         numbers[name] = np.arange(len(files), len(files) + len(listed), dtype=np.int64)
         files += [file[len(os.path.join(directory, "")) :] for file, _ in listed]  # relative to directory
         labels += [label for _, label in listed]
@@ -79,7 +80,12 @@ def _with_test(
 
 
 def _classes(splits: dict[str, Path]) -> tuple[str, ...]:
-    names = {split: [folder.name for folder in subfolders(path)] for split, path in splits.items()}
+    names = {split: [_composed(folder.name) for folder in subfolders(path)] for split, path in splits.items()}
+    for split, found in names.items():
+        if twice := [name for name, count in Counter(found).items() if count > 1]:
+            raise ValueError(
+                f"{splits[split]}: {twice[0]!r} is there twice, in two forms of Unicode; merge the folders"
+            )
     classes = names["train"]
     if len(classes) < 2:
         got = f"one ({classes[0]!r})" if classes else "none"
@@ -92,10 +98,21 @@ def _classes(splits: dict[str, Path]) -> tuple[str, ...]:
                 f"{splits[split]}: expected the same classes as in train, got {differing[0]!r} in "
                 f"{where[0]} but not in {where[1]}"
             )
-    return tuple(classes)
+    return tuple(sorted(classes))
 
 
-def _list(folder: Path, classes: tuple[str, ...], without: Collection[str]) -> list[tuple[str, int]]:
+def _composed(name: str) -> str:
+    """A name as most systems write it: some take letters with accents apart, and what looks alike would differ."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _spelled(folder: Path, classes: Sequence[str]) -> dict[str, int]:
+    """Number of the class of every folder of a split, by the folder's own name."""
+    numbers = {name: number for number, name in enumerate(classes)}
+    return {one.name: numbers[_composed(one.name)] for one in subfolders(folder)}
+
+
+def _list(folder: Path, numbers: Mapping[str, int], without: Collection[str]) -> list[tuple[str, int]]:
     """(path, class number) of every image of a split, sorted; what is left out for its kind is counted in the log."""
     from torchvision.datasets.folder import make_dataset  # here: a second of start-up that other data sets need not pay
 
@@ -111,14 +128,12 @@ def _list(folder: Path, classes: tuple[str, ...], without: Collection[str]) -> l
             return False
         return path not in without
 
-    numbers = {name: number for number, name in enumerate(classes)}
-    listed: list[tuple[str, int]] = make_dataset(str(folder), numbers, is_valid_file=is_image, allow_empty=True)
-    empty = sorted(set(numbers.values()) - {label for _, label in listed})
+    listed: list[tuple[str, int]] = make_dataset(str(folder), dict(numbers), is_valid_file=is_image, allow_empty=True)
+    held = {label for _, label in listed}
+    empty = sorted(name for name, number in numbers.items() if number not in held)
     if empty:
         got = f"{sum(others.values())} files of other kinds in {folder}" if +others else "none"
-        raise ValueError(
-            f"{folder / classes[empty[0]]}: expected at least one image ({', '.join(sorted(kinds))}), got {got}"
-        )
+        raise ValueError(f"{folder / empty[0]}: expected at least one image ({', '.join(sorted(kinds))}), got {got}")
     if counted := ", ".join(f"{count} {kind}" for kind, count in sorted((+others).items())):
         _log.warning("%s: files left out, which are no images that can be read here: %s", folder, counted)
     return listed

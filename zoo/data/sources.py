@@ -1,7 +1,6 @@
 """Sources: where image sets come from, by name."""
 
 import contextlib
-import os
 import sys
 import warnings
 from collections.abc import Callable
@@ -12,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from zoo.data.caches import user_cache
 from zoo.data.checking import known_bad, say_left_out
 from zoo.data.decoded import default_cache
 from zoo.data.folder import hold_out, open_folder
@@ -97,7 +97,7 @@ def image_set(
 
 def default_root() -> Path:
     """Where downloads are kept: $THRIFTNAS_DATA, or a folder in the user's cache."""
-    return Path(os.environ.get("THRIFTNAS_DATA") or Path.home() / ".cache" / "thriftnas" / "data")
+    return user_cache("data", "THRIFTNAS_DATA")
 
 
 def readable_pool(name: str, progress: Progress | None = None) -> Pool:

@@ -11,20 +11,23 @@ from typing import Any
 from zoo.experiments.experiment import Experiment
 from zoo.experiments.folder import WEIGHTS, check_folder, locked
 from zoo.experiments.grouping import grouped
-from zoo.experiments.heartbeat import Heartbeat, heartbeat
+from zoo.experiments.heartbeat import heartbeat
 from zoo.experiments.machine import about
-from zoo.experiments.progress import SILENT, Listener, Progress
+from zoo.experiments.moved import PLACE, missing
+from zoo.experiments.progress import SILENT, Listener
 from zoo.experiments.resources import Resources
 from zoo.experiments.run import FAULTS, FINISHED, OPTIONS, RESOURCES, SOURCE, Run
 from zoo.experiments.source import Source
+from zoo.experiments.tally import Tally
 from zoo.population.executor import Executor, LazyExecutor
-from zoo.population.faults import is_missing, too_many_missing
+from zoo.population.faults import OutOfTime, is_missing, too_many_missing
 from zoo.population.journal import FILE, Journal
 from zoo.population.manager import LEFT_OUT, Manager
 from zoo.population.patience import GRACE_SECONDS, Patience
 from zoo.population.retry import Retried, reopen
 from zoo.population.strategy import Strategy
-from zoo.population.trial import ALONE, Record, Trial
+from zoo.population.trial import Record, Trial
+from zoo.population.watch import Watch
 from zoo.population.weights import LostWeights, WeightStore
 
 LONELY = Resources()
@@ -62,8 +65,9 @@ def execute(
         source: where its material lies.
         folder: new, empty, or of the same run.
         resources: workers, GPUs, cluster.
-        deadline: seconds after which nothing new is started, once the material is loaded. Workers are then waited for
-            as long again at most, or a minute, or twice as long as their batches have taken so far.
+        deadline: seconds after which nothing new is started, once the material is loaded. What is running is then
+            waited for as long again at most, or a minute; workers also twice as long as their batches have taken so
+            far. What would take longer is ended, and begins again when the run goes on.
         listen: hears how it goes on.
         command: words of the command line that asked for it, for reports.
 
@@ -105,7 +109,7 @@ def execute(
                 drive.fault(journal.lost)
             run = Run(folder)
             patience = Patience(price=experiment.price, ends=ends, grace=max(GRACE_SECONDS, deadline or 0.0))
-            with heartbeat(journal) as drive.pulse:
+            with heartbeat(journal) as drive.tally.pulse:
                 finished = _driven(drive, run, material, resources, patience)
             journal.set(FINISHED, finished)
     finally:
@@ -134,9 +138,16 @@ def resume(
         ValueError: as :func:`execute`, or for a run whose material cannot be found again.
     """
     run = Run.open(folder)
+    if source is None:
+        source = run.source
+        if gone := missing(source.to_dict()):
+            raise ValueError(
+                f"{gone[0]} is gone, which the run in {folder} reads: put it back, or beside the run as it lay before, "
+                f"or give the run's own command again with its new place and --out {folder}"
+            )
     return execute(
         run.experiment,
-        run.source if source is None else source,
+        source,
         folder,
         run.resources_here() if resources is None else resources,
         deadline=deadline,
@@ -209,6 +220,7 @@ def _opened(
             RESOURCES: resources.to_dict(),
             "command": list(command),
             "directory": os.getcwd(),
+            PLACE: str(folder.resolve()),
         }
         journal.update(held if journal.get("about") is not None else held | {"about": about()})
     except BaseException:
@@ -262,13 +274,14 @@ def grown(experiment: Experiment, journal: Journal) -> Experiment:
 def _driven(drive: "_Drive", run: Run, material: Any, resources: Resources, patience: Patience) -> bool:
     """Ask, measure and tell until the strategy has finished, or time is up and what was running has come back."""
     experiment, ends = drive.experiment, patience.ends
+    watch = Watch(patience, drive.tally.running, drive.tally.say)
 
     def over() -> bool:
         return ends is not None and time.monotonic() >= ends
 
     def workers() -> Executor:
         resources.check_device(experiment.device)
-        return resources.executor(experiment.evaluator, material, experiment.threads, patience, drive.fault)
+        return resources.executor(experiment.evaluator, material, experiment.threads, drive.fault, watch)
 
     if not experiment.distributed:
         return drive.run(workers, over) and drive.end(workers, run, material)
@@ -277,7 +290,7 @@ def _driven(drive: "_Drive", run: Run, material: Any, resources: Resources, pati
     with experiment.joined(material) as (ranks, evaluator):
 
         def processes() -> Executor:
-            return ProcessGroupExecutor(evaluator, ranks)
+            return ProcessGroupExecutor(evaluator, ranks, watch)
 
         finished = drive.run(processes, over) and drive.end(processes, run, material)
         ranks.send(None)
@@ -291,15 +304,9 @@ class _Drive:
         self.experiment, self._journal, self._listen = experiment, journal, listen
         self._strategy: Strategy = experiment.strategy()
         self._manager = Manager(self._strategy, journal, WeightStore(folder / WEIGHTS), batch=experiment.group)
-        trials, records = self._manager.trials, self._manager.records
-        self._done = sum(experiment.price(trials[record.index]) for record in records)
-        self._count = len(records)
-        self.pulse: Heartbeat | None = None
-        self._failed = 0
-        self._best: float | None = None
-        for record in records:
-            self._see(trials[record.index], record)
-        self._total: float | None = None  # until it is asked for; some kinds price every trial of theirs
+        self.tally = Tally(experiment, self._strategy, listen)
+        trials = self._manager.trials
+        self.tally.hold((trials[record.index], record) for record in self._manager.records)
 
     def run(self, executor: Callable[[], Executor], over: Callable[[], bool]) -> bool:
         """Run to the end, or until ``over()`` and what was running has come back.
@@ -307,12 +314,11 @@ class _Drive:
         The journal's value "sessions" says for each call how many workers there were, for how many seconds, and
         how many of these they worked.
         """
-        workers = LazyExecutor(executor, self._announce)
+        workers = LazyExecutor(executor, self.tally.tell)
         try:
             finished = self._manager.run(workers, listen=self._note, stop=over)
             if finished and workers.started:
-                self._done = self._total = self.experiment.total(self._strategy)  # it may cost less than it might have
-                self._announce()
+                self.tally.complete()
             return finished
         finally:
             if workers.started:
@@ -347,7 +353,10 @@ class _Drive:
                 if lost.index in restored:
                     raise
                 restored.add(lost.index)
-                self._restore(lost, executor)
+                try:
+                    self._restore(lost, executor)
+                except OutOfTime:
+                    return False
             else:
                 self._manager.forget_older()
                 return True
@@ -361,32 +370,11 @@ class _Drive:
             workers.close()
         self._listen.said(f"trial {lost.index} is trained again: {record.epochs_paid:g} epochs paid")
 
-    def _announce(self, trial: Trial | None = None, record: Record | None = None) -> None:
-        if self._total is None or self._done > self._total:
-            self._total = self.experiment.total(self._strategy)
-        if self.pulse is not None:
-            self.pulse.beat(self._done, self._total)
-        self._listen.progressed(
-            Progress(
-                done=self._done, total=self._total, trials=self._count, trial=trial, record=record,
-                failed=self._failed, best=self._best,
-            )
-        )  # fmt: skip
-
-    def _see(self, trial: Trial, record: Record) -> None:
-        accuracy = record.metrics.get("accuracy")
-        self._failed += not record.ok
-        if accuracy is not None and trial.role != ALONE:
-            self._best = accuracy if self._best is None else max(self._best, accuracy)
-
     def _note(self, trial: Trial, record: Record) -> None:
-        self._see(trial, record)
-        self._done += self.experiment.price(trial)
-        self._count += 1
-        self._announce(trial, record)
+        self.tally.add(trial, record)
         self._observe()
 
     def _observe(self) -> None:
         for sentence in self.experiment.observe(self._strategy, self._journal):
             self._listen.said(sentence)
-            self._total = None  # what is decided may change what the run costs
+            self.tally.reprice()

@@ -1,6 +1,5 @@
 """The front of a run as files: its report, and models along it as a delivery."""
 
-import json
 import shlex
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -16,6 +15,7 @@ from rich.table import Table
 from zoo.experiments.experiment import EXPERIMENTS, no_weights
 from zoo.experiments.report import Report
 from zoo.experiments.run import Run
+from zoo.experiments.table_source import TableSource
 from zoo.plugins import names
 from zoo.population.front import Limit, Numbers, Objective, equispaced, losses_of, objectives
 from zoo.population.metric import METRICS
@@ -89,7 +89,7 @@ def front_report(run: Run, remark: str = "") -> Report:
 
     def show(console: Console) -> None:
         show_models(summary, console)
-        console.print(f"Hypervolume {summary['hypervolume']:.4f} of the box of everything measured.")
+        console.print(f"Hypervolume {summary['hypervolume']:.4f} of the box of everything measured.", soft_wrap=True)
         console.print(f"Report: {run.folder / 'front.html'}", soft_wrap=True, markup=False)
 
     page = files.pop("front.html").decode()
@@ -206,12 +206,15 @@ def best_of(found: RunFront, metric: str) -> Numbers:
     return order[found.allowed[order]][:1].astype(np.int64)
 
 
-def facts_of(run: Run) -> dict[str, str]:
-    """Facts of a run for its page."""
+def facts_of(run: Run) -> dict[str, Any]:
+    """Facts of a run for its page, and what its networks can be exported as."""
     about = run.facts()
     command = shlex.join(["thriftnas", *about["command"]]) if about["command"] else "made in Python"
-    facts = {"folder": str(run.folder), "command": command, "digest": run.digest}
-    facts["identity"] = json.dumps(about["identity"])
+    facts = {"folder": str(run.folder), "command": command, "digest": run.digest, "identity": about["identity"]}
+    try:
+        facts["exports"] = "json" if isinstance(run.source, TableSource) else "onnx,state,json"
+    except ValueError:  # the run does not say where its material lies, or is of no kind that is installed here
+        facts["exports"] = "json"
     for name in ("versions", "hardware"):
         if name in about:
             facts[name] = ", ".join(f"{what} {value}" for what, value in about[name].items() if value is not None)
@@ -229,7 +232,8 @@ def show_models(summary: dict[str, Any], console: Console) -> None:
 
     A model's note called "warning", which whoever extracts it may write, is shown below.
     """
-    from zoo.export.front_page import axis, number
+    from zoo.export.front_charts import axis
+    from zoo.export.front_page import number
 
     mattering = [text.split(" ")[1] for text in summary["objectives"]]
     names = [
@@ -251,10 +255,10 @@ def show_models(summary: dict[str, Any], console: Console) -> None:
     for model in summary["models"]:
         warning = model.get("weights", {}).get("notes", {}).get("warning")
         if warning:
-            console.print(f"Model {model['model']}: {warning}", style="yellow", markup=False)
+            console.print(f"Model {model['model']}: {warning}", style="yellow", markup=False, soft_wrap=True)
     worst = [d for model in summary["models"] for d in model.get("deviations", {}).values()]
     if worst:
-        console.print(f"Programs deviate from the networks by {max(worst):.1g} at most.")
+        console.print(f"Programs deviate from the networks by {max(worst):.1g} at most.", soft_wrap=True)
 
 
 def _row_of(found: RunFront, key: str) -> Numbers:

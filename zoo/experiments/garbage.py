@@ -24,6 +24,11 @@ class Garbage:
     files: tuple[Path, ...]
     bytes: int
 
+    def text(self, dry_run: bool) -> str:
+        """The files, one a line, and what they hold together."""
+        freed = f"{self.bytes / 1e6:.1f} MB in {len(self.files)} files {'would be' if dry_run else 'are'} freed"
+        return "\n".join([*map(str, self.files), freed])
+
 
 def collect(folder: Path, *, dry_run: bool = False) -> Garbage:
     """Remove weights that no one will ask for, files of interrupted starts, and side files of the closed journal.

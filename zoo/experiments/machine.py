@@ -2,6 +2,7 @@
 
 import os
 import platform
+import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -18,16 +19,22 @@ SHARED = "without NVIDIA's MPS, workers with a part of a GPU only take turns: pr
 
 
 def about() -> dict[str, Any]:
-    """Versions and hardware."""
-    import torch  # takes a second or more; who only reads a run does without
-
-    gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+    """Versions and hardware; without torch, which a search on a table does not need, nothing of its kernels."""
+    gpu: str | None = None
+    kernels: str | None = None
+    try:
+        import torch  # takes a second or more; who only reads a run does without
+    except ImportError:
+        pass
+    else:
+        gpu = torch.cuda.get_device_name() if torch.cuda.is_available() else None
+        kernels = torch.backends.cpu.get_cpu_capability()  # what torch makes of the instructions
     return {
         "versions": {name: _version(name) for name in PACKAGES} | {"python": platform.python_version()},
         "hardware": {
             "processor": _processor(),
             "instructions": _instructions(),
-            "kernels": torch.backends.cpu.get_cpu_capability(),  # what torch makes of them
+            "kernels": kernels,
             "cores": os.cpu_count(),
             "gpu": gpu,
             "system": platform.platform(),
@@ -51,11 +58,11 @@ def device_at_hand() -> dict[str, str]:
 def cluster_at_hand() -> str:
     """Whether Ray is installed, and a cluster answers."""
     try:
-        from zoo.population.ray_executor import find_cluster
+        from zoo.population import cluster_address, ray_executor  # noqa: F401  the second finds out whether Ray is here
     except ImportError:
         return "not installed: runs are serial; pip install ray for several workers"
     try:
-        return f"a cluster answers at {find_cluster('auto')}: use --address auto"
+        return f"a cluster answers at {cluster_address.find_cluster('auto')}: use --address auto"
     except ValueError as error:
         return f"installed; {error}"
 
@@ -84,3 +91,18 @@ def _described(what: str) -> str:
     except OSError:
         return ""
     return next((line.split(":", 1)[1].strip() for line in lines if line.startswith(what)), "")
+
+
+def at_hand() -> dict[str, Any]:
+    """What this machine has: versions, devices, Ray, data, disk; JSON-ready."""
+    from zoo.data.decoded import default_cache
+    from zoo.data.sources import default_root
+
+    facts, here = about(), Path.cwd()
+    return {
+        **{name: facts[name] for name in ("versions", "hardware")},
+        "device": device_at_hand(),
+        "ray": cluster_at_hand(),
+        "data": {"downloads": str(default_root()), "decoded": str(default_cache())},
+        "disk": {"free_gb": round(shutil.disk_usage(here).free / 1e9, 1), "folder": str(here)},
+    }

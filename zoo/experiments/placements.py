@@ -23,7 +23,8 @@ def show_placements(state: dict[str, Any], console: Console) -> None:
     gpus = f" --gpus {best['gpus']:g}" if best["gpus"] else ""
     console.print(
         f"use --workers {best['workers']}{gpus} --threads {best['threads']} --group {best['group']}; "
-        "threads and group are part of a run, workers are not"
+        "threads and group are part of a run, workers are not",
+        soft_wrap=True,
     )
     console.print(
         f"asked for {asked['workers']} workers: {asked['ran']} run, with {asked['share']:.2f} of the best"
@@ -31,5 +32,6 @@ def show_placements(state: dict[str, Any], console: Console) -> None:
             f", less than {ENOUGH}: other work on this machine, or not enough memory?"
             if asked["share"] < ENOUGH
             else ""
-        )
+        ),
+        soft_wrap=True,
     )

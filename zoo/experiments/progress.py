@@ -62,6 +62,8 @@ class Listener:
 SILENT = Listener()
 GAP = 0.2
 """Seconds between records that are not of one batch."""
+SURE = 10.0
+"""Seconds after which a speed is known: first steps are slow."""
 LONG = 3600
 """Seconds from which a run is long enough to say so."""
 
@@ -128,7 +130,7 @@ class Bar(Listener):
 
     def said(self, sentence: str) -> None:
         """Print the sentence above the bar."""
-        self._console.print(sentence, style="dim", markup=False)
+        self._console.print(sentence, style="dim", markup=False, soft_wrap=True)
 
     def progressed(self, progress: Progress) -> None:
         """Move the bar; name a trial that failed, or that had to train again what was lost."""
@@ -145,7 +147,9 @@ class Bar(Listener):
             self.said(f"trial {trial.index}: {record.notes[AGAIN]}, {paid}")
         if trial is not None and record is not None and not record.ok:
             where = "" if trial.setting is None else f" ({trial.setting})"
-            self._console.print(f"trial {trial.index}{where} failed: {record.reason}", style="yellow", markup=False)
+            self._console.print(
+                f"trial {trial.index}{where} failed: {record.reason}", style="yellow", markup=False, soft_wrap=True
+            )
 
     def _say_hours(self, progress: Progress) -> None:
         if not self._hint:
@@ -155,7 +159,7 @@ class Bar(Listener):
             self._began = self._last = now, progress.done
         (start, before), (then, held) = self._began, self._last
         # Records of a batch come together: what a batch took is known when the next one begins to come.
-        if held > before and now - then > GAP:
+        if held > before and now - then > GAP and then - start >= SURE:
             seconds = (then - start) * (progress.total - before) / (held - before)
             if seconds > LONG:
                 self.said(f"This takes about {seconds / 3600:.1f} hours; {self._hint}")

@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -54,4 +55,8 @@ class Report:
             write_text(folder / self.name, self.page)
 
     def _repr_html_(self) -> str:
-        return self.page
+        """The page in a frame of its own: neither its style nor its script reaches the notebook."""
+        if not self.page:
+            return ""
+        style = "width: 100%; height: 40rem; border: 1px solid #999999"
+        return f'<iframe title="report" sandbox="allow-scripts" style="{style}" srcdoc="{escape(self.page)}"></iframe>'

@@ -11,8 +11,8 @@ from pathlib import Path
 from typing import Any
 
 from zoo.population.executor import Executor, SerialExecutor
-from zoo.population.patience import Patience
 from zoo.population.trial import Evaluator
+from zoo.population.watch import Watch
 
 Say = Callable[[str], None]
 """Hears sentences that a user should know."""
@@ -37,8 +37,8 @@ class Resources:
         make: Callable[[Any], Evaluator],
         payload: Any,
         threads: int,
-        patience: Patience | None = None,
         report: Say = lambda sentence: None,
+        watch: Watch | None = None,
     ) -> Executor:
         """Workers of ``threads`` CPU threads; each makes an evaluator of its own from the payload, such as images.
 
@@ -46,8 +46,8 @@ class Resources:
             make: the evaluator.
             payload: what it needs.
             threads: of each worker.
-            patience: how long batches are waited for, where workers are other processes.
             report: hears of workers that are lost.
+            watch: looks at the running batches; its patience says how long they are waited for.
 
         Raises:
             ValueError: for a count that is not positive or a cluster that does not answer.
@@ -56,7 +56,7 @@ class Resources:
         if self.workers < 1:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
         if self.workers == 1 and self.address is None:
-            return SerialExecutor(make(payload))
+            return SerialExecutor(make(payload), watch)
         # Ray takes seconds to import; serial runs do without.
         from zoo.population.ray_executor import RayExecutor
 
@@ -64,7 +64,7 @@ class Resources:
             make = partial(_with_share, make, self.gpus)
         return RayExecutor(
             make, payload, workers=self.workers, cpus=threads, gpus=self.gpus, address=self.address,
-            patience=patience or Patience(), report=report,
+            report=report, watch=watch,
         )  # fmt: skip
 
     def fitting(self, threads: int, say: Say = lambda sentence: None) -> "Resources":
@@ -99,7 +99,7 @@ class Resources:
             raise ValueError(f"workers must be at least 1, got {self.workers}")
         self.check_device(device)
         if self.address is not None:
-            from zoo.population.ray_executor import find_cluster
+            from zoo.population.cluster_address import find_cluster
 
             find_cluster(self.address)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from zoo.experiments import legacy
 from zoo.experiments.experiment import EXPERIMENTS, Experiment, read_experiment
+from zoo.experiments.moved import PLACE, moved
 from zoo.experiments.report import Report
 from zoo.experiments.resources import Resources, Say
 from zoo.experiments.source import Source
@@ -100,7 +101,8 @@ class Run:
         """
         with self.journal() as journal:
             data = journal.get(SOURCE)
-            return type(self.experiment).source(legacy.source(journal) if data is None else data)
+            data = legacy.source(journal) if data is None else data
+            return type(self.experiment).source(moved(data, journal.get(PLACE), self.folder))
 
     @property
     def resources(self) -> Resources:

@@ -80,6 +80,8 @@ class Card:
         """The facts for people, name and text."""
         facts, (channels, side) = self.facts, self.model.shape
         mean, std = (", ".join(f"{value:.4g}" for value in values) for values in (self.model.mean, self.model.std))
+        inner = self.model.skeleton.resolution
+        again = "" if inner == side else f"; inside the program once more, to {inner} pixels a side"
         rows = [
             ("accuracy", accuracy_sentence(facts.get("accuracy", {}))),
             ("cost", f"{facts['macs']:,} MACs per image, {facts['params']:,} parameters"),
@@ -88,7 +90,7 @@ class Card:
             ("input", f"float32 (images, {channels}, {side}, {side}), any number of images, pixels from 0 to 1, "
                       f"{facts['colours']}"),
             ("normalisation", f"inside the program: mean {mean}; standard deviation {std}"),
-            ("resize", f"not inside the program: {RESIZE}"),
+            ("resize", f"not inside the program: {RESIZE}{again}"),
             ("trained on", str(self.model.notes.get("data", ""))),
             ("run", self.run),
             ("digest", self.digest),

@@ -13,7 +13,8 @@ import pandas as pd
 
 from zoo.export.card import Card, markdown_page
 from zoo.export.chosen import ChosenModel, table_rows
-from zoo.export.front_page import axis, number, page, pictures
+from zoo.export.front_charts import axis
+from zoo.export.front_page import number, page, pictures
 from zoo.export.model import Model, save_model, save_safetensors
 from zoo.export.program import TOLERANCE, require, save_onnx, save_program
 from zoo.export.script import SCRIPT, predict_script
@@ -140,7 +141,7 @@ class Delivery:
         card = self._card(models[0]) if self.single and models[0].model is not None else None
         page_name = FRONT_PAGE if card is None else MODEL_PAGE
         (folder / page_name).write_text(
-            page(self.found, models, self.about, drawn, card, self.remark), encoding="utf-8"
+            page(self.found, models, self._told, several, card, facts[0].get("files")), encoding="utf-8"
         )
         summary = {
             "run": self.found.name,
@@ -161,6 +162,10 @@ class Delivery:
             text = json.dumps(summary, indent=2, allow_nan=False) + "\n"
             (folder / "models.json").write_text(text, encoding="utf-8")
         return summary
+
+    @property
+    def _told(self) -> dict[str, Any]:
+        return {**self.about, "remark": self.remark}
 
     def _tables(self, folder: Path, models: Sequence[ChosenModel], growth: pd.DataFrame) -> None:
         """Models and history; how the front grew only where there are several models of it."""

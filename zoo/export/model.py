@@ -22,6 +22,7 @@ from zoo.training.sealed import read_sealed, sealed_bytes
 
 SCHEMA = 1
 NAME = "model.pt"
+LARGEST_SIDE = 1 << 13
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -36,6 +37,8 @@ class Model:
         mean: per channel, of pixels in [0, 1].
         std: per channel.
         notes: what is known about it: accuracies, seed, data.
+        side: pixels a side of the images it was trained on, where they are resized again, to the network's resolution,
+            as at a setting that reduces it; None: they are not.
     """
 
     network: Network
@@ -45,6 +48,7 @@ class Model:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     notes: dict[str, Any]
+    side: int | None = None
 
     @property
     def blueprint(self) -> Blueprint:
@@ -55,8 +59,8 @@ class Model:
 
     @property
     def shape(self) -> tuple[int, int]:
-        """Channels of an image, and its pixels a side."""
-        return self.skeleton.in_channels, self.skeleton.resolution
+        """Channels of an image, and its pixels a side as pictures are to be read."""
+        return self.skeleton.in_channels, self.side or self.skeleton.resolution
 
     def probabilities(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """Class probabilities (N, classes) of images (N, channels, side, side)."""
@@ -123,6 +127,8 @@ def _contents(model: Model) -> tuple[dict[str, Any], dict[str, Tensor]]:
     }
     if isinstance(model.network, ChainNetwork) and model.network.stabilizers:
         facts["stabilizers"] = True
+    if model.side is not None:
+        facts["side"] = model.side
     weights = {
         name: tensor.detach().cpu()
         for name, tensor in model.network.state_dict().items()
@@ -180,6 +186,9 @@ def _restore(facts: dict[str, Any], weights: dict[str, Tensor]) -> Model:
         dtype=torch.float64 if double else torch.float32,
     )
     network.load_state_dict(weights)
+    side = facts.get("side")
+    if side is not None and not (isinstance(side, int) and 0 < side <= LARGEST_SIDE):
+        raise ValueError(f"its images must have 1 to {LARGEST_SIDE} pixels a side, got {side!r}")
     return Model(
         network=network.eval(),
         genotype=genotype,
@@ -188,4 +197,5 @@ def _restore(facts: dict[str, Any], weights: dict[str, Tensor]) -> Model:
         mean=mean,
         std=std,
         notes=dict(facts["notes"]),
+        side=side,
     )

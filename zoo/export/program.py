@@ -1,7 +1,7 @@
 """A trained network as a program without this package: torch.export and ONNX, each read back and compared.
 
-Programs take float32 pixels from 0 to 1, (N, channels, resolution, resolution) with any N, and give logits
-(N, classes); normalisation is part of them, resizing is not.
+Programs take float32 pixels from 0 to 1, (N, channels, side, side) with any N, and give logits (N, classes). Reading
+pictures as such squares is not part of them; normalisation is, and a second resizing where training has one.
 """
 
 import copy
@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from zoo.export.model import Model
 from zoo.export.onnx_file import LOGITS, PIXELS, OnnxFile
@@ -29,7 +30,7 @@ CHECKED = 3
 
 
 class Deployable(nn.Module):
-    """The network behind its normalisation.
+    """The network behind its resizing and normalisation.
 
     Args:
         model: what is exported; it is copied, and its copy computes in float32.
@@ -37,6 +38,7 @@ class Deployable(nn.Module):
 
     mean: Tensor
     std: Tensor
+    resizing: Tensor
 
     def __init__(self, model: Model) -> None:
         super().__init__()
@@ -44,9 +46,24 @@ class Deployable(nn.Module):
         self.register_buffer("mean", torch.tensor(model.mean).reshape(1, -1, 1, 1))
         self.register_buffer("std", torch.tensor(model.std).reshape(1, -1, 1, 1))
 
+        self.register_buffer("resizing", _resizing(model.shape[1], model.skeleton.resolution))
+
     def forward(self, pixels: Tensor) -> Tensor:  # (N, C, H, W) in [0, 1] -> (N, classes)
+        if len(self.resizing):
+            pixels = self.resizing @ pixels @ self.resizing.T
         logits: Tensor = self.network((pixels - self.mean) / self.std)
         return logits
+
+
+def _resizing(side: int, resolution: int) -> Tensor:
+    """The matrix (resolution, side) by which antialiased bilinear resizing weighs rows; empty where none is needed.
+
+    It is linear, and exporters know products better than they know antialiasing.
+    """
+    if side == resolution:
+        return torch.zeros(0, side)
+    unit = torch.eye(side)[None, None]
+    return functional.interpolate(unit, size=(resolution, side), mode="bilinear", antialias=True)[0, 0]
 
 
 def require(format: str, modules: tuple[str, ...]) -> None:
@@ -130,8 +147,8 @@ def _traced(deployable: Deployable, model: Model) -> torch.export.ExportedProgra
 
 
 def _pixels(model: Model, count: int) -> Tensor:
-    shape = (count, model.skeleton.in_channels, model.skeleton.resolution, model.skeleton.resolution)
-    return torch.rand(shape, generator=torch.Generator().manual_seed(count))
+    channels, side = model.shape
+    return torch.rand((count, channels, side, side), generator=torch.Generator().manual_seed(count))
 
 
 @torch.no_grad()

@@ -76,6 +76,7 @@ def trained_model(
             "data": images.name.partition(":")[0],
             "seed": setup.seed,
         },
+        side=images.resolution if isinstance(images, ImageSet) and images.resolution != skeleton.resolution else None,
     )
 
 

@@ -12,6 +12,10 @@ ACCENT, INK, SOFT, FAINT = "#d55e00", "#222222", "#666666", "#e5e5e5"
 FONT = "system-ui, 'DejaVu Sans', Verdana, sans-serif"
 LETTER = 6.4
 """Pixels of a letter at 11 px, generously."""
+LEGEND = 17.0
+"""Pixels of a legend's row."""
+WIDE, NARROW = 820.0, 360.0
+"""Pixels: the width of a chart for screens and paper, and for screens as wide as a hand."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,13 +72,14 @@ def grid(frame: Frame, xlabel: str, ylabel: str, *, percent: bool, xpercent: boo
         y = frame.y(value)
         parts.append(f'<path d="M{frame.left:.0f} {y:.1f}H{frame.right:.0f}" stroke="{FAINT}"/>')
         parts.append(label(text, frame.left - 7, y + 4, anchor="end", colour=SOFT))
-    marks = ticks(*frame.xs, most=max(3, int((frame.right - frame.left) / 90)))
+    marks = ticks(*frame.xs, most=max(3, int((frame.right - frame.left) / 80)))
     for value, text in zip(marks, written(marks, xpercent), strict=True):
         x = frame.x(value)
         parts.append(f'<path d="M{x:.1f} {frame.bottom:.0f}v4" stroke="{SOFT}"/>')
         parts.append(label(text, x, frame.bottom + 17, anchor="middle", colour=SOFT))
     parts.append(f'<path d="M{frame.left:.0f} {frame.bottom:.0f}H{frame.right:.0f}" stroke="{SOFT}"/>')
-    parts.append(label(xlabel, (frame.left + frame.right) / 2, frame.bottom + 36, anchor="middle"))
+    middle = min((frame.left + frame.right) / 2, frame.right + 16 - LETTER * len(xlabel) / 2)
+    parts.append(label(xlabel, max(middle, LETTER * len(xlabel) / 2), frame.bottom + 36, anchor="middle"))
     x, y = 15.0, (frame.top + frame.bottom) / 2
     parts.append(
         f'<text transform="translate({x:.0f} {y:.0f}) rotate(-90)" text-anchor="middle" fill="{INK}">'
@@ -104,19 +109,37 @@ def label(
     )
 
 
-def dot(x: float, y: float, note: str, style: str, radius: float = 3.0) -> str:
-    """A circle that says something when pointed at."""
+def dot(x: float, y: float, note: str, style: str, radius: float = 3.0, of: str = "") -> str:
+    """A circle that says something when pointed at; `of` is the id of what a page shows when it is chosen."""
     title = f"<title>{escape(note)}</title>" if note else ""
-    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}"{style and " " + style}>{title}</circle>'
+    style = style and f" {style}"
+    style += f' data-of="{escape(of)}"' if of else ""
+    return f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{radius:g}"{style}>{title}</circle>'
 
 
-def legend(entries: Sequence[tuple[str, str]], x: float, y: float) -> str:
-    """(text, colour) pairs in a row."""
+def legend_rows(entries: Sequence[tuple[str, str]], width: float) -> list[list[tuple[str, str]]]:
+    """The (text, colour) pairs of a legend in rows of at most `width` pixels."""
+    rows: list[list[tuple[str, str]]] = []
+    end = width
+    for entry in entries:
+        step = 32 + LETTER * len(entry[0])
+        if not rows or end + step > width:
+            rows.append([])
+            end = 0.0
+        rows[-1].append(entry)
+        end += step
+    return rows
+
+
+def legend(rows: Sequence[Sequence[tuple[str, str]]], x: float, y: float) -> str:
+    """Rows of :func:`legend_rows`, the first at `y`."""
     parts = []
-    for text, colour in entries:
-        parts.append(f'<circle cx="{x + 5:.1f}" cy="{y - 4:.1f}" r="5" fill="{colour}"/>')
-        parts.append(label(text, x + 15, y))
-        x += 32 + LETTER * len(text)
+    for number, row in enumerate(rows):
+        at, height = x, y + LEGEND * number
+        for text, colour in row:
+            parts.append(f'<circle cx="{at + 5:.1f}" cy="{height - 4:.1f}" r="5" fill="{colour}"/>')
+            parts.append(label(text, at + 15, height))
+            at += 32 + LETTER * len(text)
     return "".join(parts)
 
 
@@ -132,7 +155,8 @@ def apart(heights: Sequence[float], pitch: float) -> list[float]:
 def card(width: float, height: float, body: str, description: str) -> str:
     """One `<svg>` element with a white card behind `body`; `description` is read to those who do not see."""
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{escape(description)}" width="{width:.0f}" '
-        f'height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" font-family="{FONT}" font-size="11">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="chart" role="img" aria-label="{escape(description)}" '
+        f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" font-family="{FONT}" '
+        'font-size="11">'
         f'<rect width="{width:.0f}" height="{height:.0f}" rx="8" fill="#ffffff"/>{body}</svg>'
     )

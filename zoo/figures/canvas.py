@@ -55,8 +55,13 @@ def figure(width: float, height: float) -> Iterator[Figure]:
         yield Figure(figsize=(width, height), layout="constrained")
 
 
-def svg(drawn: Figure, name: str, description: str, notes: Mapping[str, str]) -> str:
-    """The figure as one element: no prolog, metadata, or page-wide style; ids prefixed; notes as tooltips."""
+def svg(
+    drawn: Figure, name: str, description: str, notes: Mapping[str, str], links: Mapping[str, str] | None = None
+) -> str:
+    """The figure as one element: no prolog, metadata, or page-wide style; ids prefixed; notes as tooltips.
+
+    `links` are ids of what a page shows when something is chosen, by its name in the figure.
+    """
     stream = io.BytesIO()
     drawn.savefig(stream, format="svg", metadata={"Date": None})
     text = stream.getvalue().decode()
@@ -64,10 +69,13 @@ def svg(drawn: Figure, name: str, description: str, notes: Mapping[str, str]) ->
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     text = re.sub(r"<style[^>]*>.*?</style>", "", text, flags=re.DOTALL)  # a bare *{…} would reach the page
     for gid, note in notes.items():
-        text = text.replace(f'<g id="{gid}">', f'<g id="{gid}"><title>{escape(note)}</title>', 1)
+        of = (links or {}).get(gid, "")
+        of = f' data-of="{escape(of)}"' if of else ""
+        text = text.replace(f'<g id="{gid}">', f'<g id="{gid}"{of}><title>{escape(note)}</title>', 1)
     text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
     text = text.replace("'DejaVu Sans'", "'DejaVu Sans', Verdana, sans-serif")
-    shown = f'<svg role="img" aria-label="{escape(description)}" stroke-linejoin="round" stroke-linecap="butt"'
+    shown = f'<svg class="chart" role="img" aria-label="{escape(description)}"'
+    shown += ' stroke-linejoin="round" stroke-linecap="butt"'
     return re.sub(r"\s*\n\s*", "\n", text.replace("<svg", shown, 1)).strip()
 
 

@@ -39,6 +39,8 @@ _LABELLED = 20
 class Point:
     """A measured value with its interval; NaN bounds where there is none. `note` shows when pointed at.
 
+    `of` is the id of what a page shows when the point is chosen.
+
     Points of a group share a colour, a mark and a line of the legend. An infinite x costs nothing.
     """
 
@@ -49,6 +51,7 @@ class Point:
     high: float = math.nan
     note: str = ""
     group: str = ""
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,6 +95,7 @@ def acceleration_svg(
     marked: int | None,
     target: float,
     ceiling: Level,
+    narrow: bool = False,
 ) -> str:
     """ρ (y) against acceleration (x, logarithmic) with intervals, target and ceiling; what is free at the right edge.
 
@@ -101,7 +105,7 @@ def acceleration_svg(
     """
     paid = [i for i, point in enumerate(points) if _finite(point.x, point.y) and point.x > 0]
     free = [i for i, point in enumerate(points) if point.x == math.inf and _finite(point.y)]
-    with _figure(8.6, 4.9) as figure:
+    with _figure(*((4.0, 4.8) if narrow else (8.6, 4.9))) as figure:
         axes = figure.add_subplot()
         columns = {points[i].label: points[i].x for i in paid}
         columns = dict(zip(columns, side_by_side(list(columns.values())), strict=True))
@@ -116,10 +120,10 @@ def acceleration_svg(
         lowest = min(v for v in [*everything, 0.5] if _finite(v))
         axes.set_ylim(max(-1.05, lowest - 0.07), 1.04)
         axes.set_ylabel("rank correlation ρ with the reference")
-        axes.set_xlabel("times cheaper than the reference (counted MACs)")
+        axes.set_xlabel("times cheaper (counted MACs)" if narrow else "times cheaper than the reference (counted MACs)")
         axes.grid(axis="y", color="#e5e5e5", lw=0.6)
         axes.set_axisbelow(True)
-        _levels(axes, target, ceiling, {group: style for group, style in styles.items() if group})
+        _levels(axes, target, ceiling, {group: style for group, style in styles.items() if group}, 2 if narrow else 4)
         first = [i for i in spots if i == marked]
         named = apart(axes, spots, first + unbeaten({i: spots[i] for i in paid}))
         for i in [i for i in named if i not in free]:
@@ -129,19 +133,24 @@ def acceleration_svg(
         return _svg(figure, name, description, {f"point-{i}": points[i].note or points[i].label for i in spots})
 
 
-def scatter_svg(panels: Sequence[Panel], *, name: str, description: str) -> str:
-    """Scatters side by side, each with its own axes; spreads are horizontal bars, failures crosses at the bottom."""
-    with _figure(4.3 * max(1, len(panels)), 3.9) as figure:
+def scatter_svg(panels: Sequence[Panel], *, name: str, description: str, narrow: bool = False) -> str:
+    """Scatters side by side, each with its own axes; spreads are horizontal bars, failures crosses at the bottom.
+
+    On a narrow screen they stand above each other.
+    """
+    count = max(1, len(panels))
+    with _figure(*((4.0, 3.6 * count) if narrow else (4.3 * count, 3.9))) as figure:
         notes: dict[str, str] = {}
+        links = {f"panel-{n}-{i}": p.of for n, panel in enumerate(panels) for i, p in enumerate(panel.points)}
         for number, panel in enumerate(panels):
-            axes = figure.add_subplot(1, len(panels), number + 1)
+            axes = figure.add_subplot(*((count, 1) if narrow else (1, count)), number + 1)
             axes.set_title(panel.title)
             axes.set_xlabel(panel.xlabel)
             axes.set_ylabel(panel.ylabel)
             axes.grid(color="#e5e5e5", lw=0.6)
             axes.set_axisbelow(True)
             _scatter(axes, number, panel.points, notes)
-        return _svg(figure, name, description, notes)
+        return _svg(figure, name, description, notes, links)
 
 
 def factor_svg(
@@ -223,7 +232,7 @@ def _mark(axes: Axes, x: float, point: Point, style: Style, gid: str, *, chosen:
     )  # fmt: skip
 
 
-def _levels(axes: Axes, target: float, ceiling: Level, groups: Mapping[str, Style]) -> None:
+def _levels(axes: Axes, target: float, ceiling: Level, groups: Mapping[str, Style], columns: int) -> None:
     """Horizontal lines over the whole width, with a legend of them and of the groups under the chart."""
     if _finite(ceiling.value):
         if _finite(ceiling.low, ceiling.high):
@@ -234,7 +243,7 @@ def _levels(axes: Axes, target: float, ceiling: Level, groups: Mapping[str, Styl
     for group, (colour, marker) in groups.items():
         axes.plot([], [], marker=marker, color=colour, ls="none", ms=6, mec="white", mew=0.6, label=group)
     if axes.get_legend_handles_labels()[0]:
-        axes.figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8.5)
+        axes.figure.legend(loc="outside lower center", ncols=columns, frameon=False, fontsize=8.5)
 
 
 def _name_point(axes: Axes, x: float, point: Point, style: Style, *, chosen: bool) -> None:

@@ -47,8 +47,8 @@ def cell_svg(cell: Cell, title: str) -> str:
     body = [*_lines(plan), *_inputs(plan, cell), *_nodes(plan, cell), _output(plan)]
     label = escape(f"{title}: {_in_words(cell)}")
     return (
-        f'<svg xmlns="http://www.w3.org/2000/svg" role="img" aria-label="{label}" width="{width:.0f}" '
-        f'height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" class="cell" role="img" aria-label="{label}" '
+        f'width="{width:.0f}" height="{height:.0f}" viewBox="0 0 {width:.0f} {height:.0f}" '
         'font-family="system-ui, \'DejaVu Sans\', Verdana, sans-serif" font-size="11">'
         f'<rect width="{width:.0f}" height="{height:.0f}" rx="8" fill="#ffffff"/>'
         f'<text x="{_MARGIN:.0f}" y="25" font-size="13" font-weight="bold" fill="#222222">{escape(title)}</text>'

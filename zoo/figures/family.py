@@ -4,11 +4,10 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zoo.figures.axes import ACCENT, Frame, card, dot, grid, label, spread
+from zoo.figures.axes import ACCENT, WIDE, Frame, card, dot, grid, label, spread
 
 BACKGROUND = 2500
 """Networks of the background; of more, an even choice is drawn."""
-_WIDTH, _HEIGHT = 960.0, 440.0
 _GREY, _LINK = "#9aa3ab", "#d7dce0"
 
 
@@ -20,9 +19,18 @@ class Member:
     y: float
     parent: int | None
     note: str
+    of: str = ""
 
 
-def family_svg(members: Sequence[Member], line: Sequence[int], *, xlabel: str, ylabel: str, description: str) -> str:
+def family_svg(
+    members: Sequence[Member],
+    line: Sequence[int],
+    *,
+    xlabel: str,
+    ylabel: str,
+    description: str,
+    size: tuple[float, float] = (WIDE, 400.0),
+) -> str:
     """Members as dots (hollow: no parent) with links to their parents; those of `line`, eldest first, are numbered.
 
     Equal input gives equal text.
@@ -34,9 +42,9 @@ def family_svg(members: Sequence[Member], line: Sequence[int], *, xlabel: str, y
         xs=spread([member.x for member in members], 0.02),
         ys=spread(shown),
         left=66,
-        right=_WIDTH - 24,
+        right=size[0] - 24,
         top=24,
-        bottom=_HEIGHT - 48,
+        bottom=size[1] - 48,
     )
     chosen = range(0, len(members), -(-len(members) // BACKGROUND) or 1)
     places = [i for i in chosen if math.isfinite(members[i].y)]
@@ -46,13 +54,13 @@ def family_svg(members: Sequence[Member], line: Sequence[int], *, xlabel: str, y
     for i in places:
         member = members[i]
         style = f'fill="{_GREY}"' if member.parent is not None else f'fill="#ffffff" stroke="{_GREY}"'
-        parts.append(dot(frame.x(member.x), frame.y(member.y), member.note, style, 2.6))
+        parts.append(dot(frame.x(member.x), frame.y(member.y), member.note, style, 2.6, member.of))
     parts.append(f'<g stroke="{ACCENT}" stroke-width="2.2" fill="none">')
     parts += [_link(frame, members, i) for i in line]
     parts.append("</g>")
     for number, i in enumerate(line, start=1):
         parts.append(_numbered(frame, members[i], number))
-    return card(_WIDTH, _HEIGHT, "".join(parts), description)
+    return card(*size, "".join(parts), description)
 
 
 def _link(frame: Frame, members: Sequence[Member], place: int) -> str:
@@ -73,6 +81,6 @@ def _numbered(frame: Frame, member: Member, number: int) -> str:
     x, y = frame.x(member.x), frame.y(member.y)
     fill = ACCENT if member.parent is not None else "#ffffff"
     text = "#ffffff" if member.parent is not None else ACCENT
-    return dot(x, y, f"{number}: {member.note}", f'fill="{fill}" stroke="{ACCENT}" stroke-width="2"', 8.5) + label(
-        str(number), x, y + 3.3, anchor="middle", colour=text, size=9, bold=True
-    )
+    return dot(
+        x, y, f"{number}: {member.note}", f'fill="{fill}" stroke="{ACCENT}" stroke-width="2"', 8.5, member.of
+    ) + label(str(number), x, y + 3.3, anchor="middle", colour=text, size=9, bold=True)

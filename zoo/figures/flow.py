@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from zoo.figures.axes import COLOURS, INK, SOFT, card, label
+from zoo.figures.axes import COLOURS, INK, NARROW, SOFT, card, label
 
-_PITCH, _BAR, _TALL, _TOP = 185.0, 26.0, 150.0, 46.0
+_PITCH, _BAR, _TALL, _TOP, _ROW = 185.0, 26.0, 150.0, 46.0, 46.0
 _LEAST = 2.0
 """Pixels of a bar that would hardly be seen."""
 
@@ -20,8 +20,13 @@ class Stage:
     colour: int
 
 
-def flow_svg(stages: Sequence[Stage], description: str) -> str:
-    """The stages from left to right, heights in proportion to their counts; equal input gives equal text."""
+def flow_svg(stages: Sequence[Stage], description: str, narrow: bool = False) -> str:
+    """The stages from left to right, heights in proportion to their counts; equal input gives equal text.
+
+    On a narrow screen they stand below each other, lengths in proportion.
+    """
+    if narrow:
+        return _below(stages, description)
     most = max((stage.count for stage in stages), default=0) or 1
     width, height = 60 + _PITCH * max(0, len(stages) - 1) + 140, _TOP + _TALL + 46
     middle, tall = _TOP + _TALL / 2, [max(_LEAST, _TALL * stage.count / most) for stage in stages]
@@ -41,6 +46,19 @@ def flow_svg(stages: Sequence[Stage], description: str) -> str:
                 share = f"{100 * stages[i + 1].count / stage.count:.3g} %"
                 bands.append(label(share, x + (_BAR + _PITCH) / 2, middle + 4, anchor="middle", colour=INK))
     return card(width, height, "".join(bands + bars), description)
+
+
+def _below(stages: Sequence[Stage], description: str) -> str:
+    most, parts = max((stage.count for stage in stages), default=0) or 1, []
+    for i, stage in enumerate(stages):
+        y, length = 12 + i * _ROW, max(_LEAST, (NARROW - 90) * stage.count / most)
+        colour = COLOURS[stage.colour % len(COLOURS)]
+        parts.append(label(stage.label, 12, y + 12, bold=True))
+        parts.append(label(stage.note, 12 + 7.2 * len(stage.label) + 10, y + 12, colour=SOFT, size=10))
+        bar = f'width="{length:.1f}" height="16" rx="3" fill="{colour}"'
+        parts.append(f'<rect x="12" y="{y + 18:.1f}" {bar}/>')
+        parts.append(label(f"{stage.count:,}", 20 + length, y + 31, size=13, bold=True))
+    return card(NARROW, 12 + _ROW * len(stages), "".join(parts), description)
 
 
 def _band(start: tuple[float, float], stop: tuple[float, float], middle: float, colour: str) -> str:

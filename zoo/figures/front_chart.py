@@ -28,7 +28,14 @@ class Network:
 
 
 def front_picture(
-    networks: Sequence[Network], *, xlabel: str, ylabel: str, joined: bool, name: str, description: str
+    networks: Sequence[Network],
+    *,
+    xlabel: str,
+    ylabel: str,
+    joined: bool,
+    name: str,
+    description: str,
+    limits: tuple[float | None, float | None] = (None, None),
 ) -> Picture:
     """The front (blue, its chosen models named in orange) among the beaten (grey).
 
@@ -39,6 +46,7 @@ def front_picture(
         joined: whether a line of steps joins the front: what is reached at every x. Right for two objectives only.
         name: starts every id of the picture.
         description: read to those who do not see.
+        limits: on x and on y, where there are some.
     """
     with figure(8.0, 4.8) as drawn:
         axes = drawn.add_subplot()
@@ -47,6 +55,9 @@ def front_picture(
         best = sorted((one for one in networks if one.kind != "beaten"), key=lambda one: (one.x, one.y))
         if joined:
             _steps(axes, best)
+        for value, line in zip(limits, (axes.axvline, axes.axhline), strict=True):
+            if value is not None:
+                line(value, color=GREY, lw=0.9, ls=(0, (6, 3)), label="limit")
         notes = {}
         for number, one in enumerate(best):
             chosen = one.kind == "chosen"

@@ -3,22 +3,40 @@
 import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import cycle
+from itertools import cycle, pairwise
 from typing import Literal
 
 import numpy as np
 
-from zoo.figures.axes import COLOURS, INK, SOFT, Frame, apart, card, dot, grid, label, legend, spread
+from zoo.figures.axes import (
+    COLOURS,
+    INK,
+    LEGEND,
+    NARROW,
+    SOFT,
+    WIDE,
+    Frame,
+    apart,
+    card,
+    dot,
+    grid,
+    label,
+    legend,
+    legend_rows,
+    spread,
+)  # fmt: skip
 from zoo.figures.chart import Level, Point
 
-DOTS = 3000
-"""Dots of a chart; of more, every improvement and an even choice of the others are drawn."""
+DOTS, FEWER = 3000, 600
+"""Dots of a chart, and of a narrow one; of more, every improvement and an even choice of the others are drawn."""
 _OUTLIERS = 50
 """Points from which on the lowest 2 % do not stretch the axis: they are drawn on its lower edge."""
-WIDE, _NEAR = 960.0, 60.0
-"""Pixels: a chart's width, and how far apart lines end whose values cannot meet."""
+_ALWAYS = 200
+"""Points of a series that are all drawn, however many others there are."""
+_NEAR = 60.0
+"""Pixels: how far apart lines end whose values cannot meet."""
 
-Line = Literal["none", "straight", "best"]
+Line = Literal["none", "straight", "best", "steps"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,9 +46,12 @@ class Series:
     Attributes:
         label: in the legend.
         points: with intervals and notes, where they have some.
-        line: none, through the points, or the best so far as steps.
+        line: none, through the points, the best so far as steps, or steps from point to point.
         dots: whether the points themselves are drawn.
         emphasis: whether the line is bold.
+        colour: of all of it; that of its place by default.
+        radius: of the dots; by their number by default.
+        named: whether the labels of the points stand beside them.
     """
 
     label: str
@@ -38,6 +59,9 @@ class Series:
     line: Line = "none"
     dots: bool = True
     emphasis: bool = True
+    colour: str = ""
+    radius: float | None = None
+    named: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,15 +88,17 @@ def series_svg(
     Equal input gives equal text; any text may be anything.
     """
     (width, height), percent = size, "y" in shares
-    frame = _frame(series, levels, marks, size)
+    colours = [one.colour or COLOURS[i % len(COLOURS)] for i, one in enumerate(series)]
+    entries = [(one.label, colour) for one, colour in zip(series, colours, strict=True) if one.label]
+    rows = legend_rows(entries, width - 74)
+    frame = _frame(series, levels, marks, size, len(rows))
     parts = [grid(frame, xlabel, ylabel, percent=percent, xpercent="x" in shares)]
     parts += [_mark(frame, mark, row) for mark, row in zip(marks, cycle((0, 1)), strict=False)]
-    share = _share(series)
-    for number, one in enumerate(series):
-        parts.append(_dots(frame, one, COLOURS[number % len(COLOURS)], share))
+    share = _share(series, FEWER if width <= NARROW else DOTS)
+    for one, colour in zip(series, colours, strict=True):
+        parts.append(_dots(frame, one, colour, share))
     ends: list[tuple[float, float, str]] = []  # x, y, colour
-    for number, one in enumerate(series):
-        colour = COLOURS[number % len(COLOURS)]
+    for one, colour in zip(series, colours, strict=True):
         line = _corners(one)
         if line:
             path = "L".join(f"{frame.x(x):.1f} {frame.y(y):.1f}" for x, y in line)
@@ -82,11 +108,10 @@ def series_svg(
                 f'{halo if one.line == "best" else ""}<path d="M{path}" fill="none" stroke="{colour}" '
                 f'stroke-width="{stroke}" stroke-linejoin="round"/>'
             )
-            ends.append((*line[-1], colour))
+            ends += [(*line[-1], colour)] if one.line != "steps" else []
     parts += _values(frame, ends, percent)
     parts += [_level(frame, level) for level in levels if math.isfinite(level.value)]
-    entries = [(one.label, COLOURS[i % len(COLOURS)]) for i, one in enumerate(series) if one.label]
-    parts.append(legend(entries, frame.left, 22))
+    parts.append(legend(rows, frame.left, 22))
     if not any(math.isfinite(point.x + point.y) for one in series for point in one.points):
         middle = (frame.left + frame.right) / 2
         parts.append(label("nothing to draw", middle, height / 2, anchor="middle", colour=SOFT))
@@ -94,7 +119,7 @@ def series_svg(
 
 
 def _frame(
-    series: Sequence[Series], levels: Sequence[Level], marks: Sequence[Mark], size: tuple[float, float]
+    series: Sequence[Series], levels: Sequence[Level], marks: Sequence[Mark], size: tuple[float, float], rows: int
 ) -> Frame:
     drawn = [point for one in series for point in one.points if math.isfinite(point.x) and math.isfinite(point.y)]
     heights = [point.y for point in drawn]
@@ -103,8 +128,8 @@ def _frame(
     values += [level.value for level in levels]
     widths = [point.x for point in drawn] + [mark.x for mark in marks]
     low, high = spread(widths, 0.02)
-    right = 20 if all(one.line == "none" for one in series) else 74  # values at the ends of lines
-    top = 40.0 + 14.0 * min(2, len(marks))
+    right = 20 if all(one.line in ("none", "steps") for one in series) else 74  # values at the ends of lines
+    top = 40.0 + 14.0 * min(2, len(marks)) + LEGEND * max(0, rows - 1)
     return Frame(xs=(low, high), ys=spread(values), left=66, right=size[0] - right, top=top, bottom=size[1] - 48)
 
 
@@ -124,22 +149,25 @@ def _level(frame: Frame, level: Level) -> str:
     )
 
 
-def _share(series: Sequence[Series]) -> float:
+def _share(series: Sequence[Series], most: int) -> float:
     """Share of the dots that is drawn."""
-    return min(1.0, DOTS / max(1, sum(len(one.points) for one in series if one.dots)))
+    return min(1.0, most / max(1, sum(len(one.points) for one in series if one.dots)))
 
 
 def _dots(frame: Frame, series: Series, colour: str, share: float) -> str:
     if not series.dots:
         return ""
     few = len(series.points) <= _OUTLIERS
-    parts = [f'<g fill="{colour}" fill-opacity="{0.9 if few else 0.4}">']
-    for point in _chosen(series.points, share):
+    parts = [f'<g fill="{colour}" fill-opacity="{0.9 if few or series.radius else 0.4}">']
+    size = series.radius or (5 if few and series.line == "none" else 3)
+    for point in _chosen(series.points, 1.0 if len(series.points) <= _ALWAYS else share):
         x, y = frame.x(point.x), frame.y(point.y)
         if math.isfinite(point.low) and math.isfinite(point.high):
             bar = f"M{x:.1f} {frame.y(point.low):.1f}V{frame.y(point.high):.1f}"
             parts.append(f'<path d="{bar}" stroke="{colour}" stroke-width="2.5" stroke-opacity="0.45"/>')
-        parts.append(dot(x, y, point.note or point.label, "", 5 if few and series.line == "none" else 3))
+        parts.append(dot(x, y, point.note or point.label, "", size, point.of))
+        if series.named:
+            parts.append(label(point.label, x + size + 2, y + 13, colour=colour, bold=True, halo=True))
     return "".join(parts) + "</g>"
 
 
@@ -162,6 +190,8 @@ def _corners(series: Series) -> list[tuple[float, float]]:
         return []
     if series.line == "straight":
         return known
+    if series.line == "steps":
+        return known[:1] + [corner for left, right in pairwise(known) for corner in ((right[0], left[1]), right)]
     corners = known[:1]
     for x, y in known:
         if y > corners[-1][1]:

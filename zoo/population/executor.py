@@ -7,8 +7,9 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Protocol
 
-from zoo.population.faults import ATTEMPTS, MachineFault, is_machine_fault
+from zoo.population.faults import ATTEMPTS, MachineFault, OutOfTime, is_machine_fault
 from zoo.population.trial import Evaluator, Job, Outcome, Record
+from zoo.population.watch import Watch
 
 
 class Executor(Protocol):
@@ -44,10 +45,15 @@ class Executor(Protocol):
 
 
 class SerialExecutor:
-    """Runs one batch at a time in this process."""
+    """Runs one batch at a time in this process.
 
-    def __init__(self, evaluator: Evaluator) -> None:
-        self._evaluator = evaluator
+    Args:
+        evaluator: of the batches.
+        watch: looks at the steps of a batch, and ends it where the time is over.
+    """
+
+    def __init__(self, evaluator: Evaluator, watch: Watch | None = None) -> None:
+        self._evaluator, self._watch = evaluator, Watch() if watch is None else watch
         self._jobs: Sequence[Job] = ()
 
     @property
@@ -66,12 +72,14 @@ class SerialExecutor:
 
         Raises:
             MachineFault: if the machine fails it several times.
+            OutOfTime: if the run's time is over, and its grace would be before the batch is done.
         """
         jobs, self._jobs = self._jobs, ()
         for attempt in range(1, ATTEMPTS):
-            with suppress(MachineFault):
+            with suppress(MachineFault), self._watch.of(jobs):
                 return evaluate(self._evaluator, jobs, attempt)
-        return evaluate(self._evaluator, jobs, ATTEMPTS)
+        with self._watch.of(jobs):
+            return evaluate(self._evaluator, jobs, ATTEMPTS)
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -141,6 +149,8 @@ def evaluate(evaluator: Evaluator, jobs: Sequence[Job], attempt: int = 1) -> lis
         asked, got = [job.trial.index for job in jobs], [record.index for record, _ in outcomes]
         if sorted(got) != asked:
             raise RuntimeError(f"the evaluator answered for trials {got}, expected {asked}")
+    except OutOfTime:
+        raise
     except Exception as error:
         reason = f"{type(error).__name__}: {error}".splitlines()[0]
         if is_machine_fault(error):

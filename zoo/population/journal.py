@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from zoo.files import make_folder, sync_folder
 from zoo.population.damage import DamagedError, add_sums, checked_rows, has_sums, require_whole, row_of, row_sum
 from zoo.population.identity import difference
+from zoo.population.reading import connect_to_read
 from zoo.population.schema_1 import converted
 from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, Record, Trial
 from zoo.population.write_ahead import WriteAhead
@@ -366,7 +367,7 @@ def _release(connection: sqlite3.Connection) -> None:
 
 def _connect(path: Path, *, readonly: bool = False) -> sqlite3.Connection:
     if readonly:
-        return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None, timeout=30)
+        return connect_to_read(path)
     db = sqlite3.connect(path, isolation_level=None, timeout=30)
     db.execute("PRAGMA journal_mode = WAL")
     db.execute("PRAGMA synchronous = FULL")  # a commit waits for the disk: what was told outlives a power cut

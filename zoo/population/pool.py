@@ -10,6 +10,7 @@ from typing import Protocol
 from zoo.population.faults import ATTEMPTS, MachineFault, OutOfTime
 from zoo.population.patience import Patience
 from zoo.population.trial import Job, Outcome
+from zoo.population.watch import Watch
 
 _log = logging.getLogger("thriftnas")
 
@@ -24,12 +25,13 @@ SAY_SECONDS = 20.0
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Report:
-    """What a crew has to say of a worker: it is ready, has the outcomes of its batch, or is lost.
+    """What a crew has to say of a worker: it is ready, is on its way with its batch, has its outcomes, or is lost.
 
     Attributes:
         worker: as :meth:`Crew.start` gave it.
         node: where it is, for people; empty where nobody knows.
         outcomes: of its batch.
+        share: of its batch that is done.
         fault: why it is lost, in one line.
         gone: whether its node is lost with it.
         unfit: whether no worker of this node can do the work, as where another version is installed.
@@ -38,6 +40,7 @@ class Report:
     worker: Hashable
     node: str = ""
     outcomes: list[Outcome] | None = None
+    share: float | None = None
     fault: str = ""
     gone: bool = False
     unfit: bool = False
@@ -77,6 +80,7 @@ class _Batch:
     attempt: int = 0
     faults: list[str] = field(default_factory=list)  # the nodes of those that count
     began: float = 0.0
+    share: float | None = None  # that is done, where its worker says so
     alone: "_Batch | None" = None  # of a single trial that is only tried: the batch that it is in
     tried: dict[int, bool] = field(default_factory=dict)  # by trial, tried alone: whether its worker came back
 
@@ -93,6 +97,7 @@ class Pool:
         patience: how long to wait for batches.
         report: hears of every fault, a sentence each.
         room: for how many of them there is room at first; None: for all.
+        watch: hears how far the running batches are.
     """
 
     def __init__(
@@ -103,10 +108,12 @@ class Pool:
         report: Callable[[str], None] = _log.warning,
         *,
         room: int | None = None,
+        watch: Watch | None = None,
     ) -> None:
         self._crew, self._size, self._say = crew, workers, report
         self._room = workers if room is None else max(1, min(room, workers))
         self._patience = Patience() if patience is None else patience
+        self._watch = Watch() if watch is None else watch
         self._waiting: deque[_Batch] = deque()
         self._running: dict[Hashable, _Batch] = {}
         self._ready: deque[Hashable] = deque()
@@ -157,6 +164,7 @@ class Pool:
                 break
             if not outcomes:
                 self._say_what_is_awaited()
+                self._look()
                 if self._patience.over(time.monotonic(), [batch.jobs for batch in self._running.values()]):
                     raise OutOfTime
         return outcomes
@@ -178,7 +186,7 @@ class Pool:
         while self._waiting and self._ready:
             worker, batch = self._ready.popleft(), self._waiting.popleft()
             batch.attempt += 1
-            batch.began = time.monotonic()
+            batch.began, batch.share = time.monotonic(), None
             self._running[worker] = batch
             self._crew.send(worker, batch.jobs, batch.attempt)
 
@@ -190,6 +198,10 @@ class Pool:
             self._node[worker] = report.node
         if report.fault:
             self._lose(report)
+            return []
+        if report.share is not None:
+            if worker in self._running:
+                self._running[worker].share = report.share
             return []
         if report.outcomes is None:
             if worker in self._starting:
@@ -316,6 +328,16 @@ class Pool:
             limit = self._patience.limit(batch.jobs)
             if now - batch.began > limit:
                 self._lose(Report(worker=worker, fault=f"no answer for {now - batch.began:.0f} s, expected far less"))
+
+    def _look(self) -> None:
+        """Say how far the running batches are: by what they say themselves, or by the clock."""
+        now = time.monotonic()
+        shares = []
+        for batch in self._running.values():
+            expected = self._patience.expected(batch.jobs)
+            by_clock = min(0.99, (now - batch.began) / expected) if expected else 0.0
+            shares.append((batch.jobs, by_clock if batch.share is None else batch.share, now - batch.began))
+        self._watch.look(shares)
 
     def _say_what_is_awaited(self) -> None:
         now = time.monotonic()

@@ -4,14 +4,12 @@ import logging
 import os
 import re
 import signal
-import socket
 import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 # Ray reads these when it is imported or started: no usage report, workers that do not wait for everything else on the
@@ -23,30 +21,33 @@ os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
 import ray
 from ray._private import ray_constants
 from ray.exceptions import OutOfMemoryError, RayError, RayTaskError
+from ray.experimental import internal_kv
 from ray.util.scheduling_strategies import NodeLabelSchedulingStrategy, NotIn
 
 from zoo import __version__
+from zoo.population.cluster_address import find_cluster
 from zoo.population.executor import evaluate, failures
 from zoo.population.faults import MachineFault
-from zoo.population.patience import Patience
 from zoo.population.pool import Pool, Report
+from zoo.population.steps import heard
 from zoo.population.trial import Evaluator, Job, Outcome
+from zoo.population.watch import Watch
 
 _log = logging.getLogger("thriftnas")
 
-PROBE_SECONDS = 3.0
+NOTE_SECONDS = 1.0
+"""How often a worker notes how far it is."""
+ASKED = 64
+"""Workers that are asked for it: more would keep the driver busy."""
 FETCH_SECONDS = 300.0
 """How long what a worker has returned may take on its way here."""
-
-_PREFACE = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n" + bytes((0, 0, 0, 4, 0, 0, 0, 0, 0))  # and empty settings
-_SETTINGS = 4
 
 
 class _Worker:
     """The actor: builds the evaluator once from the shared payload, then runs batches."""
 
-    def __init__(self, factory: Callable[[Any], Evaluator], payload: Any) -> None:
-        self._factory, self._payload = factory, payload
+    def __init__(self, factory: Callable[[Any], Evaluator], payload: Any, number: int) -> None:
+        self._factory, self._payload, self._number = factory, payload, number
         self._evaluator: Evaluator | None = None
 
     def prepare(self, wanted: Mapping[str, str]) -> tuple[str, str, bool]:
@@ -66,7 +67,8 @@ class _Worker:
         """The outcomes, or what the machine's fault is: not one of the trials, so it is no record."""
         assert self._evaluator is not None
         try:
-            return evaluate(self._evaluator, jobs, attempt)
+            with heard(_Note(self._number, _batch(jobs, attempt))):
+                return evaluate(self._evaluator, jobs, attempt)
         except MachineFault as fault:
             return str(fault)
 
@@ -84,7 +86,7 @@ class RayExecutor:
         cpus: cores per actor.
         gpus: GPUs per actor, may be a fraction.
         address: of a running cluster: "auto", "host:port" or "ray://host:port"; None starts Ray here.
-        patience: how long to wait for batches.
+        watch: hears how far batches are; its patience says how long to wait for them.
         report: hears of every fault, a sentence each.
 
     Raises:
@@ -102,7 +104,7 @@ class RayExecutor:
         cpus: int = 1,
         gpus: float = 0.0,
         address: str | None = None,
-        patience: Patience | None = None,
+        watch: Watch | None = None,
         report: Callable[[str], None] = _log.warning,
     ) -> None:
         if workers < 1 or cpus < 1:
@@ -115,7 +117,8 @@ class RayExecutor:
                 _connect(address, workers * cpus)
         room = _room(workers, cpus, gpus, elastic=address is not None)
         crew = _Crew(factory, payload, cpus, gpus)
-        self._pool = Pool(crew, workers if address else room, patience, report, room=room)
+        watch = Watch() if watch is None else watch
+        self._pool = Pool(crew, workers if address else room, watch.patience, report, room=room, watch=watch)
 
     @property
     def free(self) -> int:
@@ -155,7 +158,7 @@ class _Crew:
     def start(self, avoid: Collection[str]) -> int:
         """A new actor, whose first call says whether it is ready."""
         self._count += 1
-        actor = self._actor.options(**_elsewhere(avoid)).remote(self._factory, self._payload)
+        actor = self._actor.options(**_elsewhere(avoid)).remote(self._factory, self._payload, self._count)
         self._actors[self._count] = actor
         self._calls[actor.prepare.remote(versions())] = (self._count,)  # type: ignore[attr-defined]
         return self._count
@@ -175,7 +178,15 @@ class _Crew:
             return []
         ray.wait(list(self._calls), num_returns=1, timeout=seconds)
         ready, _ = ray.wait(list(self._calls), num_returns=len(self._calls), timeout=0)
+        if not ready:
+            return self._shares()
         return [self._report(reference, *self._calls.pop(reference)) for reference in ready]
+
+    def _shares(self) -> list[Report]:
+        """How far calls are, by what their workers have noted."""
+        running = [call for call in self._calls.values() if len(call) == 3][:ASKED]
+        noted = [(worker, _noted(worker, _batch(jobs, attempt))) for worker, jobs, attempt in running]
+        return [Report(worker=worker, share=share) for worker, share in noted if share is not None]
 
     def nodes(self) -> set[str]:
         """Those that are alive."""
@@ -215,6 +226,38 @@ class _Crew:
             return _name(_nodes(alive=False).get(noted["Address"]["NodeID"]))
         except Exception:  # another version of Ray: a fault whose node nobody knows
             return ""
+
+
+class _Note:
+    """In a worker: notes in Ray's own store, now and then, how far its batch is."""
+
+    def __init__(self, worker: int, batch: str) -> None:
+        self._worker, self._batch, self._last = worker, batch, time.monotonic()
+
+    def __call__(self, share: float) -> None:
+        now = time.monotonic()
+        if now - self._last >= NOTE_SECONDS:
+            self._last = now
+            with suppress(Exception):  # nothing depends on it
+                internal_kv._internal_kv_put(_key(self._worker), f"{self._batch} {share!r}".encode(), overwrite=True)
+
+
+def _batch(jobs: Sequence[Job], attempt: int) -> str:
+    return f"{jobs[0].trial.index}:{attempt}"
+
+
+def _key(worker: int) -> bytes:
+    """Of what a worker of this driver notes, the same there and here."""
+    return f"thriftnas {ray.get_runtime_context().get_job_id()} {worker}".encode()
+
+
+def _noted(worker: int, batch: str) -> float | None:
+    """How far a worker is with a batch; None where it has not said so."""
+    try:
+        of, share = internal_kv._internal_kv_get(_key(worker)).decode().split()
+        return float(share) if of == batch else None
+    except Exception:  # nothing was noted, by another version of Ray, or it is going away
+        return None
 
 
 def versions() -> dict[str, str]:
@@ -263,17 +306,16 @@ def _line(error: BaseException) -> str:
 
 @contextmanager
 def _own_signals() -> Iterator[None]:
-    """Ray puts handlers of its own on signals, which print stack traces; whoever runs here decides."""
+    """Ray puts handlers of its own on signals, which print stack traces; whoever runs here decides, meanwhile too."""
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    held = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    put = signal.signal
+    signal.signal = lambda number, handler: signal.getsignal(number)  # type: ignore[assignment]
     try:
         yield
     finally:
-        for number, handler in held.items():
-            if handler is not None:
-                signal.signal(number, handler)
+        signal.signal = put
 
 
 @contextmanager
@@ -337,49 +379,3 @@ def _connect(address: str | None, cores: int) -> None:
             f"the Ray cluster at {address} cannot be joined: {reason} "
             "(one with token authentication needs RAY_AUTH_MODE=token and its token here too)"
         ) from None
-
-
-def find_cluster(address: str) -> str:
-    """The address itself, or the running cluster's for "auto", once it answered.
-
-    Ray itself would wait for minutes, so the port is probed for 3 seconds first.
-
-    Raises:
-        ValueError: if "auto" finds no cluster, the address has no port, or nobody answers.
-    """
-    if address == "auto":
-        note = Path(os.environ.get("RAY_TMPDIR") or os.environ.get("TMPDIR") or "/tmp") / "ray" / "ray_current_cluster"
-        address = os.environ.get("RAY_ADDRESS") or (note.read_text().strip() if note.is_file() else "")
-        if not address or address == "auto":
-            raise ValueError("no running Ray cluster was found; start one with `ray start --head` or give host:port")
-    host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host or not port.isdecimal():
-        raise ValueError(f"{address!r} is not a Ray address, expected auto, host:port or ray://host:port")
-    try:
-        answered = _answers(host.strip("[]"), int(port))
-    except (OSError, OverflowError):
-        answered = False
-    if not answered:
-        raise ValueError(f"no Ray cluster answers at {address} (tried for {PROBE_SECONDS:g} s)")
-    return address
-
-
-def _answers(host: str, port: int) -> bool:
-    """Whether somebody there speaks gRPC, as Ray does: a port may accept everybody and never say a word.
-
-    Raises:
-        OSError: if nobody accepts, or in time.
-    """
-    deadline = time.monotonic() + PROBE_SECONDS
-    with socket.create_connection((host, port), timeout=PROBE_SECONDS) as connection:
-        if os.environ.get("RAY_USE_TLS", "0") not in ("", "0"):
-            return True
-        connection.sendall(_PREFACE)
-        head = b""
-        while len(head) < 4:  # three bytes of length, one that says what the frame is
-            connection.settimeout(max(0.01, deadline - time.monotonic()))
-            part = connection.recv(4 - len(head))
-            if not part:
-                return False
-            head += part
-    return head[3] == _SETTINGS

@@ -7,6 +7,7 @@ from typing import Any
 
 from zoo.reliability.ceiling import networks_for, repeats_for
 from zoo.reliability.findings import Finding, Findings
+from zoo.spaces.genotype import CellGenotype, Genotype
 
 MANY = 20
 """Trainings of a network at the reference beyond which longer ones are the better advice."""
@@ -45,6 +46,33 @@ def _same_training(about: Mapping[str, Any]) -> Iterator[str]:
     for name, value in given.items():
         yield from (f"--{name}", str(value))
     yield "--cutout" if recipe["cutout"] else "--no-cutout"
+
+
+def train_command(about: Mapping[str, Any], genotype: Genotype, name: str, epochs: int | None) -> str:
+    """The command that writes a genotype to a file and trains it fully, on a run's images and at its size.
+
+    Args:
+        about: facts of the run.
+        genotype: of the network.
+        name: of the file and of the new run.
+        epochs: of the training; None: as papers have it.
+
+    Returns:
+        The command; empty where no command finds the images.
+    """
+    data, identity = about.get("data") or {}, about.get("identity") or {}
+    setup = identity.get("final") or identity.get("setup") or {}
+    if "name" not in data or not about.get("command") or not {"skeleton", "recipe"} <= setup.keys():
+        return ""
+    skeleton = setup["skeleton"]
+    given = {"data": data["name"], "train": data["train"], "val": data["validation"]}
+    sizes = ("resolution", "channels", "cells") if isinstance(genotype, CellGenotype) else ("resolution",)
+    given |= {size: skeleton[size] for size in sizes} | {"batch": setup["recipe"]["batch"], "epochs": epochs}
+    words = ["thriftnas", "zoo", "train", f"{name}.json"]
+    for option, value in given.items():
+        words += [] if value is None else [f"--{option}", str(value)]
+    written = shlex.join(["printf", "%s", genotype.to_json()])
+    return f"{written} > {name}.json && {shlex.join([*words, '--out', f'runs/{name}'])}"
 
 
 def notes(findings: Findings) -> Iterator[str]:

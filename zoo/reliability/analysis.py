@@ -3,7 +3,7 @@
 import json
 import math
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from html import escape
@@ -24,6 +24,8 @@ from zoo.reliability.recommendation import Recommendation
 if TYPE_CHECKING:
     import pandas as pd
     from rich.console import Console
+
+    from zoo.pages.page import Tile
 
 RESAMPLED = 1_000
 """Networks up to which intervals are resampled: what that takes grows with their square."""
@@ -127,7 +129,7 @@ class Analysis:
         """One HTML page that needs nothing else."""
         from markupsafe import Markup
 
-        from zoo.reliability.report import render_page
+        from zoo.pages.page import render_page
 
         scores = self.comparison.scores
         shown = {0: "the highest ρ", len(scores) - 1: "the lowest ρ"}
@@ -138,7 +140,12 @@ class Analysis:
             "zoo.reliability/analysis.html",
             {
                 "found": self,
-                "answer": self.recommendation,
+                "kicker": f"Which proxy ranks networks as {_joined(self.table.repeats)} does?",
+                "warning": self.recommendation.warning,
+                "answer": self.sentence,
+                "notes": self.notices,
+                "tiles": list(self._tiles()),
+                "answer_of": self.recommendation,
                 "asked": self.table.asked,
                 "reference": _joined(self.table.repeats),
                 "pictures": [
@@ -146,6 +153,21 @@ class Analysis:
                 ],
             },
         )
+
+    def _tiles(self) -> "Iterator[Tile]":
+        from zoo.pages.page import Tile
+        from zoo.pages.written import number
+
+        answer, faster = self.recommendation, self.table.asked.faster
+        one = self.chosen or self.comparison.scores[0]
+        cheaper = "how much cheaper was not said"
+        if one.name in faster:
+            cheaper = f"{number(faster[one.name], 1)} times cheaper than the reference"
+        yield Tile("Recommended" if self.chosen else "Highest ρ, not recommended", one.name, cheaper)
+        for name, found in (("Rank correlation ρ", one.spearman), ("Ceiling", answer.ceiling)):
+            spread = found.reason or f"95 % interval {number(found.low)} to {number(found.high)}"
+            yield Tile(name, number(found.value), spread)
+        yield Tile("Networks", str(len(self.table.names)), f"of {self.table.title.rpartition('/')[2]}")
 
     def write(self, folder: Path) -> None:
         """Write tables, answer and page into a folder, each whole or not at all.
@@ -196,16 +218,21 @@ class Analysis:
             table.add_row(plain(one.name), *[cells[name] for name in columns], style=style)
         self.notify(console)
         if answer.warning:
-            console.print(answer.warning, style="yellow", markup=False)
+            console.print(answer.warning, style="yellow", markup=False, soft_wrap=True)
         console.print(table)
         k = scores[0].k
-        console.print(f"Best in {k}: the chance that the {k} best by a proxy hold the best; regret: what they miss.")
+        console.print(
+            f"Best in {k}: the chance that the {k} best by a proxy hold the best; regret: what they miss.",
+            soft_wrap=True,
+        )
         ceiling = _written(answer.ceiling) if _finite(answer.ceiling.value) else f"unknown, {answer.ceiling.reason}"
-        console.print(f"Ceiling (reliability of the reference): {ceiling}", markup=False)
+        console.print(f"Ceiling (reliability of the reference): {ceiling}", markup=False, soft_wrap=True)
         if asked.cost:
             said = _written(self.comparison.placebo)
-            console.print(f"Beyond {asked.cost}, a placebo ({asked.cost} with noise) says {said}.", markup=False)
-        console.print(self.sentence, style="bold", markup=False)
+            console.print(
+                f"Beyond {asked.cost}, a placebo ({asked.cost} with noise) says {said}.", markup=False, soft_wrap=True
+            )
+        console.print(self.sentence, style="bold", markup=False, soft_wrap=True)
 
     def _repr_html_(self) -> str:
         texts = [*self.notices, self.sentence]

@@ -21,17 +21,17 @@ def show_findings(findings: Findings, folder: Path, console: Console, page: str 
     """Print the answer of the study in ``folder``, and a table of its settings; at most 100 columns wide."""
     answer = findings.recommendation
     if answer.warning:
-        console.print(answer.warning, style="yellow", markup=False)
+        console.print(answer.warning, style="yellow", markup=False, soft_wrap=True)
     console.print(_table(findings, console.width))
     ceiling = _interval(answer.ceiling) if math.isfinite(answer.ceiling.value) else answer.ceiling.reason
     mean = f"the mean of {findings.repeats} trainings" if findings.repeats > 1 else "one training"
-    console.print(f"Ceiling (reliability of {mean} of the reference): {ceiling}")
+    console.print(f"Ceiling (reliability of {mean} of the reference): {ceiling}", soft_wrap=True)
     if answer.warning == "" or answer.index is None:
-        console.print(answer.sentence, style="bold", markup=False)
+        console.print(answer.sentence, style="bold", markup=False, soft_wrap=True)
     if command := use(findings):
         console.print(f"  {command}", markup=False, soft_wrap=True)
     for note in notes(findings):
-        console.print(note, markup=False)
+        console.print(note, markup=False, soft_wrap=True)
     if text := unfinished(findings):
         console.print(f"{text}; thriftnas run resume {folder} continues.", markup=False, soft_wrap=True)
     console.print(f"Report: {folder / page}", soft_wrap=True, markup=False)

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from zoo.figures import Level, Panel, Point, Trace, acceleration_svg, factor_svg, scatter_svg
+from zoo.pages.written import interval, number, percent
 from zoo.reliability.findings import FactorLine, Finding, Findings, defined
-from zoo.reliability.written import interval, number, percent
 from zoo.spaces.genotype import CellGenotype
 
 FACTORS = {"c": "channels", "r": "resolution", "s": "training images", "e": "epochs"}
@@ -36,14 +36,14 @@ def networks_of(findings: Findings) -> list[Network]:
     return sorted(found, key=lambda n: (-n.mean if math.isfinite(n.mean) else math.inf, n.number))
 
 
-def trust(findings: Findings) -> str:
+def trust(findings: Findings, narrow: bool = False) -> str:
     """ρ of every candidate against its acceleration; an interval for one signal of each setting, and the scores."""
     answer, ceiling, chosen = findings.recommendation, findings.recommendation.ceiling, findings.chosen
     shown = [found.name for found in (*findings.leading, *findings.free)]
     points = [_point(found, with_interval=found.name in shown) for found in findings.candidates]
     return acceleration_svg(
         points,
-        name="acceleration",
+        name="acceleration-narrow" if narrow else "acceleration",
         description=f"Rank correlation with the reference against acceleration for {len(points)} candidates; "
         f"recommended: {'none' if chosen is None else chosen.name}. The table of candidates has the numbers.",
         marked=answer.index,
@@ -51,6 +51,7 @@ def trust(findings: Findings) -> str:
         ceiling=Level(
             label=f"ceiling {number(ceiling.value)}", value=ceiling.value, low=ceiling.low, high=ceiling.high
         ),
+        narrow=narrow,
     )
 
 
@@ -73,7 +74,7 @@ def subject(findings: Findings) -> Finding | None:
     return findings.chosen or findings.best_trained or max(defined(findings.free), key=_rho, default=None)
 
 
-def scatter(findings: Findings, networks: Sequence[Network]) -> str:
+def scatter(findings: Findings, networks: Sequence[Network], narrow: bool = False) -> str:
     """The recommended (else best) candidate and the worst one against the reference, network by network."""
     first = subject(findings)
     worst = min(defined(findings.trained or findings.candidates), key=_rho, default=None)
@@ -83,9 +84,8 @@ def scatter(findings: Findings, networks: Sequence[Network]) -> str:
     if not panels:
         panels = [_panel(found, "", findings, networks) for found in findings.candidates[:1]]
     described = " and ".join(panel.title for panel in panels)
-    return scatter_svg(
-        panels, name="scatter", description=f"One point per network, cheap against full training: {described}."
-    )
+    described = f"One point per network, cheap against full training: {described}."
+    return scatter_svg(panels, name=f"scatter{'-narrow' if narrow else ''}", description=described, narrow=narrow)
 
 
 def _panel(found: Finding, kind: str, findings: Findings, networks: Sequence[Network]) -> Panel:
@@ -99,6 +99,7 @@ def _panel(found: Finding, kind: str, findings: Findings, networks: Sequence[Net
             low=n.low,
             high=n.high,
             note=f"network {n.number}: {_value(found, values[n.number - 1])} here, {percent(n.mean)} at the reference",
+            of=f"network-{n.number}",
         )
         for n in networks
     ]

@@ -3,22 +3,22 @@
 import math
 import shlex
 from collections.abc import Iterator, Mapping, Sequence
-from importlib.resources import files
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from zoo.figures import cells_svg
 from zoo.files import write_text
-from zoo.reliability.advice import notes, unfinished, use
+from zoo.pages.chart import both
+from zoo.pages.page import Step, Tile, called, facts, render_page
+from zoo.pages.written import number, percent
+from zoo.reliability.advice import notes, train_command, unfinished, use
 from zoo.reliability.findings import Findings
 from zoo.reliability.interval import Estimate
 from zoo.reliability.pictures import FACTORS, Network, factors, networks_of, scatter, subject, trust
-from zoo.reliability.written import interval, number, percent, signed, sortable
-
-__all__ = ["facts", "findings_page", "interval", "number", "percent", "render_page", "sortable", "write_report"]
 
 LISTED = 100
 """Failures listed one by one; thousands would bury the rest of the page."""
@@ -32,34 +32,17 @@ def write_report(findings: Findings, path: Path) -> None:
     write_text(path, findings_page(findings))
 
 
-def findings_page(findings: Findings) -> str:
-    """The page of a study; any number may be NaN, and any text may hold markup."""
-    return render_page("zoo.reliability/report.html", _contents(findings))
+def findings_page(findings: Findings, folder: Path | None = None) -> str:
+    """The page of a study; any number may be NaN, and any text may hold markup.
 
-
-def render_page(template: str, contents: Mapping[str, Any]) -> str:
-    """Fill a template, named "package/file", with what it shows.
-
-    Everything filled in is escaped; templates include each other by the same names.
+    Args:
+        findings: of the study.
+        folder: of its run, for the commands; None where there is none.
     """
-    environment = Environment(
-        loader=FunctionLoader(_template),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    environment.filters |= {one.__name__: one for one in (number, percent, interval, signed, sortable)}
-    return environment.get_template(template).render(contents)
+    return render_page("zoo.reliability/report.html", _contents(findings, folder))
 
 
-def _template(name: str) -> str:
-    package, _, file = name.partition("/")
-    return files(package).joinpath(file).read_text(encoding="utf-8")
-
-
-def _contents(findings: Findings) -> dict[str, Any]:
+def _contents(findings: Findings, folder: Path | None) -> dict[str, Any]:
     """Everything the template shows."""
     networks = networks_of(findings)
     ranked = [network for network in networks if math.isfinite(network.mean)]
@@ -67,23 +50,80 @@ def _contents(findings: Findings) -> dict[str, Any]:
     said = unfinished(findings)
     return {
         "findings": findings,
-        "answer": findings.recommendation,
-        "subject": subject(findings),
-        "use": use(findings),
+        "kicker": f"Which cheaper training ranks networks as {findings.reference} does?",
+        "warning": findings.recommendation.warning,
+        "answer": findings.recommendation.sentence,
+        "chosen_index": findings.recommendation.index,
+        "tiles": list(_tiles(findings)),
+        "steps": list(_steps(findings, folder)),
         "notes": [*([f"{said}."] if said else []), *notes(findings)],
-        "acceleration": Markup(trust(findings)),
-        "scatter": Markup(scatter(findings, networks)),
+        "acceleration": both(partial(trust, findings)),
+        "scatter": both(partial(scatter, findings, networks)),
         "factors": [Markup(drawn) for drawn in factors(findings)],
         "levels": FACTORS,
         "differences": _differences(findings),
         "closely": [*findings.leading, *findings.free],
-        "shown": [(_network_heading(n, findings), _drawings(n)) for n in _ends(ranked)],
-        "others": [(_network_heading(n, findings), _drawings(n)) for n in networks if n not in _ends(ranked)],
-        "command": shlex.join(["thriftnas", *map(str, findings.about.get("command") or [])]),
+        "shown": [_shown(n, findings) for n in _ends(ranked)],
+        "others": [_shown(n, findings) for n in networks if n not in _ends(ranked)],
+        "called": called(findings.about),
         "run": list(_run(findings)),
         "failures": findings.failures[:LISTED],
         "k": first.k if first else 1,
         "tolerance": first.tolerance if first else math.nan,
+    }
+
+
+def _steps(findings: Findings, folder: Path | None) -> Iterator[Step]:
+    """The commands that come next."""
+    place = "" if folder is None else shlex.quote(str(folder))
+    if place and unfinished(findings):
+        yield Step("Continue the study:", f"thriftnas run resume {place}")
+    if command := use(findings):
+        yield Step("Search with the recommended setting and signal:", command)
+    needed = findings.recommendation.needed_networks
+    if place and needed and findings.chosen is None and (words := findings.about.get("command")):
+        kept = [word for before, word in pairwise(["", *words]) if "--models" not in (before, word)]
+        yield Step(f"Settle it with {needed} networks:", f"{called({'command': kept})} --models {needed}")
+
+
+def _tiles(findings: Findings) -> Iterator[Tile]:
+    """The numbers on top."""
+    found, answer = subject(findings), findings.recommendation
+    if found is not None:
+        name = "Recommended" if findings.chosen else "Highest ρ, not recommended"
+        by = f"by {found.signal}, {found.words}" if found.setting else f"{found.words}, no training"
+        yield Tile(name, str(found.setting or found.signal), by)
+        yield Tile("Rank correlation ρ", number(found.score.spearman.value), _spread(found.score.spearman))
+        least = found.bound if answer.promised is None else answer.promised
+        compared = f"safe although {len(findings.candidates)} candidates were compared"
+        yield Tile("ρ is at least", number(least), f"{compared}; wanted: {number(answer.target)}")
+        cheaper = "free" if found.counted else f"{number(found.acceleration, 1)}×"
+        yield Tile("Cheaper by", cheaper, f"than {findings.reference}, in counted multiply-accumulates (MACs)")
+        if not found.counted:
+            times = f"{number(found.seconds)} s a network instead of {number(findings.reference_seconds)} s"
+            yield Tile(
+                "Faster by the clock", f"{number(found.speedup, 1)}×", f"{times}, as measured in this run's workers"
+            )
+    yield Tile("Ceiling", number(answer.ceiling.value), _spread(answer.ceiling))
+    times = "time" if findings.repeats == 1 else "times"
+    often = (
+        f"each trained {findings.repeats} {times} at the reference, once at each of {len(findings.leading)} settings"
+    )
+    yield Tile("Networks", str(len(findings.genotypes)), often)
+
+
+def _spread(estimate: Estimate) -> str:
+    return estimate.reason or f"95 % interval {number(estimate.low)} to {number(estimate.high)}"
+
+
+def _shown(network: Network, findings: Findings) -> dict[str, Any]:
+    """A network with its details."""
+    name = f"network-{network.number}"
+    return {
+        "number": network.number,
+        "heading": _network_heading(network, findings),
+        "drawings": [Markup(one) for one in cells_svg(network.genotype, f"Network {network.number}")],
+        "command": train_command(findings.about, network.genotype, name, findings.reference.e),
     }
 
 
@@ -107,10 +147,6 @@ def _network_heading(network: Network, findings: Findings) -> str:
     if findings.repeats > 1 and math.isfinite(network.mean):
         spread = f" ({percent(network.low)} to {percent(network.high)} over {findings.repeats} trainings)"
     return f"Network {network.number}: {percent(network.mean)} at the reference{spread}"
-
-
-def _drawings(network: Network) -> list[Markup]:
-    return [Markup(drawing) for drawing in cells_svg(network.genotype, f"Network {network.number}")]
 
 
 def _run(findings: Findings) -> Iterator[tuple[str, list[tuple[str, str]]]]:
@@ -139,14 +175,3 @@ def _run(findings: Findings) -> Iterator[tuple[str, list[tuple[str, str]]]]:
     ):
         if part:
             yield heading, list(facts(part))
-
-
-def facts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
-    """Nested data as rows of a table: names joined with spaces, lists with commas."""
-    if isinstance(value, Mapping):
-        for key, inner in value.items():
-            yield from facts(inner, f"{name} {key}".strip().replace("_", " "))
-    elif isinstance(value, list | tuple):
-        yield name, ", ".join(map(str, value))
-    else:
-        yield name, "none" if value is None else str(value)

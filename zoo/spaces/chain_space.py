@@ -1,5 +1,6 @@
 """Chain search spaces: one choice per position, and which choices compute the same function."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -277,3 +278,10 @@ PUBLISHED_CHAINS: dict[str, ChainGenotype] = {
     )
 }
 """SCARLET-A, -B and -C (Chu et al. 2019)."""
+
+
+def chosen_names(chain: ChainGenotype) -> list[str]:
+    """The choices of a chain by the names its space writes them with; numbers where it has none."""
+    space = CHAIN_SPACES.get(chain.space)
+    names = re.findall(r"[^|+]+", space.write(chain.choices)) if space else []
+    return names if len(names) == len(chain.choices) else list(map(str, chain.choices))

@@ -14,6 +14,7 @@ from torch.nn import functional
 
 from zoo.networks.cell_network import CellNetwork
 from zoo.networks.engine.program import Program
+from zoo.population.steps import stepped
 from zoo.training.captured import CapturedStep
 from zoo.training.cuda_streams import in_turns
 from zoo.training.distributed import ALONE
@@ -151,6 +152,7 @@ def _epoch(
         pixels, labels = EpochBatches.together(epochs, number)
         losses = step(pixels, labels, rate, drop, paths)
         total += losses * labels.shape[1]
+        stepped(done + 1 - stages[0].start * len(slices), (stages[0].stop - stages[0].start) * len(slices))
         yield
     means: Tensor = total / slices[-1].stop
     return means

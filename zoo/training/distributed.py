@@ -17,6 +17,7 @@ from torch.nn.parallel import DistributedDataParallel
 from zoo.networks.network import Network
 from zoo.population.faults import MachineFault, is_machine_fault
 from zoo.population.trial import Evaluator, Job, Outcome
+from zoo.population.watch import Watch
 
 Forward = Callable[[Tensor, float, torch.Generator | None], tuple[Tensor, Tensor | None]]
 """(images (B, C, H, W), path dropout, its stream) to the logits of the classifier and of the auxiliary head, if any."""
@@ -116,8 +117,8 @@ class ProcessGroupExecutor:
     same command tries it again.
     """
 
-    def __init__(self, evaluator: Evaluator, ranks: ProcessGroup = ALONE) -> None:
-        self._evaluator, self._ranks = evaluator, ranks
+    def __init__(self, evaluator: Evaluator, ranks: ProcessGroup = ALONE, watch: Watch | None = None) -> None:
+        self._evaluator, self._ranks, self._watch = evaluator, ranks, Watch() if watch is None else watch
         self._jobs: Sequence[Job] = ()
 
     @property
@@ -140,11 +141,13 @@ class ProcessGroupExecutor:
 
         Raises:
             MachineFault, ValueError: for a failure that another attempt may not have.
+            OutOfTime: if one process trains alone, and the run's time is over before it is done with its grace.
         """
         jobs, self._jobs = self._jobs, ()
         self._ranks.send(jobs)
         try:
-            outcomes = self._evaluator(jobs)
+            with self._watch.of(jobs, may_end=self._ranks.size == 1):
+                outcomes = self._evaluator(jobs)
         except Exception as error:
             if not is_machine_fault(error):
                 raise

@@ -6,7 +6,7 @@ and every process shows the same images in the same order.
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 import numpy as np
@@ -29,6 +29,27 @@ class Stage:
     epochs: int
     seed: int
     root: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Portion:
+    """Some steps of an epoch, from 0, which a trial trains; of a stage in whole epochs."""
+
+    stage: Stage
+    epoch: int
+    steps: range
+
+
+def portions(stage: Stage, steps: int, every: int | None) -> list[Portion]:
+    """What a stage trains: whole epochs of so many steps, or parts of ``every`` steps, which the stage counts then."""
+    size = every or steps
+    parts = -(-steps // size)
+    whole = replace(stage, start=stage.start // parts, stop=-(-stage.stop // parts), epochs=stage.epochs // parts)
+    places = [divmod(number, parts) for number in range(stage.start, stage.stop)]
+    return [
+        Portion(stage=whole, epoch=epoch, steps=range(place * size, min((place + 1) * size, steps)))
+        for epoch, place in places
+    ]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)

@@ -18,6 +18,7 @@ from zoo.networks.engine.planning import strangers
 from zoo.networks.network import Network, build_any
 from zoo.population.json_value import JSON
 from zoo.population.proxy import ProxySetting, share_at
+from zoo.population.steps import stretch
 from zoo.population.trial import FALLBACK, TRAIN_LOSSES, TRAINING, Job, Outcome, Record, Trial
 from zoo.purposes import INITIAL_WEIGHTS, SAMPLE_LEVEL
 from zoo.scores.measuring import Unscored, measure_score
@@ -37,7 +38,7 @@ from zoo.training.cotraining import (
 )
 from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
-from zoo.training.epoch import Examples, Stage
+from zoo.training.epoch import Examples, Stage, batch_slices
 from zoo.training.memory import free_memory, out_of_memory
 from zoo.training.setup import TrainingSetup
 from zoo.training.trainer import (
@@ -103,7 +104,9 @@ def run_job(job: Job, setup: TrainingSetup, material: Material, ranks: ProcessGr
         begun = begin(job, setup, ranks)
         losses, images = material.train(begun.network, begun.optimizer, begun.setting, begun.stage)
         weights = kept_weights(begun, ranks)
-        return measurement(begun, losses, material.validate(begun.network), images, weights)
+        parts = setup.parts(len(batch_slices(images, setup.recipe.batch, ranks.size)))
+        validated = {} if begun.stage.stop % parts else material.validate(begun.network)
+        return replace(measurement(begun, losses, validated, images, weights), epochs=len(losses) / parts)
 
     return guarded(job, work)
 
@@ -260,11 +263,11 @@ class TrainingEvaluator:
             lost = trial.start > 0 and job.checkpoint is None
             alone = trial.index if lost or not self._as_program(trial) else None
             groups.setdefault((trial.setting, trial.start, trial.stop, alone), []).append(job)
-        outcomes = {
-            outcome[0].index: outcome
-            for group in groups.values()
-            for outcome in (self._together(group) if self._as_program(group[0].trial) else [self._alone(group[0])])
-        }
+        outcomes: dict[int, Outcome] = {}
+        for number, group in enumerate(groups.values()):
+            with stretch(number, len(groups)):
+                found = self._together(group) if self._as_program(group[0].trial) else [self._alone(group[0])]
+                outcomes |= {outcome[0].index: outcome for outcome in found}
         return [outcomes[job.trial.index] for job in jobs]
 
     def _alone(self, job: Job) -> Outcome:
@@ -304,7 +307,7 @@ class TrainingEvaluator:
             return False
         resolution = trial.setting.skeleton(setup.skeleton).resolution
         wanted = prefers_program(setup.engine, resolution, setup.precision.device)
-        return wanted and not self._strange(trial.genotype)
+        return wanted and setup.every is None and not self._strange(trial.genotype)
 
     def _strange(self, genotype: CellGenotype) -> bool:
         """Whether a program does not know some operation of a genotype; says so, once for every operation."""
@@ -361,7 +364,8 @@ class TrainingEvaluator:
     ) -> tuple[list[float], int]:
         """Train for a stage; the mean loss of every epoch, and the images of an epoch."""
         setup, examples = self._setup, self._examples(setting.s, network.skeleton.resolution)
-        losses = train_stage(network, optimizer, examples, setup.recipe, setup.precision, stage, self._ranks)
+        how = setup.recipe, setup.precision, stage, self._ranks, setup.every
+        losses = train_stage(network, optimizer, examples, *how)
         return losses, len(examples.labels)
 
     def validate(self, network: Network) -> dict[str, float]:

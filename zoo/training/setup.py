@@ -28,11 +28,12 @@ class TrainingSetup:
         seed: of weights, order, augmentation and sample subsets.
         threads: CPU threads of a worker; another number gives other last bits.
         engine: how networks are executed, one of :data:`ENGINES`; another gives other last bits.
+        every: steps of a trial, where it is a part of an epoch; None: trials are whole epochs.
         streams: programs that the networks of a batch are shared out to, side by side on a GPU; more give other
             last bits.
 
     Raises:
-        ValueError: for an engine that does not exist, or less than one stream.
+        ValueError: for an engine that does not exist, or less than one stream or step.
     """
 
     skeleton: Skeleton = field(default_factory=Skeleton)
@@ -42,12 +43,19 @@ class TrainingSetup:
     threads: int = 1
     engine: str = "plain"
     streams: int = 1
+    every: int | None = None
 
     def __post_init__(self) -> None:
         if self.streams < 1:
             raise ValueError(f"streams must be at least 1, got {self.streams}")
+        if self.every is not None and self.every < 1:
+            raise ValueError(f"--every must be at least 1 step, got {self.every}")
         if self.engine not in ENGINES:
             raise ValueError(f"engine must be one of {', '.join(ENGINES)}, got {self.engine!r}")
+
+    def parts(self, steps: int) -> int:
+        """Of an epoch of so many steps: how many trials it is."""
+        return 1 if self.every is None else -(-steps // self.every)
 
     def identity(self) -> dict[str, Any]:
         """The setup as JSON-ready data; the device counts by its type only, and see :data:`ADDED`."""
@@ -57,6 +65,8 @@ class TrainingSetup:
                 del data["recipe"][field_.name]
         if self.streams == 1:  # as in runs from before there were any
             del data["streams"]
+        if self.every is None:
+            del data["every"]
         data["precision"]["device"] = self.precision.device_type
         return data
 

@@ -11,11 +11,12 @@ from zoo.data.augmentation import Augmentation, prepare
 from zoo.data.stream import ImageStream, Reader, Request
 from zoo.networks.network import Network
 from zoo.population.proxy import ProxySetting
+from zoo.population.steps import stretch
 from zoo.population.trial import Job, Outcome
 from zoo.purposes import STREAM_CROP
 from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
-from zoo.training.epoch import Stage, View, batch_slices, cutout_pixels, draw_epoch
+from zoo.training.epoch import Stage, View, batch_slices, cutout_pixels, draw_epoch, portions
 from zoo.training.evaluator import run_job, sample
 from zoo.training.recipe import Precision
 from zoo.training.setup import TrainingSetup
@@ -23,7 +24,7 @@ from zoo.training.trainer import (
     EVALUATION_BATCH,
     Learner,
     measure,
-    train_epoch,
+    train_portion,
 )
 
 
@@ -56,12 +57,17 @@ class StreamEvaluator:
         if setting.s:
             numbers = numbers[sample(self._stream.labels[numbers], setting.s, setup.seed)]
         learner = Learner.of(network, optimizer, setup.recipe, self._ranks)
-        losses, resolution = [], network.skeleton.resolution
-        for epoch in range(stage.start, stage.stop):
-            batches = StreamBatches(self._stream, self._reader, numbers, setup, resolution, stage, epoch, self._ranks)
-            shown = batches.part(range(len(batches.slices)))
-            losses.append(train_epoch(learner, shown, len(numbers), setup.recipe, setup.precision, stage, epoch))
-        return losses, len(numbers)
+        count, recipe = len(numbers), setup.recipe
+        asked = portions(stage, len(batch_slices(count, recipe.batch, self._ranks.size)), setup.every)
+        losses = []
+        for number, portion in enumerate(asked):
+            batches = StreamBatches(
+                self._stream, self._reader, numbers, setup, network.skeleton.resolution, portion.stage, portion.epoch,
+                self._ranks,
+            ).part(portion.steps)  # fmt: skip
+            with stretch(number, len(asked)):
+                losses.append(train_portion(learner, batches, count, recipe, setup.precision, portion))
+        return losses, count
 
     def validate(self, network: Network) -> dict[str, float]:
         """Accuracy, balanced accuracy and loss on the validation images, each processes' share of them here."""

@@ -10,9 +10,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from zoo.networks.network import Network
+from zoo.population.steps import stepped, stretch
 from zoo.purposes import DROPPED_PATHS
 from zoo.training.distributed import ALONE, Forward, ProcessGroup
-from zoo.training.epoch import EpochBatches, Examples, Stage, batch_slices
+from zoo.training.epoch import EpochBatches, Examples, Portion, Stage, batch_slices, portions
 from zoo.training.recipe import Precision, Recipe
 
 EVALUATION_BATCH = 512
@@ -67,8 +68,11 @@ def train_stage(
     precision: Precision,
     stage: Stage,
     ranks: ProcessGroup = ALONE,
+    every: int | None = None,
 ) -> list[float]:
     """Train ``network`` for the epochs of ``stage``; returns the mean training loss of every epoch.
+
+    Of every part of an epoch, where the stage counts parts of ``every`` steps.
 
     Stages continue one another exactly: every random number comes from (seed, root, purpose, epoch), the
     schedule from the step of the full schedule, momentum from the optimizer. Nothing waits for the device
@@ -79,10 +83,12 @@ def train_stage(
         ValueError: for fewer than two images.
     """
     learner = Learner.of(network, optimizer, recipe, ranks)
-    losses = []
-    for epoch in range(stage.start, stage.stop):
-        batches = EpochBatches(examples, recipe, stage, epoch, ranks)
-        losses.append(train_epoch(learner, batches, len(examples.labels), recipe, precision, stage, epoch))
+    losses, count = [], len(examples.labels)
+    asked = portions(stage, len(batch_slices(count, recipe.batch, ranks.size)), every)
+    for number, portion in enumerate(asked):
+        batches = EpochBatches(examples, recipe, portion.stage, portion.epoch, ranks).part(portion.steps)
+        with stretch(number, len(asked)):
+            losses.append(train_portion(learner, batches, count, recipe, precision, portion))
     return losses
 
 
@@ -119,29 +125,42 @@ def train_epoch(
     stage: Stage,
     epoch: int,
 ) -> float:
-    """One epoch over prepared batches; returns its mean training loss.
+    """One epoch over prepared batches, as :func:`train_portion`: all its steps; ``epoch`` counts from 0."""
+    steps = range(len(batch_slices(count, recipe.batch, learner.ranks.size)))
+    return train_portion(learner, batches, count, recipe, precision, Portion(stage=stage, epoch=epoch, steps=steps))
+
+
+def train_portion(
+    learner: Learner,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    count: int,
+    recipe: Recipe,
+    precision: Precision,
+    portion: Portion,
+) -> float:
+    """An epoch, or some steps of it, over prepared batches; returns their mean training loss.
 
     Args:
         learner: whose network is put into training mode.
-        batches: this process's share of every batch of :func:`batch_slices`: pixels (b, C, H, W) and labels (b,).
+        batches: this process's share of the batches of these steps: pixels (b, C, H, W) and labels (b,).
         count: images of an epoch, for all processes together.
         recipe: what a step does.
         precision: dtype and memory format.
-        stage: whose schedule this is.
-        epoch: of that schedule, from 0.
+        portion: the steps, and whose schedule this is.
 
     Raises:
         Diverged: naming the epoch, if the mean loss is not finite.
     """
+    stage, epoch, steps = portion.stage, portion.epoch, portion.steps
     network, forward, optimizer, ranks = learner.network, learner.forward, learner.optimizer, learner.ranks
     slices = batch_slices(count, recipe.batch, ranks.size)
     parameters = [p for p in network.parameters() if p.requires_grad]
     device = parameters[0].device
     network.train()
-    paths = path_stream(stage, epoch, device, ranks) if recipe.path_dropout else None
+    paths = path_stream(stage, epoch, device, ranks, steps.start) if recipe.path_dropout else None
     drop = recipe.path_dropout * epoch / stage.epochs
     total = torch.zeros((), device=device, dtype=precision.storage)
-    for number, (pixels, labels) in enumerate(batches):
+    for number, (pixels, labels) in zip(steps, batches, strict=True):
         step = epoch * len(slices) + number
         rate = learning_rate(recipe, step, stage.epochs * len(slices), recipe.warmup * len(slices))
         for group in optimizer.param_groups:
@@ -153,7 +172,8 @@ def train_epoch(
         nn.utils.clip_grad_norm_(parameters, recipe.clip)
         optimizer.step()
         total += loss.detach() * len(labels)
-    mean_loss: float = ranks.sum(total).item() / slices[-1].stop
+        stepped(number + 1 - steps.start, len(steps))
+    mean_loss: float = ranks.sum(total).item() / (slices[steps[-1]].stop - slices[steps.start].start)
     if not math.isfinite(mean_loss):
         raise Diverged.in_training(mean_loss, epoch)
     return mean_loss
@@ -174,9 +194,12 @@ def _loss(
     return loss + recipe.auxiliary * functional.cross_entropy(auxiliary, labels, label_smoothing=recipe.smoothing)
 
 
-def path_stream(stage: Stage, epoch: int, device: torch.device, ranks: ProcessGroup) -> torch.Generator:
-    """The stream of dropped paths; every further process has one of its own, or all would drop alike."""
-    own = (ranks.rank,) if ranks.rank else ()
+def path_stream(stage: Stage, epoch: int, device: torch.device, ranks: ProcessGroup, first: int = 0) -> torch.Generator:
+    """The stream of dropped paths from the first of some steps on.
+
+    Every further process, and every later part of an epoch, has one of its own, or all would drop alike.
+    """
+    own = (ranks.rank, first) if first else (ranks.rank,) if ranks.rank else ()
     seed = int(np.random.default_rng((stage.seed, stage.root, DROPPED_PATHS, epoch, *own)).integers(2**63))
     return torch.Generator(device).manual_seed(seed)
 

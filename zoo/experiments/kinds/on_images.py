@@ -9,7 +9,7 @@ from zoo.experiments.estimate import epoch_price, images_at
 from zoo.experiments.experiment import Experiment
 from zoo.experiments.resources import Say
 from zoo.population.proxy import ProxySetting
-from zoo.population.trial import Evaluator, Trial
+from zoo.population.trial import TRAINING, Evaluator, Trial
 from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.genotype import CellGenotype, require_cells
 from zoo.spaces.skeleton import Skeleton
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 
 SPLIT_WORDS = {"train": "training", "validation": "validation", "test": "test"}
+IMAGES_OF_A_SCORE = 128
+"""By which a score is priced: one or two mini-batches."""
 NAMED_CLASSES = 10
 """Classes that the line about the images names; it counts more of them."""
 TO_CHANGE = (
@@ -160,9 +162,11 @@ class OnImages(Experiment):
         return lambda trial: blueprint_of(run, trial, self.setup.skeleton)
 
     def price(self, trial: Trial) -> float:
-        """Forward MACs of all images the trial trains on, with a floor."""
+        """Forward MACs of all images the trial trains on, or is scored by, with a floor."""
         assert trial.setting is not None
         genotype = require_cells(trial.genotype)
+        if trial.measure != TRAINING:
+            return epoch_price(genotype, trial.setting, self.setup.skeleton, IMAGES_OF_A_SCORE)
         return self.epoch_price(genotype, trial.setting) * (trial.stop - trial.start)
 
     def epoch_price(self, genotype: CellGenotype, setting: ProxySetting) -> float:

@@ -1,5 +1,6 @@
 """The report of any search that has none of its own: its trials, and the best accuracy so far."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from zoo.experiments.kinds.trained import kept_summary, line_charts, measured_frame, run_page, say_sentences
@@ -34,7 +35,7 @@ def search_report(run: "Run") -> Report:
     if kept:
         sentences.append(f"the model: validation {kept['accuracy']:.4f}, test {kept['test_accuracy']:.4f}")
     shown = [*COLUMNS, *(name for name in frame.columns if name not in (*COLUMNS, *APART))]
-    curve = line_charts(frame, "index", PANELS)
+    curve = partial(line_charts, frame, "index", PANELS)
     return Report(
         summary={"trials": len(frame), "failed": failed, "best": run.status["best"], **kept},
         tables={"trials": frame},

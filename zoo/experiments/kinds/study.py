@@ -335,7 +335,7 @@ def study_report(study: StudyExperiment, run: "Run", suffix: str = "") -> Report
     return Report(
         summary=answer,
         tables=tables,
-        page=findings_page(findings),
+        page=findings_page(findings, run.folder),
         name=page,
         files=files,
         show=lambda console: show_findings(findings, run.folder, console, page),

@@ -2,7 +2,9 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+import shlex
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from zoo.data.stream import ImageStream
     from zoo.experiments.run import Run
     from zoo.export.model import Model
+    from zoo.pages.page import Step, Tile
 
 MODEL = "model.pt"
 TEMPLATE = "zoo.experiments/run.html"
@@ -159,7 +162,7 @@ def training_report(
     """
     frame = measured_frame(run).rename(columns={"stop": "epoch"})
     table = frame.reindex(columns=["epoch", *columns])
-    page = run_page(run, sentences, line_charts(table, "epoch", panels), table)
+    page = run_page(run, sentences, partial(line_charts, table, "epoch", panels), table)
     return Report(
         summary={"epochs": len(frame), **more},
         tables={"epochs": table},
@@ -180,15 +183,17 @@ def measured_frame(run: "Run") -> "pd.DataFrame":
     return run.frame
 
 
-def line_charts(table: "pd.DataFrame", x: str, panels: Sequence[Panel]) -> str:
-    """Curves of a table's columns as SVG."""
+def line_charts(table: "pd.DataFrame", x: str, panels: Sequence[Panel], narrow: bool = False) -> str:
+    """Curves of a table's columns as SVG; for a screen as wide as a hand where it is narrow."""
     from zoo.figures import Curve, Curves, curves_svg
+    from zoo.pages.written import SHARES
 
     drawn = [
         Curves(
             title=title,
             xlabel=x,
             ylabel=ylabel,
+            percent=all(name in SHARES for name in names if name in table),
             curves=[
                 Curve(label=name.replace("_", " "), x=table[x].tolist(), y=table[name].astype(float).tolist())
                 for name in names
@@ -198,28 +203,77 @@ def line_charts(table: "pd.DataFrame", x: str, panels: Sequence[Panel]) -> str:
         for title, ylabel, names in panels
     ]
     shown = [panel for panel in drawn if panel.curves]
-    return curves_svg(shown, name="training", description="Curves of the training") if shown else ""
+    name = "training-narrow" if narrow else "training"
+    return curves_svg(shown, name=name, description="Curves of the training", narrow=narrow) if shown else ""
 
 
-def run_page(run: "Run", sentences: Sequence[str], pictures: str, table: "pd.DataFrame") -> str:
-    """A self-contained page: the answer, pictures, a table, and what was run."""
-    from markupsafe import Markup
+def run_page(
+    run: "Run", sentences: Sequence[str], pictures: Callable[[bool], str] | None, table: "pd.DataFrame"
+) -> str:
+    """A self-contained page: the answer, pictures, a table, and what was run.
 
-    from zoo.reliability.report import facts, render_page
+    Args:
+        run: to show.
+        sentences: the answer, and what else nobody should overlook.
+        pictures: draws them as SVG, for a narrow screen or not; None: there are none.
+        table: of what was measured.
+    """
+    from zoo.pages.chart import both
+    from zoo.pages.page import called, facts, render_page
+    from zoo.pages.written import metric
 
     about = run.facts()
     identity = about.pop("identity")
+    command = called(about)
+    about.pop("command", None)
     parts = {"Run": identity.get("strategy"), "Training": identity.get("setup"), **about}
     contents = {
         "title": f"{run.kind}: {sentences[0]}",
-        "answer": sentences[0],
+        "kicker": f"A run of {run.kind}: {run.folder.name}",
+        "answer": f"{sentences[0][:1].upper()}{sentences[0][1:]}",
         "notes": list(sentences[1:]),
-        "pictures": Markup(pictures),
+        "tiles": list(_tiles(run)),
+        "steps": list(_steps(run)),
+        "called": command,
+        "pictures": "" if pictures is None else both(pictures),
         "columns": [str(name) for name in table.columns],
-        "rows": table.astype(object).where(table.notna(), None).to_numpy().tolist(),
+        "rows": [
+            [
+                (value, metric(name, value) if isinstance(value, float) else "–" if value is None else value)
+                for name, value in zip(table.columns, row, strict=True)
+            ]
+            for row in table.astype(object).where(table.notna(), None).to_numpy().tolist()
+        ],
         "run": [(str(name).capitalize(), list(facts(part))) for name, part in parts.items() if part],
     }
     return render_page(TEMPLATE, contents)
+
+
+def _tiles(run: "Run") -> "Iterator[Tile]":
+    """What is known of the model that the run ends with, and how much was measured."""
+    from zoo.pages.page import Tile
+    from zoo.pages.written import large, percent
+
+    kept, counts = kept_summary(run.folder), run.status
+    for name, title in (("accuracy", "Validation accuracy"), ("test_accuracy", "Test accuracy")):
+        if isinstance(kept.get(name), float):
+            yield Tile(title, percent(kept[name]), "of the model that is kept")
+    if "params" in kept and "macs" in kept:
+        yield Tile("Parameters", large(kept["params"]), f"{large(kept['macs'])} MACs per image")
+    yield Tile("Measured", f"{counts['done']:,}", f"{counts['failed']:,} failed, {counts['pending']:,} pending")
+
+
+def _steps(run: "Run") -> "Iterator[Step]":
+    """The commands that come next."""
+    from zoo.pages.page import Step
+
+    place, model = shlex.quote(str(run.folder)), shlex.quote(str(run.folder / MODEL))
+    if not run.finished:
+        yield Step("Continue the run:", f"thriftnas run resume {place}")
+    elif (run.folder / MODEL).exists():
+        export = f"thriftnas run export {place} --format onnx,state,json"
+        yield Step("Export the network as a program that runs without this package:", export)
+        yield Step("Or look at what it says of pictures:", f"thriftnas predict {model} IMAGE")
 
 
 def say_sentences(sentences: Sequence[str], run: "Run", console: Console) -> None:

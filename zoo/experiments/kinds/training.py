@@ -50,6 +50,7 @@ class TrainingExperiment(Experiment):
         sync_bn: whether batch normalisation sees the batches of all processes.
         loaders: processes that decode streamed images.
         planned: the network as its file describes it, so that images that make another one of it are said.
+        per_epoch: trials of an epoch, which :meth:`fitted` finds out.
         former: what ``data`` was in earlier releases, whose runs go on.
     """
 
@@ -57,7 +58,7 @@ class TrainingExperiment(Experiment):
     version: ClassVar[int] = VERSION
     distributed: ClassVar[bool] = True
     beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group", "processes", "sync_bn")
-    adjustable: ClassVar[tuple[str, ...]] = ("loaders",)
+    adjustable: ClassVar[tuple[str, ...]] = ("loaders", "per_epoch")
     requested: ClassVar[tuple[str, ...]] = ("planned", "former")
 
     genotype: CellGenotype | ChainGenotype
@@ -68,6 +69,7 @@ class TrainingExperiment(Experiment):
     loaders: int = 2
     planned: Blueprint | None = None
     former: str = ""
+    per_epoch: int = 1
 
     def __post_init__(self) -> None:
         if self.loaders < 0:
@@ -78,6 +80,11 @@ class TrainingExperiment(Experiment):
         device = self.setup.precision.device
         if self.sync_bn and (self.processes == 1 or not device.startswith("cuda")):
             raise ValueError(f"--sync-bn needs several processes on GPUs, got {self.processes} on {device}")
+
+    def in_parts(self, every: int | None, processes: int, *, sync_bn: bool, loaders: int) -> Self:
+        """The same, trained by so many processes, with checkpoints every so many steps; None: every epoch."""
+        setup = dataclasses.replace(self.setup, every=every)
+        return dataclasses.replace(self, setup=setup, processes=processes, sync_bn=sync_bn, loaders=loaders)
 
     @property
     def seed(self) -> int:
@@ -102,14 +109,15 @@ class TrainingExperiment(Experiment):
         """
         from zoo.training.epoch import batch_slices
 
-        batch_slices(len(material.train), self.setup.recipe.batch, self.processes)
+        steps = len(batch_slices(len(material.train), self.setup.recipe.batch, self.processes))
         setup = dataclasses.replace(self.setup, skeleton=fitted_skeleton(self.setup.skeleton, material))
         if self.planned is not None:
             trained = Blueprint(genotype=self.genotype, skeleton=setup.skeleton, classes=material.classes)
             if apart := self.planned.differences(trained):
                 say(f"This is not the network that was exported: {'; '.join(apart)}. run export will not take it.")
         former = getattr(material, "former", "")
-        return dataclasses.replace(self, data=material.fingerprint, setup=setup, former=former)
+        parts = setup.parts(steps)
+        return dataclasses.replace(self, data=material.fingerprint, setup=setup, former=former, per_epoch=parts)
 
     def describe(self, material: "ImageSet | ImageStream") -> Mapping[str, Any]:
         """Names and sizes of the images."""
@@ -121,7 +129,7 @@ class TrainingExperiment(Experiment):
 
     def strategy(self) -> Retraining:
         """One chain of epochs."""
-        return Retraining([self.genotype], self.setting)
+        return Retraining([self.genotype], dataclasses.replace(self.setting, e=self.setting.e * self.per_epoch))
 
     def evaluator(self, material: "ImageSet | ImageStream") -> Evaluator:
         """Trains in this process alone."""
@@ -149,8 +157,8 @@ class TrainingExperiment(Experiment):
                 yield ranks, StreamEvaluator(setup, material, reader, ranks)
 
     def total(self, strategy: Strategy) -> float:
-        """Epochs."""
-        return self.setting.e
+        """Epochs, or their parts."""
+        return self.setting.e * self.per_epoch
 
     def estimate(self, material: "ImageSet | ImageStream", workers: int) -> Estimate:
         """Epochs, hours and megabytes, from timing a few steps (and, of a stream, reading a few images)."""
@@ -175,7 +183,9 @@ class TrainingExperiment(Experiment):
         last = trials[-1]
         if not records[last.index].ok:
             self.report(run).write(run.folder)
-            raise ValueError(f"the training failed in epoch {last.stop}: {records[last.index].reason}")
+            raise ValueError(
+                f"the training failed in epoch {-(-last.stop // self.per_epoch)}: {records[last.index].reason}"
+            )
         return keep_trained(run, (last, records[last.index]), self.setup, material, self.loaders)
 
     def report(self, run: "Run") -> Report:
@@ -184,8 +194,8 @@ class TrainingExperiment(Experiment):
         Raises:
             ValueError: if nothing has been measured yet.
         """
-        kept, trained = kept_summary(run.folder), run.status["done"]
-        sentences = [f"{trained} of {self.setting.e} epochs are trained"]
+        kept, trained = kept_summary(run.folder), run.status["done"] / self.per_epoch
+        sentences = [f"{trained:g} of {self.setting.e} epochs are trained"]
         if kept:
             validation, test = kept["accuracy"], kept["test_accuracy"]
             sentences = [f"after {self.setting.e} epochs: validation {validation:.4f}, test {test:.4f}"]

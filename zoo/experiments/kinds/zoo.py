@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 from rich.console import Console
@@ -112,19 +113,14 @@ class ZooExperiment(OnImages):
         Raises:
             ValueError: if nothing has been measured yet.
         """
-        from zoo.figures import Curve, Curves, curves_svg
-
         frame = measured_frame(run)
         good = frame[frame["ok"].astype(bool)] if "ok" in frame else frame
         accuracies = sorted(good["accuracy"].tolist()) if "accuracy" in good else []
-        sentences, pictures, kept = [f"none of {len(frame)} networks is measured"], "", kept_summary(run.folder)
+        sentences, kept = [f"none of {len(frame)} networks is measured"], kept_summary(run.folder)
         if accuracies:
             middle = accuracies[len(accuracies) // 2] / 2 + accuracies[(len(accuracies) - 1) // 2] / 2
             spread = f"{accuracies[0]:.3f} to {accuracies[-1]:.3f}, median {middle:.3f}"
             sentences = [f"validation accuracy of {len(accuracies)} networks: {spread}"]
-            line = Curve(label="network", x=list(range(1, len(accuracies) + 1)), y=accuracies)
-            panel = Curves(title="Accuracies", xlabel="rank from below", ylabel="validation accuracy", curves=[line])
-            pictures = curves_svg([panel], name="zoo", description="Validation accuracies of the zoo, sorted")
         if kept:
             validation, test = kept[self.metric], kept[f"test_{self.metric}"]
             by = "" if self.metric == METRICS[0] else f" by {self.metric.replace('_', ' ')}"
@@ -133,17 +129,31 @@ class ZooExperiment(OnImages):
 
         def show(console: Console) -> None:
             for sentence in sentences:
-                console.print(sentence, markup=False)
+                console.print(sentence, markup=False, soft_wrap=True)
             say_model(run.folder, console)
 
         shown = ["index", "ok", "accuracy", "balanced_accuracy", "loss", "macs", "params", "seconds", "reason"]
         return Report(
             summary=kept or {"networks": len(frame), "measured": len(accuracies)},
             tables={"zoo": frame},
-            page=run_page(run, sentences, pictures, frame.reindex(columns=shown)),
+            page=run_page(
+                run, sentences, partial(_spread, accuracies) if accuracies else None, frame.reindex(columns=shown)
+            ),
             files={"zoo.csv": frame.to_csv(index=False, lineterminator="\n")},
             show=show,
         )
+
+
+def _spread(accuracies: Sequence[float], narrow: bool) -> str:
+    """The accuracies as a picture, in their order."""
+    from zoo.figures import Curve, Curves, curves_svg
+
+    line = Curve(label="network", x=list(range(1, len(accuracies) + 1)), y=accuracies)
+    panel = Curves(
+        title="Accuracies", xlabel="rank from below", ylabel="validation accuracy", curves=[line], percent=True
+    )
+    name, description = "zoo-narrow" if narrow else "zoo", "Validation accuracies of the zoo, sorted"
+    return curves_svg([panel], name=name, description=description, narrow=narrow)
 
 
 class _Growing:

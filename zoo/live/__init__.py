@@ -1,0 +1,1 @@
+"""Looking at runs that go on, and changing none: a snapshot, a view in a terminal, pages served to a browser."""
