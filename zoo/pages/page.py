@@ -3,6 +3,7 @@
 Readable without scripts, on paper and offline; a template extends ``zoo.pages/skin.html``.
 """
 
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -63,7 +64,7 @@ def fragment(template: str, contents: Mapping[str, Any]) -> str:
         auto_reload=False,
     )
     environment.filters |= {
-        one.__name__: one for one in (number, percent, interval, signed, sortable, large, metric, unbroken)
+        one.__name__: one for one in (number, percent, interval, signed, sortable, large, metric, unbroken, words)
     }
     return environment.get_template(template).render(contents)
 
@@ -75,8 +76,13 @@ def called(about: Mapping[str, Any]) -> str:
 
 
 def unbroken(text: str) -> str:
-    """No line ends between a number and its percent sign."""
-    return str(text).replace(" %", "\N{NO-BREAK SPACE}%")
+    """No line ends between a number and its unit."""
+    return re.sub(r"(?<=[0-9]) (?=(?:%|[kMGT]\b))", "\N{NO-BREAK SPACE}", str(text))
+
+
+def words(command: str) -> Markup:
+    """A command whose lines end between its words, not after the hyphens of an option."""
+    return Markup(" ").join(Markup('<span class="word">{}</span>').format(word) for word in str(command).split(" "))
 
 
 def facts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:

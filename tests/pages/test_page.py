@@ -1,0 +1,15 @@
+"""Pages: what is filled in is escaped, and lines end where a reader expects it."""
+
+from zoo.pages.page import unbroken, words
+
+
+def test_a_command_ends_its_lines_between_words() -> None:
+    """Not after the hyphens of an option; what is copied is the command itself."""
+    shown = words("thriftnas run export '<b>' --best")
+    assert '<span class="word">--best</span>' in shown
+    assert "<b>" not in shown
+    assert shown.striptags().split() == ["thriftnas", "run", "export", "'<b>'", "--best"]
+
+
+def test_a_number_stays_with_its_unit() -> None:
+    assert unbroken("10 % to 163 k of 5 kinds") == "10\xa0% to 163\xa0k of 5 kinds"
