@@ -5,6 +5,7 @@ import pytest
 import scarlet
 from scarlet.experiments.front import most_accurate
 from tests.scarlet.supernets import DIGITS, trained_supernet
+from tests.shown import shown
 from zoo.experiments import execute
 from zoo.experiments.fronts import best_of
 from zoo.population.front import Limit
@@ -54,7 +55,7 @@ def test_the_best_is_compared_with_equal_blocks_and_both_are_none_of_the_front(n
     plain = front(net, tmp_path / "plain", compare=0)
     assert plain.identity == run.identity
     assert "is not known: the same command with --compare 3" in plain.report().page
-    assert "at most 900 k" in plain.report().page
+    assert "at most 900 k" in shown(plain.report().page)
 
 
 def test_the_most_accurate_keeps_the_limits(net, tmp_path):
