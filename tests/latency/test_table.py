@@ -124,3 +124,14 @@ def test_names_and_numbers_of_choices_mean_the_same(tmp_path):
 def test_a_stopwatch_that_cannot_be_is_refused(given, message):
     with pytest.raises(ValueError, match=message):
         Stopwatch(**given)
+
+
+@pytest.mark.parametrize("predicted", [[1.0, 2.0], [1.0, 1.0, 1.0]], ids=["too few", "all equal"])
+def test_a_correlation_that_nobody_knows_is_none_and_said(predicted: list[float]) -> None:
+    """JSON has no NaN: it would end the command after everything was timed."""
+    measured = np.arange(1.0, len(predicted) + 1)
+    check = tables._checked(np.array(predicted), measured, measured)
+    assert check.rank is None
+    json.dumps(dataclasses.asdict(check), allow_nan=False)
+    known = tables._checked(measured, measured, measured)
+    assert known.rank == (None if len(predicted) < 3 else pytest.approx(1))

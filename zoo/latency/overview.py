@@ -26,9 +26,10 @@ def table_sentences(table: LatencyTable, path: Path) -> list[str]:
     lines = [f"Table: {path}, in milliseconds a batch of {batch}; thriftnas scarlet search --latency reads it"]
     if (check := table.check) is None:
         return [*lines, "Not checked on whole networks."]
+    rank = "not known of so few" if check.rank is None else f"{check.rank:.3f}"
     lines.append(
         f"On {check.networks} whole networks it has not seen: median error {check.error:.1%}, {check.within:.0%} "
-        f"within {WITHIN:.0%}, rank correlation {check.rank:.3f}."
+        f"within {WITHIN:.0%}, rank correlation {rank}."
     )
     lines.append(f"The same network timed twice differs by {check.noise:.1%} (median).")
     if check.noise > QUIET:

@@ -1,6 +1,7 @@
 """A table of latencies: what every choice of every layer takes on a device, and how far its sums are right."""
 
 import dataclasses
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -38,14 +39,15 @@ class Check:
         networks: how many.
         error: median relative error.
         within: share of them whose error is at most :data:`WITHIN`.
-        rank: Spearman's correlation of predictions with what was measured; NaN of fewer than three networks.
+        rank: Spearman's correlation of predictions with what was measured; None of fewer than three networks, or of
+            predictions that are all equal.
         noise: median relative difference of the same network timed twice: no table can be better.
     """
 
     networks: int
     error: float
     within: float
-    rank: float
+    rank: float | None
     noise: float
 
 
@@ -156,10 +158,11 @@ def _timed_twice(
 def _checked(predicted: NDArray[np.float64], first: NDArray[np.float64], second: NDArray[np.float64]) -> Check:
     measured = (first + second) / 2
     errors = np.abs(predicted - measured) / measured
+    rank = spearman(predicted, measured) if len(predicted) > 2 else math.nan  # which equal predictions give, too
     return Check(
         networks=len(predicted),
         error=float(np.median(errors)),
         within=float(np.mean(errors <= WITHIN)),
-        rank=spearman(predicted, measured) if len(predicted) > 2 else float("nan"),
+        rank=rank if math.isfinite(rank) else None,
         noise=float(np.median(np.abs(first - second) / measured)),
     )
