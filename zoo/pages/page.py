@@ -13,6 +13,7 @@ from typing import Any
 from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from zoo.pages.dark import dark_rules
 from zoo.pages.written import interval, large, metric, number, percent, signed, sortable
 
 STYLE, SCRIPT = "zoo.pages/style.css", "zoo.pages/page.js"
@@ -49,7 +50,7 @@ def render_page(template: str, contents: Mapping[str, Any]) -> str:
             ``kicker`` (the question), ``warning``, ``notes``, ``tiles`` (:class:`Tile`), ``steps`` (:class:`Step`),
             ``called`` (the command that ran it), and ``run``: (heading, rows of name and value).
     """
-    held = {"style": Markup(_template(STYLE)), "script": Markup(script())}
+    held = {"style": Markup(_template(STYLE) + dark_rules()), "script": Markup(script())}
     return fragment(template, _SKIN | held | dict(contents))
 
 

@@ -2,7 +2,7 @@
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 
 from zoo.data.image_set import ImageSet
@@ -35,35 +35,33 @@ class GroupTimer(TrainingEvaluator):
     Args:
         setup: of the training; with more than one stream no other number is tried.
         images: to train on.
-        clock: in seconds.
     """
 
-    def __init__(self, setup: TrainingSetup, images: ImageSet, clock: Callable[[], float] = time.perf_counter) -> None:
+    def __init__(self, setup: TrainingSetup, images: ImageSet) -> None:
         still = replace(setup.recipe, lr=0.0, lr_min=0.0, warmup=0)  # nothing diverges that does not move
         super().__init__(replace(setup, recipe=still), images)
-        self._clock = clock
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """One outcome per job; the first has the images a second of all networks together, by :func:`way`.
 
         Empty where the networks are not run as programs, whose batches have no effect.
         """
-        began = self._clock()
+        began = time.perf_counter()
         rates = self._rates(jobs) if self._as_program(jobs[0].trial) else {}
         free_memory()
         outcomes = []
         for job in jobs:
             found = Measurement(metrics=rates if job is jobs[0] else {}, epochs=0, weights=None)
-            outcomes.append(measured(job, found, self._clock() - began))
+            outcomes.append(measured(job, found, time.perf_counter() - began))
         return outcomes
 
     def _rates(self, jobs: Sequence[Job]) -> dict[str, float]:
-        began, setup = self._clock(), self._setup
+        began, setup = time.perf_counter(), self._setup
         networks = [begin(job, setup, device="cpu") for job in jobs]
         rates: dict[str, float] = {}
         for size in sizes(len(networks)):
             for streams in STREAMS if setup.streams == 1 else [setup.streams]:
-                if streams > size or (rates and self._clock() - began > SECONDS):
+                if streams > size or (rates and time.perf_counter() - began > SECONDS):
                     continue
                 try:
                     rates[way(size, streams)] = self._rate(networks[:size], streams)
