@@ -10,7 +10,7 @@ from tests.live.conftest import EVIL, IDENTITY
 from zoo.experiments.heartbeat import heartbeat
 from zoo.experiments.run import Run
 from zoo.live import snapshot
-from zoo.live.snapshot import Watch, facts_of, run_at
+from zoo.live.snapshot import Snapshots, facts_of, run_at
 from zoo.live.terminal import picture, watch_in_terminal
 from zoo.population.journal import Journal
 from zoo.population.lock import run_lock
@@ -33,7 +33,7 @@ def measured(journal, index, **record):
 
 def test_a_running_run_says_its_rate_its_failures_and_what_is_out(tmp_path, journal):
     clock = iter([0.0, 60.0, 120.0])
-    watch = Watch(Run(tmp_path / "run"), lambda: next(clock))
+    watch = Snapshots(Run(tmp_path / "run"), lambda: next(clock))
     with run_lock(tmp_path / "run"), heartbeat(journal) as pulse:
         pulse.beat(1.0, 4.0)
         assert watch.look()["rate"] is None
@@ -70,4 +70,4 @@ def test_a_terminal_shows_the_run_and_lets_go_of_one_that_nobody_runs(tmp_path, 
     lines = StringIO()
     watch_in_terminal(tmp_path / "run", Console(file=lines, force_terminal=False, width=100))
     assert lines.getvalue().count("\n") == 1
-    assert picture(Watch(Run(tmp_path / "run"))).renderables
+    assert picture(Snapshots(Run(tmp_path / "run"))).renderables

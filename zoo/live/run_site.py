@@ -9,7 +9,7 @@ from typing import Any
 from markupsafe import Markup
 
 from zoo.live.server import Answer, Query
-from zoo.live.snapshot import Watch, facts_of
+from zoo.live.snapshot import Snapshots, facts_of
 from zoo.pages.page import fragment, render_page
 
 PATIENCE = 10.0
@@ -24,12 +24,12 @@ class RunSite:
     """What a browser sees of a run.
 
     Args:
-        watch: over the run.
+        snapshots: of the run.
         index: where a page that lists it with others lies; empty: nowhere.
     """
 
-    def __init__(self, watch: Watch, index: str = "") -> None:
-        self._watch, self._index = watch, index
+    def __init__(self, snapshots: Snapshots, index: str = "") -> None:
+        self._snapshots, self._index = snapshots, index
         self._looking = threading.Lock()
         self._page, self._version, self._next = "", "", 0.0
 
@@ -60,7 +60,7 @@ class RunSite:
 
     def _look(self) -> Any:
         with self._looking:
-            return self._watch.look()
+            return self._snapshots.look()
 
     def _report(self) -> str:
         """The report as it is, or a page that says why there is none yet."""
@@ -73,7 +73,7 @@ class RunSite:
             return self._page
 
     def _made(self) -> str:
-        run = self._watch.run
+        run = self._snapshots.run
         try:
             page = run.report().page
         except ValueError as error:

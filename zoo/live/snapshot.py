@@ -18,7 +18,7 @@ FAILURES = 5
 """Newest failures that are named."""
 
 
-class Watch:
+class Snapshots:
     """Looks at one run again and again; what has not changed is not read again.
 
     Args:
@@ -99,10 +99,10 @@ def facts_of(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "Next", str(found["next"])
 
 
-def run_at(folder: Path) -> Watch:
-    """A watch over the run in a folder.
+def run_at(folder: Path) -> Snapshots:
+    """Snapshots of the run in a folder.
 
     Raises:
         ValueError: if there is none, or its journal cannot be read.
     """
-    return Watch(Run.open(folder))
+    return Snapshots(Run.open(folder))

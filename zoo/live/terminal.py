@@ -10,7 +10,7 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-from zoo.live.snapshot import Watch, facts_of, run_at
+from zoo.live.snapshot import Snapshots, facts_of, run_at
 
 EVERY = 1.0
 """Seconds between two looks."""
@@ -29,36 +29,36 @@ def watch_in_terminal(folder: Path, console: Console, every: float = EVERY) -> N
     Raises:
         ValueError: if there is no run, or its journal cannot be read.
     """
-    watch = run_at(folder)
+    snapshots = run_at(folder)
     with suppress(KeyboardInterrupt):  # whoever has seen enough stops looking, and nothing else
         if not console.is_terminal:
-            _lines(watch, console)
+            _lines(snapshots, console)
             return
-        _drawn(watch, console, every)
+        _drawn(snapshots, console, every)
 
 
-def _drawn(watch: Watch, console: Console, every: float) -> None:
-    with Live(picture(watch), console=console, auto_refresh=False) as live:
-        while watch.look()["state"] == "running":
+def _drawn(snapshots: Snapshots, console: Console, every: float) -> None:
+    with Live(picture(snapshots), console=console, auto_refresh=False) as live:
+        while snapshots.look()["state"] == "running":
             time.sleep(every)
-            live.update(picture(watch), refresh=True)
+            live.update(picture(snapshots), refresh=True)
 
 
-def picture(watch: Watch) -> Group:
+def picture(snapshots: Snapshots) -> Group:
     """A look at a run as a bar and a table."""
-    found = watch.look()
+    found = snapshots.look()
     table = Table(box=None, padding=(0, 2, 0, 0), show_header=False)
     for name, text in facts_of(found):
         style = "yellow" if name == "Failed" or (found["state"] == "interrupted" and name == "State") else ""
         table.add_row(Text(name, style="dim"), Text(text, style=style))
-    title = Text(f"{found['kind']} in {watch.run.folder}", style="bold")
+    title = Text(f"{found['kind']} in {snapshots.run.folder}", style="bold")
     share = 0.0 if found["share"] is None else found["share"]
     return Group(title, ProgressBar(total=1.0, completed=share, width=60), table)
 
 
-def _lines(watch: Watch, console: Console) -> None:
+def _lines(snapshots: Snapshots, console: Console) -> None:
     while True:
-        found = watch.look()
+        found = snapshots.look()
         facts = ", ".join(f"{name.lower()} {text}" for name, text in facts_of(found) if name not in ("Failed", "Next"))
         console.print(facts, markup=False, highlight=False, soft_wrap=True)
         if found["state"] != "running":
