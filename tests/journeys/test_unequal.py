@@ -13,8 +13,8 @@ SAID = [
     "# test images; # × # pixels, RGB",
     "The classes are unequal (# to # training images): judged by balanced accuracy, the mean of every class's own. "
     "--metric accuracy counts every image alike instead.",
-    "validation accuracy of # networks: # to #, median #",
-    "best by balanced accuracy: trial #, validation #, test #",
+    "validation accuracy of # networks: # % to # %, median # %",
+    "best by balanced accuracy: trial #, validation # %, test # %",
     "Model: runs/zoo/model.pt (use: thriftnas predict runs/zoo/model.pt IMAGE)",
 ]
 

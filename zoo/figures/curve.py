@@ -47,7 +47,7 @@ def curves_svg(
     """
     columns = 1 if narrow else min(_COLUMNS, max(1, len(panels)))
     rows = max(1, -(-len(panels) // columns))
-    with figure(4.0 if narrow else 4.9 * columns, 3.0 * rows) as drawing:
+    with figure(4.0 if narrow else 4.9 * _COLUMNS, 3.0 * rows) as drawing:  # a page shows all charts equally wide
         notes: dict[str, str] = {}
         for number, panel in enumerate(panels):
             axes = drawing.add_subplot(rows, columns, number + 1)

@@ -113,18 +113,20 @@ class ZooExperiment(OnImages):
         Raises:
             ValueError: if nothing has been measured yet.
         """
+        from zoo.pages.written import percent
+
         frame = measured_frame(run)
         good = frame[frame["ok"].astype(bool)] if "ok" in frame else frame
         accuracies = sorted(good["accuracy"].tolist()) if "accuracy" in good else []
         sentences, kept = [f"none of {len(frame)} networks is measured"], kept_summary(run.folder)
         if accuracies:
             middle = accuracies[len(accuracies) // 2] / 2 + accuracies[(len(accuracies) - 1) // 2] / 2
-            spread = f"{accuracies[0]:.3f} to {accuracies[-1]:.3f}, median {middle:.3f}"
+            spread = f"{percent(accuracies[0])} to {percent(accuracies[-1])}, median {percent(middle)}"
             sentences = [f"validation accuracy of {len(accuracies)} networks: {spread}"]
         if kept:
             validation, test = kept[self.metric], kept[f"test_{self.metric}"]
             by = "" if self.metric == METRICS[0] else f" by {self.metric.replace('_', ' ')}"
-            sentences.append(f"best{by}: trial {kept['trial']}, validation {validation:.4f}, test {test:.4f}")
+            sentences.append(f"best{by}: trial {kept['trial']}, validation {percent(validation)}, test {percent(test)}")
             sentences += one_class_said(run, kept)
 
         def show(console: Console) -> None:
