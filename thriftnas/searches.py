@@ -198,6 +198,7 @@ def front(
         seed=seed,
         setup=setup,
         metric=given.take("metric", AUTO),
+        signal=given.take("signal", AUTO),
         compare_where_cheap=(compare := given.take("compare")) is None,
         compare=compare or 0,
         **given.named({"group": None}),
