@@ -64,7 +64,7 @@ class FrontExperiment(Experiment):
             loss on validation images where it is measured and the metric is accuracy, else the metric.
         audit: networks to train alone afterwards; None: none.
         price_alone: of an epoch of one of them, in evaluations of a network.
-        compare: trainings alone of the most accurate network within the limits, and of a baseline; 0: none. Some may
+        compare: trainings alone of the best-ranked network within the limits, and of a baseline; 0: none. Some may
             be added to a run, and those that it was begun with stay.
         compare_where_cheap: whether :meth:`fitted` adds the usual number where that is a small part of the run.
         alone: setup of the trainings alone; None until the search is fitted, or where nothing can be trained.
@@ -314,7 +314,7 @@ class FrontExperiment(Experiment):
         return "How well the supernet ranks these networks is not known: --audit 10 trains 10 of them alone."
 
     def _compared(self, run: "Run", found: ComparisonResult | None) -> str:
-        """What is known of the most accurate network beside one that needs no search; nothing of a table."""
+        """What is known of the best-ranked network beside one that needs no search; nothing of a table."""
         if "supernet" not in self.measurement or not run.finished:
             return ""
         with run.journal() as journal:
