@@ -84,6 +84,8 @@ class FrontOptions(WorkerOptions, DeviceOptions, total=False):
 class DartsOptions(RunOptions, ComputeOptions, total=False):
     """Of a differentiable search; ``lam`` is the command line's ``--lambda``."""
 
+    stream: bool
+    loaders: int
     update: str
     lam: float
     sampler: str
