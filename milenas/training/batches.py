@@ -19,7 +19,6 @@ from zoo.training.stream import Fed, StreamBatches
 # Of w's images, α's and β's.
 ORDERS = (purposes.WEIGHT_ORDER, purposes.ALPHA_ORDER, purposes.BETA_ORDER)
 DRAWS = (purposes.WEIGHT_DRAWS, purposes.ALPHA_DRAWS, purposes.BETA_DRAWS)
-CROPS = (purposes.WEIGHT_CROP, purposes.ALPHA_CROP, purposes.BETA_CROP)
 OWNERS = ("the weights", "alpha", "beta")
 
 
@@ -109,6 +108,21 @@ def _held(epoch: EpochBatches, step: int) -> Batch:
     return *epoch.batch(step), epoch.slices[step]
 
 
+class _OfWeights(StreamBatches):
+    purposes = (purposes.WEIGHT_ORDER, purposes.WEIGHT_DRAWS, purposes.WEIGHT_CROP)
+
+
+class _OfAlpha(StreamBatches):
+    purposes = (purposes.ALPHA_ORDER, purposes.ALPHA_DRAWS, purposes.ALPHA_CROP)
+
+
+class _OfBeta(StreamBatches):
+    purposes = (purposes.BETA_ORDER, purposes.BETA_DRAWS, purposes.BETA_CROP)
+
+
+STREAMED = (_OfWeights, _OfAlpha, _OfBeta)
+
+
 class StreamedFeed:
     """The batches of images that are decoded when they are needed: the owners' in turn, step by step.
 
@@ -136,12 +150,9 @@ class StreamedFeed:
     ) -> None:
         self._reader = reader
         self._epochs = [
-            StreamBatches(
-                images, reader, numbers, setup, resolution, stage, epoch, ranks,
-                (ORDERS[owner], DRAWS[owner], CROPS[owner]),
-            )
-            for owner, numbers in enumerate(owned)
-        ]  # fmt: skip
+            kind(images, reader, numbers, setup, resolution, stage, epoch, ranks)
+            for kind, numbers in zip(STREAMED, owned, strict=False)
+        ]
 
     def __len__(self) -> int:
         return len(self._epochs[0].slices)

@@ -1,7 +1,7 @@
 """Training on a stream: the evaluator of images that do not fit in memory, decoded while the network learns."""
 
 from collections.abc import Iterator, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
@@ -103,11 +103,13 @@ class StreamBatches:
         stage: whose seed and root the random numbers come from.
         epoch: of its schedule, from 0.
         ranks: whose processes share every batch.
-        purposes: of the random streams of the order, of what augments on the device, and of the crops.
 
     Raises:
         ValueError: for too few images.
     """
+
+    purposes: ClassVar[tuple[int, int, int]] = (IMAGE_ORDER, IMAGE_DRAWS, STREAM_CROP)
+    """Of the random streams of the order, of what augments on the device, and of the crops."""
 
     def __init__(
         self,
@@ -119,7 +121,6 @@ class StreamBatches:
         stage: Stage,
         epoch: int,
         ranks: ProcessGroup = ALONE,
-        purposes: tuple[int, int, int] = (IMAGE_ORDER, IMAGE_DRAWS, STREAM_CROP),
     ) -> None:
         self.slices = batch_slices(len(numbers), setup.recipe.batch, ranks.size)
         self._reader, self._ranks, self._device = reader, ranks, setup.precision.device
@@ -130,9 +131,10 @@ class StreamBatches:
             mean=images.mean,
             std=images.std,
         )
-        drawn = draw_epoch(len(numbers), self._view, stage, epoch, purposes[:2])
+        order, draws, crop = self.purposes
+        drawn = draw_epoch(len(numbers), self._view, stage, epoch, (order, draws))
         self._order, self._draws = numbers[drawn.order], drawn.draws.to(self._device)
-        self._crop = (stage.seed, stage.root, purposes[2], epoch)
+        self._crop = (stage.seed, stage.root, crop, epoch)
 
     def part(self, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
         """As :meth:`zoo.training.epoch.Batches.part`."""
