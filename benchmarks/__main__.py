@@ -18,6 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 import benchmarks
+from benchmarks._finite import finite
 from zoo.experiments.machine import about
 from zoo.files import write_json
 
@@ -99,7 +100,7 @@ def main(arguments: Sequence[str]) -> int:
         return 2
     show(result, Console(width=None if sys.stdout.isatty() else 160))
     if args.json is not None:
-        write_json(args.json, result | about())
+        write_json(args.json, finite(result) | about())
     return int(result.get("failed", False))
 
 

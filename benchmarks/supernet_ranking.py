@@ -85,7 +85,9 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     ]
     last = {str(arm): [looks[-1][1][args.score] for looks in found[arm]] for arm in arms}
     sizes = {name: value for name, value in vars(args).items() if name not in ("name", "json", "table", "runs", "data")}
-    return {"name": "supernet_ranking", "rows": rows, **compared(last, truth, macs.astype(float)), "curves": curves} | {
+    scored = by_score(str(arms[0]), [looks[-1][1] for looks in found[arms[0]]], args.score, truth, macs.astype(float))
+    found_out = {**compared(last, truth, macs.astype(float)), "scores": scored, "curves": curves}
+    return {"name": "supernet_ranking", "rows": rows, **found_out} | {
         name: str(value) if isinstance(value, Path) else value for name, value in sizes.items()
     }
 
@@ -115,6 +117,20 @@ def drawn(table: Table, count: int, part: int) -> tuple[NDArray[np.int64], NDArr
     (epochs,) = table.epochs
     paths = list(chosen.values())[count * part :]
     return np.array(paths), np.array([table.accuracies[path][epochs] for path in paths])
+
+
+def by_score(
+    arm: str, seeds: list[Scores], score: str, truth: NDArray[np.float64], macs: NDArray[np.float64]
+) -> list[dict[str, Any]]:
+    """How much higher τ is by one score than by each of the others, of the same supernets, for every seed."""
+    judge = Judge(100 * truth, macs, np.random.default_rng(RESAMPLES))
+    own = [scores[score] for scores in seeds]
+    return [
+        {"gain_by_score": f"{arm}: {score} over {other}"}
+        | judge.gain(own, [scores[other] for scores in seeds]).cells("gain")
+        for other in SCORES
+        if other != score
+    ]
 
 
 def taus(scores: Scores, truth: NDArray[np.float64]) -> dict[str, float]:

@@ -4,7 +4,6 @@ import argparse
 import faulthandler
 import gc
 import json
-import math
 import os
 import sys
 import time
@@ -16,6 +15,7 @@ from typing import Any
 
 import torch
 
+from benchmarks._finite import finite
 from benchmarks._gpu.place import Place
 from zoo.training.device import prepare_process
 
@@ -77,7 +77,7 @@ def _checked(name: str, work: Callable[[Place], Numbers], place: Place, lines: P
     try:
         numbers = work(place)
         place.wait()  # errors of kernels come late: they are this check's
-        line = {"ok": not numbers.get("wrong"), "numbers": _finite(numbers)}
+        line = {"ok": not numbers.get("wrong"), "numbers": finite(numbers)}
     except Exception:
         line = {"ok": False, "traceback": traceback.format_exc()}
     seconds = round(time.perf_counter() - began, 2)
@@ -92,17 +92,6 @@ def _append(path: Path, line: Mapping[str, Any]) -> None:
         file.write(json.dumps(line, allow_nan=False, default=str) + "\n")
         file.flush()
         os.fsync(file.fileno())
-
-
-def _finite(value: Any) -> Any:
-    """Numbers that JSON does not have, as text."""
-    if isinstance(value, float) and not math.isfinite(value):
-        return str(value)
-    if isinstance(value, Mapping):
-        return {str(key): _finite(part) for key, part in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(part) for part in value]
-    return value
 
 
 def _tidy() -> None:

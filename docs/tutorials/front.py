@@ -17,7 +17,7 @@ supernet = thriftnas.supernet(
 print(supernet)
 
 # [thriftnas.front][thriftnas.searches.front] searches in it. A limit on MACs costs no evaluation, because MACs are
-# known before a network is measured. The validation loss ranks sub-networks better than their accuracy does.
+# known before a network is measured. Networks are measured with batch-norm statistics of their own.
 
 search = thriftnas.front(
     supernet,

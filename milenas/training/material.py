@@ -59,14 +59,7 @@ class HeldImages:
         self.ranks, self.steps = ranks, steps_per_epoch(setup, images, ranks.size)
         self._setup, self._images = setup, images
         self._owned = [
-            Examples(
-                images=torch.tensor(images.train.images[part], device=device),
-                labels=torch.tensor(images.train.labels[part], device=device),
-                resolution=images.resolution,
-                mean=images.mean,
-                std=images.std,
-                flip=images.flip,
-            )
+            Examples.of(images, part, images.resolution, device)
             for part in divide_images(images.train.labels, images.classes, setup.split, setup.seed)
         ]
         self._validation = torch.tensor(images.validation.images, device=device)  # bytes, prepared chunk by chunk

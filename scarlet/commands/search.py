@@ -19,7 +19,7 @@ def search(
     ] = None,
     images: TrainingImages = TrainingImages(),
     signal: Annotated[
-        str, opt.option("Networks are ranked by: loss, accuracy or balanced_accuracy on validation images.", "Data")
+        str, opt.option("Networks are ranked by: loss, accuracy or balanced_accuracy on validation images.", "Search")
     ] = "auto",
     recalibrate: Annotated[
         int | None, opt.option("Training images for batch-norm statistics; 512 or all, 0: inherited.", "Data")
@@ -49,7 +49,7 @@ def search(
 
     The weighted, constrained NSGA-II of SCARLET, and a surrogate that proposes as long as it finds more of the front.
     On a supernet, networks are ranked by their validation loss with batch-norm statistics of their own, which ranks
-    them better than their accuracy does. The paper's search is --surrogate none --signal accuracy --recalibrate 0.
+    better than accuracy with the supernet's. The paper's search is --surrogate none --signal accuracy --recalibrate 0.
     Limits on what is known beforehand (MACs, parameters, latency) cost no evaluation. Killed or stopped, the same
     command continues, and ends with the same front.
     """

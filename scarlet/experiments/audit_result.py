@@ -7,12 +7,12 @@ from typing import Any
 import numpy as np
 
 from zoo.population.front import Objective
+from zoo.population.metric import LOSS
 from zoo.population.trial import ALONE, Record, Trial
 from zoo.reliability.correlation import resampled_kendall
 from zoo.reliability.interval import Estimate, bootstrap
 from zoo.training.comparison import is_compared
 
-LOSS = "loss"
 SEED = 0
 """Of the resamples; nothing else here is random."""
 

@@ -16,7 +16,7 @@ from scarlet.experiments.measurement import Measurement
 from scarlet.experiments.sources import SupernetSource, front_source
 from scarlet.experiments.winner import best_ranked, judging, words_of
 from scarlet.strategy.audited import Audit, AuditedSearch
-from scarlet.strategy.goal import Goal, Signal, check_signal, signal_objective
+from scarlet.strategy.goal import Goal, Signal, check_signal
 from scarlet.strategy.nsga import VERSION, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from scarlet.strategy.surrogate_front import SurrogateFront
@@ -156,7 +156,7 @@ class FrontExperiment(Experiment):
             ValueError: for an objective or a limit on something that is not known, or limits that cannot be kept.
         """
         metric = settled(self.metric, material.about.get("class_counts", {}).get("train", ()), say)
-        goal = self.goal.ranked_by(signal_objective(self.signal, metric, material.measured))
+        goal = self.goal.ranked_by(self.signal, metric, material.measured)
         audit = None if self.audit is None else self._payable(self.audit, material)
         fitted = dataclasses.replace(
             self,

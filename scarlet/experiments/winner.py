@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 
-from scarlet.strategy.goal import LOSS, Goal
+from scarlet.strategy.goal import Goal
 from zoo.experiments.fronts import best_of, ranking
-from zoo.population.metric import METRICS
+from zoo.population.metric import LOSS, METRICS
 from zoo.population.run_front import front_among
 from zoo.population.trial import Record, Trial
+from zoo.reliability.signal import find_signal
 from zoo.spaces.genotype import ChainGenotype
 
 
@@ -33,7 +34,8 @@ def judging(goal: Goal, metric: str) -> str:
 
 def words_of(goal: Goal) -> str:
     """What is compared with a baseline."""
-    ranked = "least validation loss" if _ranked_by(goal) == LOSS else "highest validation accuracy"
+    metric = _ranked_by(goal)
+    ranked = "least validation loss" if metric == LOSS else f"highest {find_signal(metric).words}"
     return f"the network with the {ranked} within the limits"
 
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 from zoo.population.front import Limit, Objective, objectives
-from zoo.population.metric import AUTO, METRICS, Metric
+from zoo.population.metric import AUTO, LOSS, METRICS, Metric
 from zoo.population.selection import check_weights, parse_weights
 
 OBJECTIVES = (Objective("accuracy", True), Objective("macs", False), Objective("params", True))
 WEIGHTS = (0.4, 0.4, 0.2)
 """Of these objectives (§3.4, Chu 2019; the numbers are those of the same authors' MoGA)."""
-LOSS = "loss"
 Signal = Literal["accuracy", "balanced_accuracy", "loss"]
 SIGNALS: tuple[Signal, ...] = get_args(Signal)
 
@@ -67,11 +66,25 @@ class Goal:
             raise ValueError("a search needs at least one objective, got none")
         check_weights(self.weights, len(self.objectives))
 
-    def ranked_by(self, signal: Objective) -> "Goal":
-        """The paper's objectives with this one in the place of accuracy; a goal of other objectives as it is."""
-        if self.objectives != OBJECTIVES:
-            return self
-        return replace(self, objectives=(signal, *self.objectives[1:]))
+    def ranked_by(self, signal: str, metric: Metric, measured: Sequence[str]) -> "Goal":
+        """The paper's objectives with a signal in the place of accuracy; a goal of other objectives as it is.
+
+        Args:
+            signal: its name, or auto.
+            metric: what networks trained alone are judged by.
+            measured: what an evaluation measures.
+
+        Raises:
+            ValueError: for a signal that is not measured, or one beside other objectives.
+        """
+        if self.objectives == OBJECTIVES:
+            return replace(self, objectives=(signal_objective(signal, metric, measured), *self.objectives[1:]))
+        if signal != AUTO:
+            raise ValueError(
+                f"a signal stands in the place of accuracy among the default objectives, expected none beside "
+                f"objectives that are named, got {signal!r}"
+            )
+        return self
 
     @property
     def metrics(self) -> tuple[str, ...]:

@@ -75,15 +75,8 @@ def parameter_count(form: SupernetForm, skeleton: Skeleton) -> int:
 
 
 def _examples(setup: SupernetSetup, images: ImageSet, count: int) -> Examples:
-    device = setup.training.precision.device
-    return Examples(
-        images=torch.tensor(images.train.images[:count], device=device),
-        labels=torch.tensor(images.train.labels[:count], device=device),
-        resolution=setup.training.skeleton.resolution,
-        mean=images.mean,
-        std=images.std,
-        flip=images.flip,
-    )
+    training = setup.training
+    return Examples.of(images, slice(count), training.skeleton.resolution, training.precision.device)
 
 
 def _validation_seconds(network: Supernet, setup: SupernetSetup, images: ImageSet) -> float:

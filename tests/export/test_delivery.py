@@ -10,8 +10,9 @@ import torch
 from tests.shown import shown
 from zoo.export import load_model
 from zoo.export.delivery import Delivery, parse_formats
+from zoo.export.front_charts import axes, pairs
 from zoo.export.front_page import page
-from zoo.population.front import equispaced
+from zoo.population.front import Objective, equispaced
 from zoo.population.run_front import read_front
 from zoo.spaces.blueprint import blueprint_from_json
 
@@ -157,6 +158,18 @@ def test_what_a_killed_delivery_left_is_gone_after_the_next(found, make_model, t
     (tmp_path / ".new-killed" / "model-01.pt").write_bytes(b"half a model")
     delivery(found, make_model, ("json",)).write(tmp_path)
     assert [path.name for path in tmp_path.iterdir() if path.name.startswith(".")] == []
+
+
+def test_a_loss_is_drawn_upwards_as_an_accuracy_is(found):
+    goals = (Objective("loss", False), Objective("macs", False), Objective("params", True))
+    records = tuple(
+        dataclasses.replace(one, metrics={**one.metrics, "loss": 1 - one.metrics["accuracy"]}) for one in found.records
+    )
+    by_loss = dataclasses.replace(found, objectives=goals, records=records)
+    first, *others = pairs(by_loss)
+    assert first == axes(by_loss) == ("macs", "loss")
+    assert ("macs", "accuracy") in others
+    assert "loss" not in [across for across, up in (first, *others) if up in ("macs", "accuracy")]
 
 
 def test_the_page_holds_everything_and_escapes_it(found, make_model):

@@ -35,6 +35,9 @@ def test_rankings_of_supernets_beside_macs_and_a_killed_one_goes_on(table, tmp_p
     assert placebo["beyond_macs_low"] < 0 < placebo["beyond_macs_high"]
     assert [row["gain_in_tau"] for row in result["gains"]][-1] == "sandwich:plain over fair:stabilizers"
     assert [row["after_epochs"] for row in result["curves"]] == [1, 2, 1]  # a sandwich passes more MACs
+    assert [row["gain_by_score"].split(" over ")[1] for row in result["scores"]] == [
+        "accuracy", "loss", "recalibrated_accuracy",
+    ]  # fmt: skip
     kept = sorted(tmp_path.glob("*/*"))
     kept[0].unlink()  # scores of a look
     monkeypatch.setattr("benchmarks._supernets._trained", None)  # nothing is trained twice

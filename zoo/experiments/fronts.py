@@ -18,7 +18,7 @@ from zoo.experiments.run import Run
 from zoo.experiments.table_source import TableSource
 from zoo.plugins import names
 from zoo.population.front import Limit, Numbers, Objective, equispaced, losses_of, objectives
-from zoo.population.metric import METRICS
+from zoo.population.metric import LOSS, METRICS
 from zoo.population.run_front import RunFront, has_front, read_front
 from zoo.population.trial import Record, Trial
 from zoo.spaces.blueprint import Blueprint
@@ -26,7 +26,7 @@ from zoo.spaces.blueprint import Blueprint
 if TYPE_CHECKING:
     from zoo.export.model import Model
 
-LESS_IS_BETTER = ("loss", "macs", "params", "latency")
+LESS_IS_BETTER = (LOSS, "macs", "params", "latency")
 MODELS = 5
 """Models along a front where the user names no number, or fewer where it has fewer."""
 
@@ -193,7 +193,7 @@ def judged_by(run: Run) -> str:
 
 def ranking(metrics: Iterable[str]) -> str:
     """The first metric that says how good a network is, an accuracy or a loss; accuracy where there is none."""
-    return next((name for name in metrics if name in (*METRICS, "loss")), METRICS[0])
+    return next((name for name in metrics if name in (*METRICS, LOSS)), METRICS[0])
 
 
 def best_of(found: RunFront, metric: str) -> Numbers:

@@ -10,6 +10,7 @@ from zoo.figures import Level, Mark, Point, Series, series_svg
 from zoo.figures.axes import NARROW, WIDE
 from zoo.pages.chart import both
 from zoo.pages.written import SHARES, metric
+from zoo.population.metric import LOSS
 from zoo.population.run_front import RunFront
 from zoo.population.trial import Record
 
@@ -28,11 +29,11 @@ def axis(name: str) -> str:
 
 
 def axes(found: RunFront) -> tuple[str, str]:
-    """Metrics across and up: what costs, or the second objective; and the first of the others."""
+    """Metrics across and up: what costs, or the second objective; and the first of the others. A loss is no cost."""
     names = [objective.metric for objective in found.objectives]
     if len(names) == 1:
         return names[0], names[0]
-    across = next((o.metric for o in found.objectives if not o.maximize), names[1])
+    across = next((o.metric for o in found.objectives if not o.maximize and o.metric != LOSS), names[1])
     return across, next(name for name in names if name != across)
 
 
@@ -42,7 +43,7 @@ def pairs(found: RunFront) -> list[tuple[str, str]]:
     wanted = [one.metric for one in found.objectives]
     wanted += [name for name in ("accuracy", "macs", "params", "latency") if name in known and name not in wanted]
     more = [one.metric for one in found.objectives if one.maximize]
-    good = [name for name in wanted if name in more or name == "accuracy"]
+    good = [name for name in wanted if name in (*more, "accuracy", LOSS)]
     costly = [name for name in wanted if name not in good]
     both_ways = [(cost, quality) for quality in good for cost in costly]
     own = [one.metric for one in found.objectives]

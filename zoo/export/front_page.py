@@ -175,7 +175,7 @@ def _steps(about: Mapping[str, Any], files: Mapping[str, str], card: Card | None
         yield Step("Let it name pictures; in this page's folder:", f"thriftnas predict {files['state']} IMAGE")
     elif "folder" in about and card is None:
         place, formats = shlex.quote(about["folder"]), about.get("exports", "json")
-        yield Step("Export the most accurate of them:", f"thriftnas run export {place} --best --format {formats}")
+        yield Step("Export the one that is ranked first:", f"thriftnas run export {place} --best --format {formats}")
 
 
 def _details(found: RunFront, models: Sequence[ChosenModel], about: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

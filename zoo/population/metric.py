@@ -6,6 +6,8 @@ from typing import Literal, get_args
 
 Metric = Literal["accuracy", "balanced_accuracy"]
 METRICS: tuple[Metric, ...] = get_args(Metric)
+LOSS = "loss"
+"""The validation loss, which ranks networks but judges none."""
 AUTO = "auto"
 """In the place of a metric: balanced accuracy where classes are unequal, else accuracy."""
 UNEQUAL = 0.5

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.data.augmentation import Augmentation, EpochDraws, augment, draw
+from zoo.data.image_set import ImageSet
 from zoo.purposes import IMAGE_DRAWS, IMAGE_ORDER
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.recipe import Recipe
@@ -62,6 +63,18 @@ class Examples:
     mean: Sequence[float]
     std: Sequence[float]
     flip: bool
+
+    @classmethod
+    def of(cls, images: ImageSet, part: slice | NDArray[np.int64], resolution: int, device: str) -> "Examples":
+        """A part of the training images of a set, copied to a device."""
+        return cls(
+            images=torch.tensor(images.train.images[part], device=device),
+            labels=torch.tensor(images.train.labels[part], device=device),
+            resolution=resolution,
+            mean=images.mean,
+            std=images.std,
+            flip=images.flip,
+        )
 
 
 def random_stream(stage: Stage, purpose: int, epoch: int) -> np.random.Generator:

@@ -64,15 +64,7 @@ def _timed(setup: TrainingSetup, images: ImageSet, setting: ProxySetting, genoty
     program = make_program([network], setup.precision, recipe) if fast and isinstance(network, CellNetwork) else None
 
     def shown(steps: int) -> Examples:
-        part = slice(0, steps * recipe.batch)
-        return Examples(
-            images=torch.tensor(images.train.images[part], device=device),
-            labels=torch.tensor(images.train.labels[part], device=device),
-            resolution=skeleton.resolution,
-            mean=images.mean,
-            std=images.std,
-            flip=images.flip,
-        )
+        return Examples.of(images, slice(0, steps * recipe.batch), skeleton.resolution, device)
 
     def by_modules(steps: int) -> float:
         examples, began = shown(steps), time.perf_counter()
