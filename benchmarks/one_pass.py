@@ -15,6 +15,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from benchmarks._pairs import compared, in_turns
+from zoo.training.memory import keep_freed_memory
 
 CASES = ((32, 3, 32), (32, 6, 32), (40, 6, 16), (80, 3, 16), (80, 6, 16), (96, 6, 8), (192, 6, 8))
 """Narrow channels, expansion, pixels a side."""
@@ -31,6 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> dict[str, Any]:
     """All ways in turns, forward and backward; the largest difference of a gradient beside them."""
     torch.set_num_threads(1)
+    keep_freed_memory(True)  # as a supernet's training does: fresh memory costs more than the passes
     ways: dict[str, Way] = {"torch": apart, "folded": folded}
     if args.compile:
         ways["compiled"] = _compiled()
