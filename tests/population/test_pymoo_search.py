@@ -115,7 +115,7 @@ def test_terms_count_in_shares_of_bounds_and_a_failure_misses_them_all():
 def test_what_cannot_go_on_is_said_in_a_line(monkeypatch):
     with pytest.raises(Infeasible, match=r"no network found with macs<=100: .* the nearest has macs"):
         PymooSearch(terms("macs<=100"), algorithm("NSGA2", 200), 10, 0).ask(1, 0)
-    with pytest.raises(ValueError, match="MOEAD cannot go on: AssertionError: .* does not support any constraints"):
+    with pytest.raises(ValueError, match=r"MOEAD cannot go on: AssertionError: .* does not support any constraints"):
         PymooSearch(terms("macs<=9e6"), algorithm("MOEAD", 12), 10, 0).ask(1, 0)
     for arguments, message in ((("NSGA9", 12), "one of CTAEA, .* got 'NSGA9'"), (("NSGA2", 1), "at least 2, got 1")):
         with pytest.raises(ValueError, match=message):
@@ -123,7 +123,7 @@ def test_what_cannot_go_on_is_said_in_a_line(monkeypatch):
     with pytest.raises(ValueError, match="nobody measures 'energy'"):
         terms(minimize=("energy",))
     install(monkeypatch, "thriftnas.algorithms", {"broken": f"{__name__}:broken"})
-    with pytest.raises(ValueError, match="the algorithm 'broken' of .* failed: RuntimeError: no"):
+    with pytest.raises(ValueError, match=r"the algorithm 'broken' of .* failed: RuntimeError: no"):
         PymooSearch(terms(), algorithm("broken", 12), 10, 0).ask(1, 0)
 
 

@@ -14,7 +14,7 @@ from zoo.population.pymoo_algorithm import Make
 from zoo.population.trial import Record, Trial
 from zoo.spaces.genotype import ChainGenotype
 
-PATIENCE = 2000
+PATIENCE = 1000
 """Networks in a row that are known already or cost too much, after which the search ends."""
 
 
