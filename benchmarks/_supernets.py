@@ -99,6 +99,8 @@ def measured(
 ) -> list[tuple[int, Scores]]:
     """Scores of the paths (networks, layers) after some epochs of training; what was measured before is read.
 
+    Weights are needed for what is still to be measured only, so that scores alone may be carried to another machine.
+
     Raises:
         RuntimeError: if the training fails.
     """
@@ -108,12 +110,13 @@ def measured(
     schedule = ProxySetting(0, 0, 0, arm.epochs(args.epochs))
     found: list[tuple[int, Scores]] = []
     evaluator: SupernetEvaluator | None = None
-    before, weights = 0, b""
-    for look in looks(schedule.e, args.looks):
+    before, weights, stops = 0, b"", looks(schedule.e, args.looks)
+    last = max((look for look in stops if not (folder / f"{args.networks}-{look}.npz").exists()), default=0)
+    for look in stops:
         scores, checkpoint = folder / f"{args.networks}-{look}.npz", folder / f"weights-{look}.pt"
-        if checkpoint.exists():
+        if look <= last and checkpoint.exists():
             weights = checkpoint.read_bytes()
-        else:
+        elif look <= last:
             evaluator = evaluator or SupernetEvaluator.of(setup, images)
             weights = _trained(evaluator, form, schedule, before, look, weights)
             with draft(checkpoint) as written:

@@ -57,6 +57,7 @@ class FrontOptions(WorkerOptions, DeviceOptions, total=False):
 
     train: int
     validation: int
+    signal: str
     recalibrate: int
     latency: Path | str
     maximize: str | Sequence[str]

@@ -186,6 +186,7 @@ def front(
         seed=given.take("seed", 0),
         setup=setup,
         metric=given.take("metric", AUTO),
+        signal=given.take("signal", AUTO),
         compare_where_cheap=(compare := given.take("compare")) is None,
         compare=compare or 0,
         **given.named({"group": None}),

@@ -18,7 +18,12 @@ def search(
         opt.option("Run folder of scarlet train, or its supernet.pt: networks inherit its weights.", "Data"),
     ] = None,
     images: TrainingImages = TrainingImages(),
-    recalibrate: Annotated[int, opt.option("Training images for batch-norm statistics; 0: inherited.", "Data")] = 0,
+    signal: Annotated[
+        str, opt.option("Networks are ranked by: loss, accuracy or balanced_accuracy on validation images.", "Data")
+    ] = "auto",
+    recalibrate: Annotated[
+        int | None, opt.option("Training images for batch-norm statistics; 512 or all, 0: inherited.", "Data")
+    ] = None,
     table: Annotated[Path | None, opt.option("Published table: a CSV of NAS-Bench or NATS-Bench.", "Data")] = None,
     latency: Annotated[
         Path | None, opt.option("Table of zoo profile: CSV with columns layer, choice, latency.", "Data")
@@ -42,9 +47,11 @@ def search(
 ) -> None:
     """Search for networks that no other beats: by default accurate, cheap, and large for what they cost.
 
-    The weighted, constrained NSGA-II of SCARLET, and a surrogate that proposes as long as it finds more of the front;
-    --surrogate none is the paper's search. Limits on what is known beforehand (MACs, parameters, latency) cost no
-    evaluation. Killed or stopped, the same command continues, and ends with the same front.
+    The weighted, constrained NSGA-II of SCARLET, and a surrogate that proposes as long as it finds more of the front.
+    On a supernet, networks are ranked by their validation loss with batch-norm statistics of their own, which ranks
+    them better than their accuracy does. The paper's search is --surrogate none --signal accuracy --recalibrate 0.
+    Limits on what is known beforehand (MACs, parameters, latency) cost no evaluation. Killed or stopped, the same
+    command continues, and ends with the same front.
     """
     from scarlet.evaluation.setup import SubnetSetup
     from scarlet.experiments.front import FrontExperiment
@@ -77,5 +84,6 @@ def search(
         compare=compare or 0,
         compare_where_cheap=compare is None,
         metric=metric,  # type: ignore[arg-type]  # the experiment checks the text
+        signal=signal,  # type: ignore[arg-type]  # the same
     )
     perform(ctx, experiment, source, running, cluster)

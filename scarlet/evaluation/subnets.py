@@ -39,10 +39,12 @@ class Inheritance(SubnetSetup):
     Attributes:
         weights: content of a supernet file.
         seed: of the choice of the images to recalibrate on.
+        recalibration: as of the setup, but always known; 0: statistics are inherited.
     """
 
     weights: bytes
     seed: int = 0
+    recalibration: int = 0
 
     def identity(self) -> dict[str, Any]:
         """What decides a measurement, as JSON-ready data, for a run's identity."""

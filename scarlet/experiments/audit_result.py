@@ -12,6 +12,7 @@ from zoo.reliability.correlation import resampled_kendall
 from zoo.reliability.interval import Estimate, bootstrap
 from zoo.training.comparison import is_compared
 
+LOSS = "loss"
 SEED = 0
 """Of the resamples; nothing else here is random."""
 
@@ -24,15 +25,17 @@ class AuditResult:
         networks: trained to the end.
         wanted: that were to be trained.
         epochs: of each.
-        metric: that both the supernet and the trainings measured.
-        supernet: Kendall's τ of what networks have on inherited weights with what they have alone.
-        macs: τ of their MACs with what they have alone.
+        metric: what the networks have alone is judged by.
+        signal: what the search ranks them by on inherited weights.
+        supernet: Kendall's τ of the signal on inherited weights with the metric alone.
+        macs: τ of their MACs with the metric alone.
     """
 
     networks: int
     wanted: int
     epochs: int
     metric: str
+    signal: str
     supernet: Estimate
     macs: Estimate
 
@@ -57,18 +60,25 @@ class AuditResult:
             for name, tau in taus.items()
             for end, value in (("", tau.value), ("_low", tau.low), ("_high", tau.high))
         }
-        return {"networks": self.networks, "epochs": self.epochs, "metric": self.metric, **numbers}
+        judged = {"metric": self.metric, "signal": self.signal}
+        return {"networks": self.networks, "epochs": self.epochs, **judged, **numbers}
 
 
 def audit_result(
-    trials: Sequence[Trial], records: Mapping[int, Record], objectives: Sequence[Objective], wanted: int, epochs: int
+    trials: Sequence[Trial],
+    records: Mapping[int, Record],
+    objectives: Sequence[Objective],
+    metric: str,
+    wanted: int,
+    epochs: int,
 ) -> AuditResult:
     """What a search's journal says of its audit, as far as it is.
 
     Args:
         trials: of the search, in order.
         records: by trial.
-        objectives: of the search; the first that trainings measure too is what is compared.
+        objectives: of the search; the first that trainings measure too ranks on inherited weights.
+        metric: what trainings are judged by where the signal is a loss.
         wanted: networks to train.
         epochs: of each.
     """
@@ -87,7 +97,8 @@ def audit_result(
         if trial.role != ALONE and trial.genotype.key in alone and records[trial.index].ok
     }
     measured = [one for one in objectives if all(one.metric in metrics for metrics in alone.values())]
-    judged = next((one for one in measured if one.metric not in ("macs", "params")), Objective("accuracy", True))
+    signal = next((one for one in measured if one.metric not in ("macs", "params")), Objective("accuracy", True))
+    judged = Objective(metric, True) if signal.metric == LOSS else signal
     pairs = [(inherited[key], alone[key]) for key in alone]
     truth = [-judged.loss(own[judged.metric]) for _, own in pairs]
     return AuditResult(
@@ -95,7 +106,8 @@ def audit_result(
         wanted=min(wanted, len({trial.genotype.key for trial in trials if own(trial)}) or wanted),
         epochs=epochs,
         metric=judged.metric,
-        supernet=_tau([-judged.loss(before[judged.metric]) for before, _ in pairs], truth),
+        signal=signal.metric,
+        supernet=_tau([-signal.loss(before[signal.metric]) for before, _ in pairs], truth),
         macs=_tau([own["macs"] for _, own in pairs], truth),
     )
 

@@ -13,30 +13,29 @@ from scarlet.evaluation.alone import WithTraining
 from scarlet.evaluation.setup import SubnetSetup
 from scarlet.experiments.audit_result import AuditResult, audit_result
 from scarlet.experiments.measurement import Measurement
-from scarlet.experiments.sources import front_source
+from scarlet.experiments.sources import SupernetSource, front_source
+from scarlet.experiments.winner import best_ranked, judging, words_of
 from scarlet.strategy.audited import Audit, AuditedSearch
-from scarlet.strategy.goal import OBJECTIVES, Goal
+from scarlet.strategy.goal import Goal, Signal, check_signal, signal_objective
 from scarlet.strategy.nsga import VERSION, WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from scarlet.strategy.surrogate_front import SurrogateFront
 from scarlet.supernet.recipe import RECIPE
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment
-from zoo.experiments.fronts import best_of, front_report
+from zoo.experiments.fronts import front_report
 from zoo.experiments.kinds.compared import ComparisonResult, comparison_remark, keep_comparison, read_comparison
 from zoo.experiments.report import Report
 from zoo.experiments.resources import Say
-from zoo.experiments.source import Source
+from zoo.experiments.source import HeldSource, Source
 from zoo.population.costs import CostedEvaluator, Costs
-from zoo.population.metric import METRICS, Metric, check_metric, settled
+from zoo.population.metric import Metric, check_metric, settled
 from zoo.population.objectives import AddedCosts, with_added
 from zoo.population.proxy import ProxySetting
-from zoo.population.run_front import front_among
 from zoo.population.strategy import Strategy
 from zoo.population.trial import ALONE, Evaluator, Job, Record, Trial
 from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.chain_space import CHAIN_SPACES
-from zoo.spaces.genotype import ChainGenotype
 from zoo.surrogates.option import NO_SURROGATE
 from zoo.training.comparison import Compared, ComparisonTerms, affordable_repeats, check_repeats
 from zoo.training.recipe import Precision, Recipe
@@ -45,9 +44,6 @@ from zoo.training.setup import TrainingSetup
 if TYPE_CHECKING:
     from zoo.experiments.run import Run
     from zoo.export.model import Model
-
-MOST_ACCURATE = "the most accurate network within the limits"
-"""What is compared with a baseline."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,10 +59,12 @@ class FrontExperiment(Experiment):
         measurement: what networks are measured with, for the identity.
         costs: what is known before an evaluation, with objectives that installed packages add.
         measured: what an evaluation measures.
-        metric: the accuracy of the paper's objectives; auto until the search is fitted to its images.
+        metric: what networks trained alone are judged by; auto until the search is fitted to its images.
+        signal: what networks are ranked by, in the place of the paper's accuracy; auto until the search is fitted: the
+            loss on validation images where it is measured and the metric is accuracy, else the metric.
         audit: networks to train alone afterwards; None: none.
         price_alone: of an epoch of one of them, in evaluations of a network.
-        compare: trainings alone of the most accurate network within the limits, and of a baseline; 0: none. Some may
+        compare: trainings alone of the best-ranked network within the limits, and of a baseline; 0: none. Some may
             be added to a run, and those that it was begun with stay.
         compare_where_cheap: whether :meth:`fitted` adds the usual number where that is a small part of the run.
         alone: setup of the trainings alone; None until the search is fitted, or where nothing can be trained.
@@ -80,9 +78,9 @@ class FrontExperiment(Experiment):
     version: ClassVar[int] = VERSION
     continues: ClassVar[tuple[int, ...]] = (2,)
     beside: ClassVar[tuple[str, ...]] = ("measurement", "group")
-    adjustable: ClassVar[tuple[str, ...]] = ("compare",)
+    adjustable: ClassVar[tuple[str, ...]] = ("compare", "metric")
     requested: ClassVar[tuple[str, ...]] = (
-        *("data", "setup", "costs", "measured", "metric", "price_alone"),
+        *("data", "setup", "costs", "measured", "signal", "price_alone"),
         *("compare_where_cheap", "alone", "epochs"),
     )
 
@@ -95,7 +93,8 @@ class FrontExperiment(Experiment):
     measurement: Mapping[str, Any] = field(default_factory=dict)
     costs: Costs | None = None
     measured: tuple[str, ...] = ()
-    metric: Metric | Literal["auto"] = METRICS[0]
+    metric: Metric | Literal["auto"] = "auto"
+    signal: Signal | Literal["auto"] = "auto"
     audit: Audit | None = None
     price_alone: float = 0.0
     compare: int = 0
@@ -107,6 +106,7 @@ class FrontExperiment(Experiment):
         if self.group < 1 or self.seed < 0:
             raise ValueError(f"group must be at least 1 and the seed at least 0, got {self.group} and {self.seed}")
         check_metric(self.metric)
+        check_signal(self.signal)
         check_repeats(self.compare)
 
     def identity(self) -> dict[str, Any]:
@@ -155,13 +155,13 @@ class FrontExperiment(Experiment):
         Raises:
             ValueError: for an objective or a limit on something that is not known, or limits that cannot be kept.
         """
-        goal = self.goal
-        if goal.objectives == OBJECTIVES:
-            goal = goal.judged_by(settled(self.metric, material.about.get("class_counts", {}).get("train", ()), say))
+        metric = settled(self.metric, material.about.get("class_counts", {}).get("train", ()), say)
+        goal = self.goal.ranked_by(signal_objective(self.signal, metric, material.measured))
         audit = None if self.audit is None else self._payable(self.audit, material)
         fitted = dataclasses.replace(
             self,
             audit=audit,
+            metric=metric,
             price_alone=_epochs_price(material),
             alone=self._trained_alone(RECIPE if audit is None else audit.recipe, material),
             epochs=material.epochs if audit is None else audit.epochs,
@@ -236,7 +236,7 @@ class FrontExperiment(Experiment):
             return audited
         setting = ProxySetting(0, 0, 0, self.epochs)
         terms = ComparisonTerms(repeats=self.compare, setting=setting, every=1, skeleton=self.alone.skeleton)
-        return Compared(audited, partial(most_accurate, self.goal), terms)
+        return Compared(audited, partial(best_ranked, self.goal), terms)
 
     def evaluator(self, material: Measurement) -> Evaluator:
         """Looks networks up, or measures them on the supernet's weights; trains those of the audit."""
@@ -314,7 +314,7 @@ class FrontExperiment(Experiment):
         return "How well the supernet ranks these networks is not known: --audit 10 trains 10 of them alone."
 
     def _compared(self, run: "Run", found: ComparisonResult | None) -> str:
-        """What is known of the most accurate network beside one that needs no search; nothing of a table."""
+        """What is known of the best-ranked network beside one that needs no search; nothing of a table."""
         if "supernet" not in self.measurement or not run.finished:
             return ""
         with run.journal() as journal:
@@ -326,13 +326,28 @@ class FrontExperiment(Experiment):
             return None
         with run.journal() as journal:
             trials, records = journal.trials(), journal.records()
-        return audit_result(trials, records, self.goal.objectives, self.audit.networks, self.audit.epochs)
+        numbers = self.audit.networks, self.audit.epochs
+        return audit_result(trials, records, self.goal.objectives, judging(self.goal, self.metric), *numbers)
 
     def finish(self, run: "Run", material: Measurement) -> Mapping[str, Any]:
-        """Measure the networks of the comparison on the test images, where there is one."""
+        """Measure the networks of the comparison on the test images, where there is one.
+
+        Images to recalibrate on that are only in memory are kept beside the run, whose networks are exported with them.
+        """
+        if isinstance(source := run.source, SupernetSource) and isinstance(source.images, HeldSource):
+            self._keep_calibration(run, material)
         if self.alone is None or material.images is None:
             return {}
-        return keep_comparison(run, self.alone, material.images, _judging(self.goal), MOST_ACCURATE)
+        return keep_comparison(run, self.alone, material.images, judging(self.goal, self.metric), words_of(self.goal))
+
+    def _keep_calibration(self, run: "Run", material: Measurement) -> None:
+        from scarlet.evaluation.subnets import calibration_numbers
+        from scarlet.extraction.calibration import keep_calibration
+
+        images, count = material.images, int(self.measurement["recalibration"])
+        if images is not None and count:
+            chosen = calibration_numbers(count, int(self.measurement["seed"]), len(images.train))
+            keep_calibration(run.folder, images.train.images[chosen])
 
     def blueprints(self, run: "Run") -> "Callable[[Trial], Blueprint]":
         """The networks of trials as their supernet has them; of a table, or where it is gone, their genotypes alone."""
@@ -352,30 +367,9 @@ class FrontExperiment(Experiment):
         return InheritedModels(run)
 
 
-def most_accurate(goal: Goal, measured: Mapping[int, tuple[Trial, Record]]) -> ChainGenotype | None:
-    """The network that ``run export --best`` takes of a search, the most accurate within its limits; None without any.
-
-    Args:
-        goal: of the search.
-        measured: its trials with their records.
-    """
-    trials, records = [trial for trial, _ in measured.values()], {index: one for index, (_, one) in measured.items()}
-    try:
-        found = front_among("", sorted(trials, key=lambda trial: trial.index), records, goal.objectives, goal.limits)
-        chosen = found.trials[int(best_of(found, _judging(goal))[0])].genotype
-    except ValueError:  # nothing was measured, or nothing keeps the limits
-        return None
-    return chosen if isinstance(chosen, ChainGenotype) else None
-
-
 def _filled(recipe: Recipe, images: int) -> Recipe:
     """With batches that so many images fill."""
     return dataclasses.replace(recipe, batch=min(recipe.batch, images))
-
-
-def _judging(goal: Goal) -> str:
-    """The accuracy that a goal is about."""
-    return next((name for name in goal.metrics if name in METRICS), METRICS[0])
 
 
 def _trains(material: Measurement, setup: TrainingSetup) -> Evaluator:

@@ -141,8 +141,10 @@ def supernet_measurement(known: Knowledge, images: "ImageSet", latency: Path | N
             f"({images.fingerprint[:12]}): expected the same --data, --train and --val"
         )
     require_fitting(images, known.classes, known.skeleton)
-    require_enough(images, setup.recalibration)
-    inheritance = Inheritance(weights=known.path.read_bytes(), seed=known.seed, **dataclasses.asdict(setup))
+    recalibration = setup.recalibrating(len(images.train))
+    require_enough(images, recalibration)
+    measured_so = dataclasses.asdict(setup) | {"recalibration": recalibration}
+    inheritance = Inheritance(weights=known.path.read_bytes(), seed=known.seed, **measured_so)
     space, skeleton = CHAIN_SPACES[known.space], known.skeleton
     chain = scaled_chain(known.space, skeleton)
     counted = ClosedFormCosts(ChainCosts(chain, skeleton.resolution, skeleton.classes, skeleton.in_channels))

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, cast
 
-from scarlet.evaluation.setup import SubnetSetup
+from scarlet.evaluation.setup import RECALIBRATION, SubnetSetup
 from scarlet.experiments.measurement import Measurement, know_supernet, supernet_measurement, table_measurement
 from zoo.experiments import table_source
 from zoo.experiments.source import ArraySource, HeldSource, ImageSource, Loading, Source, image_source
@@ -63,7 +63,8 @@ class SupernetSource:
         if not isinstance(setup, SubnetSetup):
             raise ValueError(f"a weighted search measures with a supernet, got a {experiment.name}")
         known = know_supernet(self.supernet)
-        images = self.read_images(known.seed, known.skeleton.resolution, setup.recalibration, loading)
+        most = RECALIBRATION if setup.recalibration is None else setup.recalibration
+        images = self.read_images(known.seed, known.skeleton.resolution, most, loading)
         return supernet_measurement(known, images, self.latency, setup)
 
     def read_images(self, seed: int, resolution: int, recalibration: int, loading: Loading | None = None) -> "ImageSet":

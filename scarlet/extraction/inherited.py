@@ -5,13 +5,16 @@ import hashlib
 from functools import cached_property
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from scarlet.evaluation.subnets import calibration_images
 from scarlet.experiments.sources import SupernetSource
+from scarlet.extraction.calibration import kept_calibration
 from scarlet.extraction.extraction import Extraction, extract
 from scarlet.extraction.model import plain_model, recalibrate
 from scarlet.supernet.file import TrainedSupernet, read_supernet
+from zoo.data.augmentation import prepare
 from zoo.experiments.run import Run
 from zoo.export.model import Model
 from zoo.population.trial import Record, Trial
@@ -74,6 +77,9 @@ class InheritedModels:
             return None
         held, source = self._supernet, _source(self._run)
         resolution = held.network.skeleton.resolution
+        kept = kept_calibration(self._run.folder, count)
+        if kept is not None:
+            return prepare(torch.tensor(kept), resolution, held.mean, held.std)
         images = source.read_images(seed, resolution, count)
         if images.fingerprint != expected:
             raise ValueError(

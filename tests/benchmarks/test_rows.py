@@ -67,6 +67,11 @@ def test_depthwise_computes_the_same_both_ways(benchmark: Benchmark) -> None:
     assert all(row.keys() >= PAIR and row["gap"] < 1e-4 for row in rows)
 
 
+def test_a_normalisation_inside_its_convolution_has_torchs_gradients(benchmark: Benchmark) -> None:
+    rows = benchmark("one_pass", "--batch 2 --rounds 1 --most 2")["rows"]
+    assert all(row.keys() >= PAIR and row["gap"] < 1e-4 for row in rows)
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("kind", ["cells", "cells-together", "scarlet", "darts"])
 def test_operators_of_a_step(benchmark: Benchmark, kind: str) -> None:

@@ -33,7 +33,7 @@ def test_from_a_folder_of_photos_to_a_deployed_network(thriftnas, tmp_path):
 
     limit, sizes = "macs<=1500000", "--population 12 --generations 3 --recalibrate 128 --group 12"
     said = thriftnas(
-        f"scarlet search --supernet supernet --maximize accuracy --minimize macs --limit {limit} {sizes} --out front"
+        f"scarlet search --supernet supernet --minimize loss --minimize macs --limit {limit} {sizes} --out front"
     )
     best = next(line.split("thriftnas ")[1] for line in said.splitlines() if line.startswith("The best of the front"))
 

@@ -100,7 +100,7 @@ def journaled(inherited, alone, macs):
         trials.append(Trial(index=place, genotype=ChainGenotype("nas-bench-macro", choices), start=0, **setting))
         value = (alone if by_itself else inherited)[network]
         records[place] = Record(index=place, ok=True, metrics={"accuracy": value, "macs": macs[network]})
-    return audit_result(trials, records, (Objective("accuracy", True),), len(macs), 2)
+    return audit_result(trials, records, (Objective("accuracy", True),), "accuracy", len(macs), 2)
 
 
 def test_a_supernet_is_compared_with_macs():

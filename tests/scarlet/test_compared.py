@@ -3,7 +3,7 @@
 import pytest
 
 import scarlet
-from scarlet.experiments.front import most_accurate
+from scarlet.experiments.winner import best_ranked
 from tests.scarlet.supernets import DIGITS, trained_supernet
 from tests.shown import shown
 from zoo.experiments import execute
@@ -43,7 +43,7 @@ def test_the_best_is_compared_with_equal_blocks_and_both_are_none_of_the_front(n
     assert {trial.role for trial in own} == {ALONE}
     found = run.front()
     assert not {trial.index for trial in own} & {trial.index for trial in found.trials}
-    best = found.trials[int(best_of(found, "accuracy")[0])]
+    best = found.trials[int(best_of(found, "loss")[0])]
     assert own[0].genotype == best.genotype
     assert own[-1].genotype == unsearched(best.genotype)[1]
     summary = run.report().summary["comparison"]
@@ -51,21 +51,21 @@ def test_the_best_is_compared_with_equal_blocks_and_both_are_none_of_the_front(n
     wide = Skeleton(channels=summary["baseline"]["channels"], cells=8, resolution=16, in_channels=1)
     assert summary["baseline"]["macs"] == chain_cost(own[-1].genotype, wide).macs
     assert 0.6 < summary["baseline"]["macs"] / summary["winner"]["macs"] < 1.6  # few channels come in large steps
-    assert "The most accurate network within the limits is" in run.report().page
+    assert "The network with the least validation loss within the limits is" in run.report().page
     plain = front(net, tmp_path / "plain", compare=0)
     assert plain.identity == run.identity
     assert "is not known: the same command with --compare 3" in plain.report().page
     assert "at most 900 k" in shown(plain.report().page)
 
 
-def test_the_most_accurate_keeps_the_limits(net, tmp_path):
+def test_the_best_ranked_keeps_the_limits(net, tmp_path):
     run = front(net, tmp_path / "run")
     with run.journal() as journal:
         trials, records = journal.trials(), journal.records()
     measured = {trial.index: (trial, records[trial.index]) for trial in trials}
     goal = scarlet.Goal(limits=(Limit.parse("macs<=1"),))
-    assert most_accurate(goal, measured) is None
-    assert most_accurate(wanted().goal, measured) is not None
+    assert best_ranked(goal, measured) is None
+    assert best_ranked(wanted().goal, measured) is not None
 
 
 def test_a_table_has_nothing_to_compare(table, tmp_path):

@@ -7,12 +7,14 @@ import shutil
 from pathlib import Path
 
 import pytest
+import torch
 
 import scarlet
 from scarlet.extraction import inherited
 from zoo.cli import main
 from zoo.experiments import HeldSource, ImageSource, Run, execute, resume
 from zoo.experiments.fronts import Wanted, deliver
+from zoo.export import load_model
 from zoo.population import ProxySetting
 from zoo.population.front import Limit, objectives
 from zoo.spaces import Skeleton
@@ -92,7 +94,7 @@ def test_a_training_made_today_has_the_identity_it_had():
 def test_searches_made_today_have_the_identities_they_had(net, table, latency):
     goal = scarlet.Goal(limits=(Limit.parse("macs<=2e5"),))
     setup = scarlet.SubnetSetup(recalibration=30)
-    recalibrated = scarlet.FrontExperiment(goal=goal, parameters=FEW, group=4, setup=setup)
+    recalibrated = scarlet.FrontExperiment(goal=goal, parameters=FEW, group=4, setup=setup, signal="accuracy")
     found = fitted(recalibrated, scarlet.SupernetSource(supernet=net, images=DIGITS)).identity()
     source = STORED["recalibrated"]["source"] | {"supernet": sha(net / "supernet.pt")}
     assert found == STORED["recalibrated"] | {"source": source}
@@ -236,7 +238,14 @@ def test_images_in_memory_are_given_again_to_resume_and_not_needed_to_export(net
     with pytest.raises(ValueError, match="made from arrays; resume in Python with images="):
         resume(tmp_path / "run")
     assert resume(tmp_path / "run", source=source).digest == searched.digest
-    assert deliver(searched, Wanted(models=2, formats=("state",)), tmp_path / "export")["models"]
+    models = deliver(searched, Wanted(models=2, formats=("state",)), tmp_path / "export")["models"]
+    for model in models:  # with the statistics of images that are kept beside the run
+        read = load_model(tmp_path / "export" / model["files"]["state"])
+        found = read.predict(torch.tensor(held.material.validation.images)).argmax(dim=1).numpy()
+        assert (found == held.material.validation.labels).mean() == pytest.approx(model["metrics"]["accuracy"])
+    (tmp_path / "run" / "calibration.npz").write_bytes(b"PK\3\4 no archive")
+    with pytest.raises(ValueError, match="is damaged"):
+        deliver(searched, Wanted(models=2, formats=("state",)), tmp_path / "late")
 
 
 # ---------------------------------------------------------------- models

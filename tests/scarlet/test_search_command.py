@@ -225,7 +225,8 @@ def test_the_benchmark_of_evaluation_takes_the_populations_of_a_search(thriftnas
 
 def test_a_model_that_is_not_what_was_measured_comes_with_a_warning(thriftnas, trained):
     """A shortcut behind a learned skip: what is exported is another function than what the search measured."""
-    assert thriftnas(*command(trained, "--population", 30, "--generations", 0, "--out", trained / "run"))[0] == 0
+    options = ("--signal", "accuracy", "--recalibrate", 0, "--population", 30, "--generations", 0)
+    assert thriftnas(*command(trained, *options, "--out", trained / "run"))[0] == 0
     code, out, err = thriftnas("run", "export", trained / "run", "--format", "json,state")
     assert code == 0, err
     models = json.loads((trained / "run" / "export" / "models.json").read_text())["models"]

@@ -37,7 +37,7 @@ def export(
 ) -> None:
     """Write models of a run as files: genotypes, metrics, weights, programs, and the picture of its front.
 
-    Of a search for several objectives: models at equal distances along the front, or the most accurate one (--best),
+    Of a search for several objectives: models at equal distances along the front, or the best-ranked one (--best),
     with inherited or retrained weights.
     Of a run that ends with a model (zoo train, zoo build, econas search, darts search --finalists): that model.
     state is a model file of this package, safetensors its weights by name, torch a program for torch.export.load, onnx

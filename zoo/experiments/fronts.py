@@ -183,12 +183,17 @@ def along(found: RunFront, count: int | None) -> Numbers:
 
 
 def judged_by(run: Run) -> str:
-    """The metric that a run is judged by: the accuracy among its objectives, or its experiment's own."""
+    """What a run ranks its networks by: the accuracy or loss among its objectives, or its experiment's own metric."""
     named = [Objective.parse(text).metric for text in run.identity.get("strategy", {}).get("objectives", ())]
     if run.kind in names(EXPERIMENTS) and not named:
         experiment = run.experiment
         named = [str(getattr(experiment, "metric", getattr(getattr(experiment, "parameters", None), "metric", "")))]
-    return next((name for name in named if name in METRICS), METRICS[0])
+    return ranking(named)
+
+
+def ranking(metrics: Iterable[str]) -> str:
+    """The first metric that says how good a network is, an accuracy or a loss; accuracy where there is none."""
+    return next((name for name in metrics if name in (*METRICS, "loss")), METRICS[0])
 
 
 def best_of(found: RunFront, metric: str) -> Numbers:
