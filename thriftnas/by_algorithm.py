@@ -93,6 +93,7 @@ def _search(
         goal=read_goal(given.texts("maximize"), given.texts("minimize"), None, given.texts("limit")),
         setup=setup,
         metric=given.take("metric", AUTO),
+        signal=given.take("signal", AUTO),
         **given.named({"seed": None, "group": None}),
         **own,
     )

@@ -92,6 +92,7 @@ class ProblemOptions(DeviceOptions, total=False):
     maximize: str | Sequence[str]
     minimize: str | Sequence[str]
     metric: str
+    signal: str
     limit: str | Sequence[str]
     group: int
     progress: Progress

@@ -39,7 +39,7 @@ class AlgorithmExperiment(FrontExperiment):
     name: ClassVar[str] = "pymoo"
     version: ClassVar[int] = 1
     continues: ClassVar[tuple[int, ...]] = ()
-    adjustable: ClassVar[tuple[str, ...]] = ()
+    adjustable: ClassVar[tuple[str, ...]] = ("metric",)
     requested: ClassVar[tuple[str, ...]] = (*FrontExperiment.requested, "parameters", "compare")
 
     algorithm: str = "NSGA2"

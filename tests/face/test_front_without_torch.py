@@ -31,7 +31,7 @@ other = thriftnas.front_by("NSGA2", folder="other", budget=8, **goal)
 assert other.finished
 assert (run.folder / "front.html").stat().st_size > 10_000
 run.export("out", models=1, formats=("json", "csv"))
-words = "scarlet search --table table.csv --population 4 --generations 1 --surrogate none --out command --quiet"
+words = "scarlet search --table table.csv --population 4 --generations 1 --surrogate none --out command"
 assert main([*words.split(), "--maximize", "accuracy", "--minimize", "macs"]) == 0
 print("torch" in sys.modules, sorted(path.name for path in Path("out").iterdir()))
 """
@@ -51,3 +51,4 @@ def test_a_front_on_a_table_is_searched_reported_and_exported_without_torch(tmp_
     said = done.stdout.splitlines()[-1]
     assert said.startswith("False ")
     assert "model-01.json" in said
+    assert "--format json\n" in done.stdout  # what it says next can be done: a table has no weights
