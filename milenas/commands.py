@@ -61,6 +61,8 @@ def search(
     final_epochs: Annotated[int, _final("Epochs of retraining.")] = 0,
     metric: opt.Metric = "auto",
     images: opt.Images = opt.Images(),
+    stream: Annotated[bool, opt.option("Decode images while searching (random crops).", "Data", "--stream")] = False,
+    loaders: Annotated[int, opt.option("Processes that decode streamed images.", "Data")] = 2,
     resolution: opt.Resolution = None,
     seed: opt.Seed = 0,
     compute: opt.Compute = opt.Compute(),
@@ -69,7 +71,8 @@ def search(
     """Search cells by gradient descent; write genotypes, a report, and the command that retrains the result.
 
     Accuracies are measured on validation images that neither weights nor architecture are trained on; the test
-    images are read only for a retrained model. Killed or stopped, the same command continues, to the same result.
+    images are read only for a retrained model. Images that do not fit in memory: --stream, and --every for long epochs.
+    Killed or stopped, the same command continues, to the same result.
     Several GPUs: torchrun --nproc-per-node N --no-python thriftnas darts search ...
     """
     from milenas.experiment import DifferentiableExperiment
@@ -108,9 +111,10 @@ def search(
         expected_size=expected_size,
         retrain=finalists,
         processes=process_place()[1],
+        loaders=loaders,
         metric=metric,  # type: ignore[arg-type]  # the experiment checks the text
     )
-    perform(ctx, experiment, images.source(resolution), running)
+    perform(ctx, experiment, images.source(resolution, streamed=stream), running)
 
 
 @app.command()

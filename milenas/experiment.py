@@ -21,6 +21,7 @@ from zoo.spaces.genotype import CellGenotype
 
 if TYPE_CHECKING:
     from zoo.data.image_set import ImageSet
+    from zoo.data.stream import ImageStream
     from zoo.experiments.run import Run
     from zoo.training.distributed import ProcessGroup
 
@@ -36,6 +37,7 @@ class DifferentiableExperiment(Experiment):
         retrain: networks to retrain, the last one derived and winners of other sizes.
         metric: by which winners and the best retrained are chosen; auto until the search is fitted to its images.
         processes: that train together; torchrun starts them. Batch normalisation sees one process's images.
+        loaders: processes that decode streamed images.
 
     Raises:
         ValueError: for a value out of range.
@@ -45,6 +47,7 @@ class DifferentiableExperiment(Experiment):
     version: ClassVar[int] = VERSION
     distributed: ClassVar[bool] = True
     beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group", "processes")
+    adjustable: ClassVar[tuple[str, ...]] = ("loaders",)
 
     setup: SearchSetup
     per_epoch: int = 1
@@ -52,6 +55,7 @@ class DifferentiableExperiment(Experiment):
     retrain: int = 0
     processes: int = 1
     metric: Metric | Literal["auto"] = METRICS[0]
+    loaders: int = 2
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -59,6 +63,8 @@ class DifferentiableExperiment(Experiment):
             raise ValueError(
                 f"trials per epoch and processes must be at least 1, got {self.per_epoch} and {self.processes}"
             )
+        if self.loaders < 0:
+            raise ValueError(f"loaders must be at least 0, got {self.loaders}")
         check_metric(self.metric)
         self.strategy()  # complains now about what is out of range
 
@@ -85,7 +91,7 @@ class DifferentiableExperiment(Experiment):
         """Of a worker."""
         return self.setup.precision.device
 
-    def fitted(self, material: "ImageSet", say: Say) -> Self:
+    def fitted(self, material: "ImageSet | ImageStream", say: Say) -> Self:
         """The search with skeletons for these images.
 
         Raises:
@@ -93,7 +99,8 @@ class DifferentiableExperiment(Experiment):
                 a number of parameters that no cell can have.
         """
         from milenas.strategy.size import check_params
-        from milenas.training.evaluator import parts_per_epoch, steps_per_epoch
+        from milenas.training.evaluator import parts_per_epoch
+        from milenas.training.material import steps_per_epoch
 
         around, final = (fitted_skeleton(one, material) for one in (self.setup.skeleton, self.setup.final))
         setup = dataclasses.replace(self.setup, skeleton=around, final=final)
@@ -103,7 +110,7 @@ class DifferentiableExperiment(Experiment):
         metric = settled(self.metric, class_counts(material)["train"], say)
         return dataclasses.replace(self, data=material.fingerprint, setup=setup, per_epoch=per_epoch, metric=metric)
 
-    def describe(self, material: "ImageSet") -> Mapping[str, Any]:
+    def describe(self, material: "ImageSet | ImageStream") -> Mapping[str, Any]:
         """Names and sizes of the images."""
         return describe_images(material, {})
 
@@ -130,34 +137,41 @@ class DifferentiableExperiment(Experiment):
             metric=self.metric,
         )
 
-    def evaluator(self, material: "ImageSet") -> Evaluator:
-        """Searches and retrains in this process alone."""
+    def evaluator(self, material: "ImageSet | ImageStream") -> Evaluator:
+        """Searches and retrains in this process alone; streams need :meth:`joined`."""
         from milenas.training.evaluator import SearchEvaluator
 
-        return SearchEvaluator(self.setup, material)
+        return SearchEvaluator.of(self.setup, cast("ImageSet", material))
 
     @contextmanager
-    def joined(self, material: "ImageSet") -> "Iterator[tuple[ProcessGroup, Evaluator]]":
+    def joined(self, material: "ImageSet | ImageStream") -> "Iterator[tuple[ProcessGroup, Evaluator]]":
         """The processes that train together, and this one's evaluator."""
         from milenas.training.evaluator import SearchEvaluator
+        from milenas.training.material import StreamedImages
+        from zoo.data.image_set import ImageSet
+        from zoo.data.stream import Reader
         from zoo.training.device import own_precision
         from zoo.training.distributed import joined_ranks
 
         setup = dataclasses.replace(self.setup, precision=own_precision(self.setup.precision))
         with joined_ranks(setup.precision.device) as ranks:
-            yield ranks, SearchEvaluator(setup, material, ranks)
+            if isinstance(material, ImageSet):
+                yield ranks, SearchEvaluator.of(setup, material, ranks)
+                return
+            with Reader(material, self.loaders, pin=setup.precision.device.startswith("cuda")) as reader:
+                yield ranks, SearchEvaluator(setup, StreamedImages(setup, material, reader, ranks))
 
     def total(self, strategy: Strategy) -> float:
         """Parts of the search and epochs of retraining, at most."""
         return self.setup.epochs * self.per_epoch + self.retrain * self.setup.retrain_epochs
 
-    def estimate(self, material: "ImageSet", workers: int) -> Estimate:
+    def estimate(self, material: "ImageSet | ImageStream", workers: int) -> Estimate:
         """Steps, hours and megabytes of the search, from timing a few steps; retraining is not in it."""
         from milenas.training.timing import search_estimate
 
-        return search_estimate(self.setup, material, self.processes)
+        return search_estimate(self.setup, material, self.processes, self.loaders)
 
-    def finish(self, run: "Run", material: "ImageSet") -> Mapping[str, Any]:
+    def finish(self, run: "Run", material: "ImageSet | ImageStream") -> Mapping[str, Any]:
         """Keep the best retrained network, if any, as a model; its test accuracy is measured here.
 
         Raises:
@@ -178,7 +192,7 @@ class DifferentiableExperiment(Experiment):
         with run.journal() as journal:
             trained = journal.trials()[best.trial], journal.records()[best.trial]
         setup = retraining_setup(self.setup, cast(CellGenotype, trained[0].genotype))
-        return keep_trained(run, trained, setup, material)
+        return keep_trained(run, trained, setup, material, self.loaders)
 
     def report(self, run: "Run") -> Report:
         """The genotypes, the best of every size, the epochs' table, and the commands that retrain.

@@ -108,6 +108,8 @@ class AlgorithmOptions(WorkerOptions, ProblemOptions, total=False):
 class DartsOptions(RunOptions, ComputeOptions, total=False):
     """Of a differentiable search; ``lam`` is the command line's ``--lambda``."""
 
+    stream: bool
+    loaders: int
     update: str
     lam: float
     sampler: str

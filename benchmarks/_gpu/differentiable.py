@@ -18,7 +18,7 @@ from benchmarks._gpu.place import Place, tf32
 from milenas.supernet.config import SupernetConfig, paper_config
 from milenas.supernet.supernet import Supernet, build_supernet
 from milenas.supernet.topology import Kind, penalty
-from milenas.training.batches import Batches, divide_images, owned_examples
+from milenas.training.material import HeldImages
 from milenas.training.rules import Update
 from milenas.training.setup import SEARCH_RECIPE, Method, Sampler, SearchSetup
 from milenas.training.training import Progress, make_learners, train_steps
@@ -95,12 +95,11 @@ def timed_steps(
     )
     learners = make_learners(supernet, setup.recipe, setup.method)
     stage = Stage(start=0, stop=1, epochs=1, seed=0, root=0)
-    owned = owned_examples(images, divide_images(images, setup.split, setup.seed), place.device)
-    batches = [Batches(each, owner, setup.recipe, stage, 0, ALONE) for owner, each in enumerate(owned)]
+    feed = HeldImages(setup, images).feed(stage, 0, ALONE)
 
     def some(steps: range) -> float:
         progress = Progress()
-        train_steps(learners, batches, setup, stage, 0, steps, progress, ALONE)
+        train_steps(learners, feed, setup, stage, 0, steps, progress, ALONE)
         return progress.loss / max(1, progress.images)
 
     warm, count = place.size(WARM, 0), place.size(STEPS, 1)

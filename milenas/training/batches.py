@@ -1,17 +1,20 @@
-"""Batches: the training images divided among w, α and β, and each share in batches."""
+"""Batches: the training images divided among w, α and β, and the batches of all of them step by step."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from typing import Protocol
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo import purposes
-from zoo.data.image_set import ImageSet, split_off
+from zoo.data.image_set import split_off
+from zoo.data.stream import ImageStream, Reader
 from zoo.training.distributed import ProcessGroup
 from zoo.training.epoch import EpochBatches, Examples, Stage
 from zoo.training.recipe import Recipe
+from zoo.training.stream import Fed, StreamBatches
 
 # Of w's images, α's and β's.
 ORDERS = (purposes.WEIGHT_ORDER, purposes.ALPHA_ORDER, purposes.BETA_ORDER)
@@ -19,16 +22,21 @@ DRAWS = (purposes.WEIGHT_DRAWS, purposes.ALPHA_DRAWS, purposes.BETA_DRAWS)
 OWNERS = ("the weights", "alpha", "beta")
 
 
-def divide_images(images: ImageSet, split: int, seed: int) -> list[NDArray[np.int64]]:
-    """Indices of the training images of w, α and, with a split in 3, β: equal shares with the same classes.
+def divide_images(labels: NDArray[np.int64], classes: Sequence[str], split: int, seed: int) -> list[NDArray[np.int64]]:
+    """Places of the training images of w, α and, with a split in 3, β: equal shares with the same classes.
 
     Deviation: the papers measure a search on the images that train α. Here the image set's validation images
     are for measuring alone, so that sizes and epochs are compared on images nobody has trained on.
 
+    Args:
+        labels: of the training images, (N,).
+        classes: their names.
+        split: 2 or 3 shares.
+        seed: of the division.
+
     Raises:
         ValueError: naming the class, if a share has no image of it.
     """
-    labels = images.train.labels
     rng = np.random.default_rng((seed, purposes.IMAGE_DIVISION))
     rest = np.arange(len(labels))
     parts: list[NDArray[np.int64]] = []
@@ -40,7 +48,7 @@ def divide_images(images: ImageSet, split: int, seed: int) -> list[NDArray[np.in
         parts.append(rest[taken])
         rest = rest[kept]
     parts.insert(0, rest)  # w has what is left over
-    for number, name in enumerate(images.classes):
+    for number, name in enumerate(classes):
         for owner, part in zip(OWNERS, parts, strict=False):
             if number not in labels[part]:
                 raise ValueError(
@@ -52,42 +60,114 @@ def divide_images(images: ImageSet, split: int, seed: int) -> list[NDArray[np.in
     return parts
 
 
-class Batches:
-    """One owner's images in one epoch: augmented batches by step, the same whichever step is asked for first.
+Batch = tuple[Tensor, Tensor, slice]
+"""This process's pixels (b, C, H, W) and labels (b,), and where the whole batch is in the epoch."""
+Ask = Callable[[], Batch]
+
+
+class Feed(Protocol):
+    """The batches of all owners in one epoch."""
+
+    def __len__(self) -> int:
+        """Steps of w, whose epoch it is; the other owners' batches begin anew where they end."""
+        ...
+
+    def part(self, steps: range) -> Iterator[tuple[Ask, ...]]:
+        """For every step what gives the owners' batches, which are augmented where they are asked for."""
+        ...
+
+
+class HeldFeed:
+    """The batches of images in memory, the same whichever step is asked for first.
 
     Args:
-        examples: the owner's images.
-        owner: 0 for w, 1 for α, 2 for β.
+        owned: the images of w, α and, with a split in 3, β.
         recipe: batch and cutout.
         stage: whose seed and root the random numbers come from.
         epoch: from 0.
-        process group: who shares every batch.
+        ranks: whose processes share every batch.
     """
 
     def __init__(
-        self, examples: Examples, owner: int, recipe: Recipe, stage: Stage, epoch: int, ranks: ProcessGroup
+        self, owned: Sequence[Examples], recipe: Recipe, stage: Stage, epoch: int, ranks: ProcessGroup
     ) -> None:
-        self._epoch = EpochBatches(examples, recipe, stage, epoch, ranks, (ORDERS[owner], DRAWS[owner]))
+        self._epochs = [
+            EpochBatches(examples, recipe, stage, epoch, ranks, (ORDERS[owner], DRAWS[owner]))
+            for owner, examples in enumerate(owned)
+        ]
 
     def __len__(self) -> int:
-        return len(self._epoch)
+        return len(self._epochs[0])
 
-    def batch(self, step: int) -> tuple[Tensor, Tensor, slice]:
-        """This process's pixels (b, C, H, W) and labels (b,) of a step, and the whole batch's place; steps wrap."""
-        step %= len(self._epoch)
-        return *self._epoch.batch(step), self._epoch.slices[step]
+    def part(self, steps: range) -> Iterator[tuple[Ask, ...]]:
+        """As :meth:`Feed.part`."""
+        return (tuple(partial(_held, epoch, step % len(epoch)) for epoch in self._epochs) for step in steps)
 
 
-def owned_examples(images: ImageSet, parts: Sequence[NDArray[np.int64]], device: str) -> list[Examples]:
-    """Every owner's images on the device."""
-    return [
-        Examples(
-            images=torch.tensor(images.train.images[part], device=device),
-            labels=torch.tensor(images.train.labels[part], device=device),
-            resolution=images.resolution,
-            mean=images.mean,
-            std=images.std,
-            flip=images.flip,
-        )
-        for part in parts
-    ]
+def _held(epoch: EpochBatches, step: int) -> Batch:
+    return *epoch.batch(step), epoch.slices[step]
+
+
+class _OfWeights(StreamBatches):
+    purposes = (purposes.WEIGHT_ORDER, purposes.WEIGHT_DRAWS, purposes.WEIGHT_CROP)
+
+
+class _OfAlpha(StreamBatches):
+    purposes = (purposes.ALPHA_ORDER, purposes.ALPHA_DRAWS, purposes.ALPHA_CROP)
+
+
+class _OfBeta(StreamBatches):
+    purposes = (purposes.BETA_ORDER, purposes.BETA_DRAWS, purposes.BETA_CROP)
+
+
+STREAMED = (_OfWeights, _OfAlpha, _OfBeta)
+
+
+class StreamedFeed:
+    """The batches of images that are decoded when they are needed: the owners' in turn, step by step.
+
+    Args:
+        images: the stream.
+        reader: reads it.
+        owned: numbers of the images of w, α and, with a split in 3, β.
+        setup: batch, cutout, device.
+        resolution: pixels a side.
+        stage: whose seed and root the random numbers come from.
+        epoch: from 0.
+        ranks: whose processes share every batch.
+    """
+
+    def __init__(
+        self,
+        images: ImageStream,
+        reader: Reader,
+        owned: Sequence[NDArray[np.int64]],
+        setup: Fed,
+        resolution: int,
+        stage: Stage,
+        epoch: int,
+        ranks: ProcessGroup,
+    ) -> None:
+        self._reader = reader
+        self._epochs = [
+            kind(images, reader, numbers, setup, resolution, stage, epoch, ranks)
+            for kind, numbers in zip(STREAMED, owned, strict=False)
+        ]
+
+    def __len__(self) -> int:
+        return len(self._epochs[0].slices)
+
+    def part(self, steps: range) -> Iterator[tuple[Ask, ...]]:
+        """As :meth:`Feed.part`; read are the batches of all owners."""
+        plan = [(epoch, step % len(epoch.slices)) for step in steps for epoch in self._epochs]
+        read = zip(plan, self._reader.batches(epoch.requests(step) for epoch, step in plan), strict=True)
+        owned: list[Ask] = []
+        for (epoch, step), (pixels, labels) in read:
+            owned.append(partial(_seen, epoch, step, pixels, labels))
+            if len(owned) == len(self._epochs):
+                yield tuple(owned)
+                owned = []
+
+
+def _seen(epoch: StreamBatches, step: int, pixels: Tensor, labels: Tensor) -> Batch:
+    return *epoch.seen(step, pixels, labels), epoch.slices[step]

@@ -15,43 +15,44 @@ from milenas.strategy.size import final_skeleton
 from milenas.supernet.config import read_config
 from milenas.supernet.derivation import NoNodeLeftError
 from milenas.supernet.supernet import Supernet, build_supernet
-from milenas.training.batches import Batches, divide_images, owned_examples
 from milenas.training.checkpoint import load_search, save_search
+from milenas.training.material import HeldImages, Material
 from milenas.training.monitors import architecture_metrics, dominant_eigenvalue, size_metrics
 from milenas.training.setup import SearchSetup
 from milenas.training.training import Learners, Progress, make_learners, train_steps
-from zoo.data.augmentation import prepare
 from zoo.data.image_set import ImageSet
 from zoo.population.json_value import JSON
-from zoo.population.trial import Job, Outcome, Record
+from zoo.population.trial import Evaluator, Job, Outcome, Record
 from zoo.purposes import POWER_ITERATION, SUPERNET_WEIGHTS
 from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, SpaceGenotype
-from zoo.training import TrainingEvaluator, TrainingSetup
+from zoo.training import TrainingSetup
 from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
-from zoo.training.epoch import Stage, batch_slices
-from zoo.training.trainer import Diverged, evaluate
+from zoo.training.epoch import Stage
+from zoo.training.trainer import Diverged
 
 
 class SearchEvaluator:
     """Trains supernets by parts of an epoch and, at an epoch's end, measures them and what they stand for.
 
     A job of another genotype is a derived one, to be retrained on its evaluation skeleton.
+
+    Args:
+        setup: of the search.
+        material: its images.
     """
 
-    def __init__(self, setup: SearchSetup, images: ImageSet, ranks: ProcessGroup = ALONE) -> None:
+    def __init__(self, setup: SearchSetup, material: Material) -> None:
         prepare_process(setup.threads)
-        self._setup, self._images, self._ranks = setup, images, ranks
-        device = setup.precision.device
-        parts = divide_images(images, setup.split, setup.seed)
-        self._examples = owned_examples(images, parts, device)
-        self._steps = steps_per_epoch(setup, images, ranks.size)
-        prepared = prepare(
-            torch.tensor(images.validation.images, device=device), images.resolution, images.mean, images.std
-        )
-        self._validation = prepared, torch.tensor(images.validation.labels, device=device)
-        self._retrainers: dict[int, TrainingEvaluator] = {}  # by initial channels
+        self._setup, self._material, self._ranks = setup, material, material.ranks
+        self._steps = material.steps
+        self._retrainers: dict[int, Evaluator] = {}  # by initial channels
+
+    @classmethod
+    def of(cls, setup: SearchSetup, images: ImageSet, ranks: ProcessGroup = ALONE) -> "SearchEvaluator":
+        """The evaluator of images in memory."""
+        return cls(setup, HeldImages(setup, images, ranks))
 
     def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
         """One outcome per job, in order; divergence is a failed record."""
@@ -66,7 +67,7 @@ class SearchEvaluator:
         skeleton = final_skeleton(genotype, self._setup.final, self._setup.params)
         if skeleton.channels not in self._retrainers:
             setup = retraining_setup(self._setup, genotype)
-            self._retrainers[skeleton.channels] = TrainingEvaluator(setup, self._images, self._ranks)
+            self._retrainers[skeleton.channels] = self._material.retrainer(setup)
         return self._retrainers[skeleton.channels]([job])[0]
 
     def _search(self, job: Job) -> Outcome:
@@ -119,11 +120,8 @@ class SearchEvaluator:
         steps = range(place * every, min((place + 1) * every, self._steps))
         progress = Progress() if place == 0 else progress
         stage = self._stage(root)
-        batches = [
-            Batches(examples, owner, setup.recipe, stage, epoch, self._ranks)
-            for owner, examples in enumerate(self._examples)
-        ]
-        train_steps(learners, batches, setup, stage, epoch, steps, progress, self._ranks)
+        feed = self._material.feed(stage, epoch, self._ranks)
+        train_steps(learners, feed, setup, stage, epoch, steps, progress, self._ranks)
         return progress
 
     def _stage(self, root: int) -> Stage:
@@ -131,8 +129,7 @@ class SearchEvaluator:
 
     def _measure(self, supernet: Supernet, root: int, epoch: int) -> tuple[dict[str, float], dict[str, JSON]]:
         """The supernet on the validation images, its architecture, and the genotype it stands for, which is a note."""
-        setup, (images, labels) = self._setup, self._validation
-        metrics = evaluate(supernet, images, labels, setup.skeleton.classes, setup.precision, self._ranks)
+        setup, metrics = self._setup, self._material.measured(supernet)
         metrics |= architecture_metrics(supernet)
         if setup.eigenvalue:
             metrics["eigenvalue"] = self._eigenvalue(supernet, root, epoch)
@@ -147,7 +144,8 @@ class SearchEvaluator:
     def _eigenvalue(self, supernet: Supernet, root: int, epoch: int) -> float:
         """On the first batch of α's images of this epoch; every process computes the same."""
         setup = self._setup
-        pixels, labels, _ = Batches(self._examples[1], 1, setup.recipe, self._stage(root), epoch, ALONE).batch(0)
+        ((_, alphas, *_),) = self._material.feed(self._stage(root), epoch, ALONE).part(range(1))
+        pixels, labels, _ = alphas()
         seed = int(np.random.default_rng((setup.seed, root, POWER_ITERATION, epoch)).integers(2**63))
         supernet.train()
         supernet.track(False)
@@ -160,17 +158,6 @@ class SearchEvaluator:
 
 def _mean_loss(supernet: Supernet, pixels: Tensor, labels: Tensor) -> Tensor:
     return functional.cross_entropy(supernet(pixels, supernet.mixed()), labels)
-
-
-def steps_per_epoch(setup: SearchSetup, images: ImageSet, processes: int = 1) -> int:
-    """Steps of w in an epoch.
-
-    Raises:
-        ValueError: for images that cannot be split as asked, or too few of them.
-    """
-    counts = [len(share) for share in divide_images(images, setup.split, setup.seed)]
-    steps, *_ = [len(batch_slices(count, setup.recipe.batch, processes)) for count in counts]  # all must have batches
-    return steps
 
 
 def parts_per_epoch(setup: SearchSetup, steps: int) -> int:

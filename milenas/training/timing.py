@@ -5,11 +5,11 @@ import time
 import torch
 
 from milenas.supernet.supernet import Supernet, build_supernet
-from milenas.training.batches import Batches, divide_images, owned_examples
-from milenas.training.evaluator import steps_per_epoch
+from milenas.training.material import HeldImages, Material, StreamedImages, steps_per_epoch
 from milenas.training.setup import SearchSetup
 from milenas.training.training import Progress, make_learners, train_steps
 from zoo.data.image_set import ImageSet
+from zoo.data.stream import ImageStream, Reader
 from zoo.experiments.estimate import Estimate
 from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE
@@ -19,17 +19,22 @@ TIMED = 3
 """Steps that are timed, after one to warm up."""
 
 
-def search_estimate(setup: SearchSetup, images: ImageSet, processes: int) -> Estimate:
+def search_estimate(setup: SearchSetup, images: ImageSet | ImageStream, processes: int, loaders: int = 0) -> Estimate:
     """Steps, hours and megabytes of a search; retraining is not in it.
 
     Args:
         setup: fitted to the images.
         images: of the run.
         processes: that share the steps.
+        loaders: processes that decode the images of a stream.
     """
     prepare_process(setup.threads)
     supernet = _supernet(setup)
-    per_step = _seconds_per_step(supernet, setup, images)
+    if isinstance(images, ImageSet):
+        per_step = _seconds_per_step(supernet, setup, HeldImages(setup, images))
+    else:
+        with Reader(images, loaders) as reader:
+            per_step = _seconds_per_step(supernet, setup, StreamedImages(setup, images, reader))
     steps = steps_per_epoch(setup, images, processes) * setup.epochs
     weights = sum(parameter.numel() for parameter in supernet.parameters())
     numbers = {
@@ -43,19 +48,15 @@ def search_estimate(setup: SearchSetup, images: ImageSet, processes: int) -> Est
     return Estimate(numbers=numbers, lines=lines)
 
 
-def _seconds_per_step(supernet: Supernet, setup: SearchSetup, images: ImageSet) -> float:
+def _seconds_per_step(supernet: Supernet, setup: SearchSetup, material: Material) -> float:
     learners = make_learners(supernet, setup.recipe, setup.method)
-    parts = divide_images(images, setup.split, setup.seed)
     stage = Stage(start=0, stop=setup.epochs, epochs=setup.epochs, seed=setup.seed, root=0)
-    batches = [
-        Batches(examples, owner, setup.recipe, stage, 0, ALONE)
-        for owner, examples in enumerate(owned_examples(images, parts, setup.precision.device))
-    ]
+    feed = material.feed(stage, 0, ALONE)
     epoch = setup.epochs - 1  # the rule that is used in the end
-    count = min(TIMED, len(batches[0]))
-    train_steps(learners, batches, setup, stage, epoch, range(1), Progress(), ALONE)
+    count = min(TIMED, len(feed))
+    train_steps(learners, feed, setup, stage, epoch, range(1), Progress(), ALONE)
     began = time.perf_counter()
-    train_steps(learners, batches, setup, stage, epoch, range(count), Progress(), ALONE)
+    train_steps(learners, feed, setup, stage, epoch, range(count), Progress(), ALONE)
     return (time.perf_counter() - began) / count
 
 

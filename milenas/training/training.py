@@ -11,7 +11,7 @@ from torch.nn import functional
 from milenas.supernet.config import KINDS
 from milenas.supernet.supernet import Mixing, Supernet
 from milenas.supernet.topology import penalty
-from milenas.training.batches import Batches
+from milenas.training.batches import Ask, Feed
 from milenas.training.rules import weights_first
 from milenas.training.setup import Method, SearchSetup
 from milenas.training.updates import Gradient, Loss, Problem, direction, plain_gradient
@@ -65,7 +65,7 @@ class _Part(nn.Module):
 
 def train_steps(
     learners: Learners,
-    batches: Sequence[Batches],
+    feed: Feed,
     setup: SearchSetup,
     stage: Stage,
     epoch: int,
@@ -77,11 +77,11 @@ def train_steps(
 
     Args:
         learners: supernet and optimizers; stepped.
-        batches: batches of w, α and, with a split in 3, β.
+        feed: batches of w, α and, with a split in 3, β.
         setup: of the search.
         stage: whose random numbers these are.
         epoch: from 0.
-        steps: of the epoch, a part of ``range(len(batches[0]))``.
+        steps: of the epoch, a part of ``range(len(feed))``.
         progress: sums up w's losses.
         process group: who trains together.
 
@@ -91,12 +91,12 @@ def train_steps(
     supernet, method = learners.supernet, setup.method
     gradient = team_gradient(ranks)
     update = method.update_in(epoch)
-    noises = _noises(supernet, setup, stage, epoch, len(batches[0]))
+    noises = _noises(supernet, setup, stage, epoch, len(feed))
     total = torch.zeros((), device=supernet.classifier.weight.device, dtype=setup.precision.storage)
     supernet.train()
-    for step in steps:
-        rate = learning_rate(setup.recipe, epoch * len(batches[0]) + step, setup.epochs * len(batches[0]))
-        pixels, labels, whole = batches[0].batch(step)
+    for step, (of_weights, of_alpha, *of_beta) in zip(steps, feed.part(steps), strict=True):
+        rate = learning_rate(setup.recipe, epoch * len(feed) + step, setup.epochs * len(feed))
+        pixels, labels, whole = of_weights()
         loss_of = _Losses(supernet, setup, method.temperature(epoch, setup.epochs), ranks)
         own, others = noises(step)
         problem = Problem(
@@ -104,8 +104,8 @@ def train_steps(
             alphas=supernet.alphas(),
             betas=supernet.betas(),
             train=loss_of(pixels, labels, whole, others),
-            validation=_later(loss_of, batches[1], step, others),
-            topology=_later(loss_of, batches[2], step, others) if len(batches) > 2 else None,
+            validation=_later(loss_of, of_alpha, others),
+            topology=_later(loss_of, of_beta[0], others) if of_beta else None,
             penalty=_penalty(supernet, method.penalty),
             gradient=gradient,
         )
@@ -194,13 +194,13 @@ class _Losses:
         return self.supernet.mixed() if noise is None else self.supernet.sampled(noise, self.temperature)
 
 
-def _later(loss_of: _Losses, feed: Batches, step: int, noise: Noise) -> Loss:
-    """The loss of a feed's batch, which is made only where a rule asks for it."""
+def _later(loss_of: _Losses, ask: Ask, noise: Noise) -> Loss:
+    """The loss of an owner's batch, which is made only where a rule asks for it."""
     held: list[Loss] = []
 
     def loss() -> Tensor:
         if not held:
-            held.append(loss_of(*feed.batch(step), noise))
+            held.append(loss_of(*ask(), noise))
         return held[0]()
 
     return loss

@@ -10,7 +10,8 @@ import pytest
 
 from milenas.strategy.search import SupernetSearch
 from milenas.supernet.config import SupernetConfig
-from milenas.training.evaluator import SearchEvaluator, parts_per_epoch, steps_per_epoch
+from milenas.training.evaluator import SearchEvaluator, parts_per_epoch
+from milenas.training.material import steps_per_epoch
 from milenas.training.setup import Method, SearchSetup
 from zoo.cli import main
 from zoo.data import ImageSet
@@ -76,7 +77,7 @@ def run_small(setup, folder, *, images=None, executor=None, journal=None, stop=l
     journal = journal or Journal.memory({"strategy": {"name": "darts"}})
     store = WeightStore(Path(folder))
     manager = Manager(search, journal, store)
-    manager.run(executor or SerialExecutor(SearchEvaluator(setup, images)), stop=stop)
+    manager.run(executor or SerialExecutor(SearchEvaluator.of(setup, images)), stop=stop)
     for record in manager.records:
         assert record.ok or record.reason.startswith("diverged"), record.reason
     return Ran(manager, search, journal, store)

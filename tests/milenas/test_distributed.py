@@ -10,8 +10,8 @@ import torch
 
 from milenas.supernet.operations import Norm
 from milenas.supernet.supernet import build_supernet
-from milenas.training.batches import Batches, divide_images, owned_examples
 from milenas.training.evaluator import SearchEvaluator
+from milenas.training.material import HeldImages
 from milenas.training.setup import SearchSetup
 from milenas.training.training import Progress, check_equal, make_learners, train_steps
 from tests.milenas.conftest import noise_images, small_setup
@@ -49,10 +49,9 @@ def without_statistics(ranks: ProcessGroup, update: str) -> dict[str, torch.Tens
             module.train = lambda mode=True: None  # type: ignore[method-assign,assignment]
     held = images()
     stage = Stage(start=0, stop=2, epochs=2, seed=0, root=0)
-    examples = owned_examples(held, divide_images(held, 2, 0), "cpu")
-    batches = [Batches(part, owner, one.recipe, stage, 0, ranks) for owner, part in enumerate(examples)]
+    feed = HeldImages(one, held, ranks).feed(stage, 0, ranks)
     learners = make_learners(net, one.recipe, one.method)
-    train_steps(learners, batches, one, stage, 0, range(len(batches[0])), Progress(), ranks)
+    train_steps(learners, feed, one, stage, 0, range(len(feed)), Progress(), ranks)
     return dict(net.state_dict())
 
 
@@ -61,7 +60,7 @@ def program(folder: Path) -> None:
     with joined_ranks("cpu") as ranks:
         states = {update: without_statistics(ranks, update) for update in RULES}
         torch.save(states, folder / f"{ranks.rank}.pt")
-        evaluator = SearchEvaluator(setup("milenas1"), images(), ranks)
+        evaluator = SearchEvaluator.of(setup("milenas1"), images(), ranks)
         if ranks.rank:
             ranks.follow(evaluator)
         else:

@@ -14,7 +14,8 @@ from milenas.strategy.search import Derived, SupernetSearch, winners
 from milenas.supernet.supernet import Supernet, build_supernet
 from milenas.training.batches import divide_images
 from milenas.training.checkpoint import load_search, save_search
-from milenas.training.evaluator import SearchEvaluator, steps_per_epoch
+from milenas.training.evaluator import SearchEvaluator
+from milenas.training.material import steps_per_epoch
 from milenas.training.monitors import cell_size, dominant_eigenvalue
 from milenas.training.setup import Method, SearchSetup
 from milenas.training.training import Learners, Progress, make_learners
@@ -65,7 +66,7 @@ def test_a_killed_search_continues_to_the_same_bits(options, run, setup, images,
     whole = run(one, tmp_path / "whole")
     assert len(whole.manager.records) > 3
     journal = Journal.memory({})
-    evaluator = dying(SearchEvaluator(one, images()), 3)
+    evaluator = dying(SearchEvaluator.of(one, images()), 3)
     with pytest.raises(Killed):
         run(one, tmp_path / "killed", executor=SerialExecutor(evaluator), journal=journal)
     again = run(one, tmp_path / "killed", journal=journal)
@@ -112,7 +113,7 @@ def test_lost_weights_are_trained_again(run, setup, images, tmp_path):
     one = setup()
     whole = run(one, tmp_path)
     trial = whole.manager.trials[-1]
-    ((record, weights),) = SearchEvaluator(one, images())([Job(trial, 0, None)])
+    ((record, weights),) = SearchEvaluator.of(one, images())([Job(trial, 0, None)])
     assert weights == whole.weights()
     assert record.epochs_paid == 2
 
@@ -325,27 +326,27 @@ def test_winners_are_retrained_and_compared(run, setup, tmp_path):
 @pytest.mark.parametrize("split", [2, 3])
 def test_shares_are_disjoint_equal_and_have_all_classes(images, split):
     held = images(train=50, classes=4)
-    parts = divide_images(held, split, seed=1)
+    parts = divide_images(held.train.labels, held.classes, split, seed=1)
     assert len(parts) == split
     assert sorted(np.concatenate(parts).tolist()) == list(range(50))
     assert max(map(len, parts)) - min(map(len, parts)) <= split
     for part in parts:
         assert set(held.train.labels[part]) == {0, 1, 2, 3}
-    assert not np.array_equal(parts[1], divide_images(held, split, seed=2)[1])
+    assert not np.array_equal(parts[1], divide_images(held.train.labels, held.classes, split, seed=2)[1])
 
 
 def test_a_share_without_a_class_is_refused(images):
     held = images(train=20, classes=2)
     labels = np.array([1] * 18 + [0] * 2)
     scarce = dataclasses.replace(held, train=type(held.train)(images=held.train.images, labels=labels))
-    divide_images(scarce, 2, seed=0)
+    divide_images(scarce.train.labels, scarce.classes, 2, seed=0)
     with pytest.raises(ValueError, match="class 'a' has 2 training images, expected at least 3"):
-        divide_images(scarce, 3, seed=0)
+        divide_images(scarce.train.labels, scarce.classes, 3, seed=0)
 
 
 def test_a_class_that_no_image_is_left_of_is_refused(images):
     with pytest.raises(ValueError, match="class 'c' has 0 training images"):
-        divide_images(dataclasses.replace(images(), classes=("a", "b", "c")), 2, seed=0)
+        divide_images(images().train.labels, ("a", "b", "c"), 2, seed=0)
 
 
 def test_too_few_images_for_a_batch_are_refused(setup, images):

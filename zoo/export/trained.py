@@ -121,6 +121,6 @@ def _prepared(network: Network, images: ImageSet, device: str) -> tuple[torch.Te
 def _tested(network: Network, images: ImageSet | ImageStream, precision: Precision, loaders: int) -> dict[str, float]:
     if isinstance(images, ImageStream):
         with Reader(images, loaders, pin=precision.device.startswith("cuda")) as reader:
-            return measure_stream(network, images, images.test, reader, precision)
+            return measure_stream(network, network.skeleton, images, images.test, reader, precision)
     pixels, labels = _prepared(network, images, precision.device)
     return evaluate(network, pixels, labels, network.skeleton.classes, precision)

@@ -1,11 +1,12 @@
 """Training on a stream: the evaluator of images that do not fit in memory, decoded while the network learns."""
 
 from collections.abc import Iterator, Sequence
+from typing import ClassVar, Protocol
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
+from torch import Tensor, nn
 
 from zoo.data.augmentation import Augmentation, prepare
 from zoo.data.stream import ImageStream, Reader, Request
@@ -13,12 +14,13 @@ from zoo.networks.network import Network
 from zoo.population.proxy import ProxySetting
 from zoo.population.steps import stretch
 from zoo.population.trial import Job, Outcome
-from zoo.purposes import STREAM_CROP
+from zoo.purposes import IMAGE_DRAWS, IMAGE_ORDER, STREAM_CROP
+from zoo.spaces.skeleton import Skeleton
 from zoo.training.device import prepare_process
 from zoo.training.distributed import ALONE, ProcessGroup
 from zoo.training.epoch import Stage, View, batch_slices, cutout_pixels, draw_epoch, portions
 from zoo.training.evaluator import run_job, sample
-from zoo.training.recipe import Precision
+from zoo.training.recipe import Precision, Recipe
 from zoo.training.setup import TrainingSetup
 from zoo.training.trainer import (
     EVALUATION_BATCH,
@@ -26,6 +28,20 @@ from zoo.training.trainer import (
     measure,
     train_portion,
 )
+
+
+class Fed(Protocol):
+    """The part of a setup that decides batches."""
+
+    @property
+    def recipe(self) -> Recipe:
+        """Batch and cutout."""
+        ...
+
+    @property
+    def precision(self) -> Precision:
+        """The device."""
+        ...
 
 
 class StreamEvaluator:
@@ -71,9 +87,8 @@ class StreamEvaluator:
 
     def validate(self, network: Network) -> dict[str, float]:
         """Accuracy, balanced accuracy and loss on the validation images, each processes' share of them here."""
-        return measure_stream(
-            network, self._stream, self._stream.validation, self._reader, self._setup.precision, self._ranks
-        )
+        seen = self._stream, self._stream.validation, self._reader
+        return measure_stream(network, network.skeleton, *seen, self._setup.precision, self._ranks)
 
 
 class StreamBatches:
@@ -93,12 +108,15 @@ class StreamBatches:
         ValueError: for too few images.
     """
 
+    purposes: ClassVar[tuple[int, int, int]] = (IMAGE_ORDER, IMAGE_DRAWS, STREAM_CROP)
+    """Of the random streams of the order, of what augments on the device, and of the crops."""
+
     def __init__(
         self,
         images: ImageStream,
         reader: Reader,
         numbers: NDArray[np.int64],
-        setup: TrainingSetup,
+        setup: Fed,
         resolution: int,
         stage: Stage,
         epoch: int,
@@ -113,25 +131,33 @@ class StreamBatches:
             mean=images.mean,
             std=images.std,
         )
-        drawn = draw_epoch(len(numbers), self._view, stage, epoch)
+        order, draws, crop = self.purposes
+        drawn = draw_epoch(len(numbers), self._view, stage, epoch, (order, draws))
         self._order, self._draws = numbers[drawn.order], drawn.draws.to(self._device)
-        self._crop = (stage.seed, stage.root, STREAM_CROP, epoch)
+        self._crop = (stage.seed, stage.root, crop, epoch)
 
     def part(self, steps: range) -> Iterator[tuple[Tensor, Tensor]]:
         """As :meth:`zoo.training.epoch.Batches.part`."""
-        shares = [self._ranks.share(self.slices[step]) for step in steps]
-        resolution = self._view.resolution
-        plan = (
-            [Request(number, resolution, (*self._crop, number)) for number in self._order[mine].tolist()]
-            for mine in shares
+        plan = (self.requests(step) for step in steps)
+        for step, read in zip(steps, self._reader.batches(plan), strict=True):
+            yield self.seen(step, *read)
+
+    def requests(self, step: int) -> list[Request]:
+        """What a reader is asked for: this process's share of a step's batch, each image with its crop."""
+        resolution, mine = self._view.resolution, self._ranks.share(self.slices[step])
+        return [Request(number, resolution, (*self._crop, number)) for number in self._order[mine].tolist()]
+
+    def seen(self, step: int, pixels: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+        """What was read for a step, augmented on the device: pixels (b, C, r, r) and labels (b,)."""
+        shown = self._view.augmented(
+            pixels.to(self._device, non_blocking=True), self._draws[self._ranks.share(self.slices[step])]
         )
-        for mine, (pixels, labels) in zip(shares, self._reader.batches(plan), strict=True):
-            seen = pixels.to(self._device, non_blocking=True)
-            yield self._view.augmented(seen, self._draws[mine]), labels.to(self._device, non_blocking=True)
+        return shown, labels.to(self._device, non_blocking=True)
 
 
 def measure_stream(
-    network: Network,
+    network: nn.Module,
+    skeleton: Skeleton,
     images: ImageStream,
     numbers: NDArray[np.int64],
     reader: Reader,
@@ -140,11 +166,20 @@ def measure_stream(
 ) -> dict[str, float]:
     """Accuracy, balanced accuracy and loss on some images of a stream: squares, as `thriftnas predict` sees them.
 
+    Args:
+        network: maps images to logits.
+        skeleton: its pixels a side and its classes.
+        images: the stream.
+        numbers: of the images measured on.
+        reader: reads them.
+        precision: device, dtype, memory format.
+        ranks: whose processes share the images.
+
     Raises:
         Diverged: if the loss is not finite.
         ValueError: naming the file, if one cannot be read.
     """
-    resolution, count = network.skeleton.resolution, len(numbers)
+    resolution, count = skeleton.resolution, len(numbers)
     shares = (
         ranks.share(slice(first, min(first + EVALUATION_BATCH, count))) for first in range(0, count, EVALUATION_BATCH)
     )
@@ -158,4 +193,4 @@ def measure_stream(
             seen = pixels.to(precision.device, non_blocking=True)
             yield prepare(seen, resolution, images.mean, images.std), labels.to(precision.device)
 
-    return measure(network, prepared(), network.skeleton.classes, precision.device, precision, ranks)
+    return measure(network, prepared(), skeleton.classes, precision.device, precision, ranks)
