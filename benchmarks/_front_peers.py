@@ -8,16 +8,12 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import numpy.typing as npt
-from pymoo.algorithms.moo.nsga2 import NSGA2
 from pymoo.core.problem import Problem
-from pymoo.operators.crossover.sbx import SBX
-from pymoo.operators.mutation.pm import PM
-from pymoo.operators.repair.rounding import RoundingRepair
-from pymoo.operators.sampling.rnd import IntegerRandomSampling
 
 from benchmarks._optuna_peers import installed
 from zoo.population.costs import Choices
 from zoo.population.front import Losses
+from zoo.population.pymoo_algorithm import algorithm
 from zoo.purposes import FRONT_PEER_NETWORKS
 
 Measure = Callable[[Choices], Losses]
@@ -47,16 +43,10 @@ class _Chains(Problem):  # type: ignore[misc]
 def pymoo_nsga2(options: Sequence[int], measure: Measure, objectives: int, count: int, seed: int) -> Choices:
     """pymoo's NSGA-II for discrete variables, set up as in its documentation; it evaluates no genome twice."""
     problem = _Chains(options, measure, objectives)
-    algorithm = NSGA2(
-        pop_size=POPULATION,
-        sampling=IntegerRandomSampling(),
-        crossover=SBX(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
-        mutation=PM(prob=1.0, eta=3.0, vtype=float, repair=RoundingRepair()),
-        eliminate_duplicates=True,
-    )
-    algorithm.setup(problem, termination=("n_eval", count), seed=seed, verbose=False)
-    while algorithm.has_next() and len(problem.asked) < count:
-        algorithm.next()
+    nsga2 = algorithm("NSGA2", POPULATION)(problem)
+    nsga2.setup(problem, termination=("n_eval", count), seed=seed, verbose=False)
+    while nsga2.has_next() and len(problem.asked) < count:
+        nsga2.next()
     return np.array(problem.asked[:count])
 
 

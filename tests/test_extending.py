@@ -1,4 +1,4 @@
-"""docs/extending.md: its five packages are installed as they stand there, and its commands run as they stand there."""
+"""docs/extending.md: its six packages are installed as they stand there, and its commands run as they stand there."""
 
 import json
 import tomllib
@@ -172,3 +172,12 @@ def test_a_study_ranks_by_installed_signals_and_scores(folder, answers):
 
 def test_a_search_goes_by_an_installed_signal(folder, answers):
     assert Run.open(folder / "runs" / "by-first-loss").identity["strategy"]["parameters"]["signal"] == "first_loss"
+
+
+def test_an_installed_algorithm_of_pymoo_searches_and_is_run_by_hand(folder, answers):
+    run = Run.open(folder / "runs" / "redraw")
+    assert run.identity["strategy"]["algorithm"] == "redraw"
+    history = table(folder, "runs/redraw/history.csv")
+    assert len(history) == 30
+    assert history["params"].max() <= 5e6
+    assert answers["python search.py"].out.rstrip().endswith(")]")

@@ -48,7 +48,7 @@ FACE = "thriftnas"
 NOT_INSTALLED = ("benchmarks", "tests")  # only in the checkout: what is installed may not need them
 FREE = ("purposes", "files", "lazy")  # what every part may import
 WITHOUT_TORCH = ("purposes", "files", "spaces", "population", "reliability", "figures", "pages", "surrogates")
-FILES_IMPORTING = {"ray": 1, "pymoo": 3, "matplotlib": 1}  # at most so many
+FILES_IMPORTING = {"ray": 1, "pymoo": 5, "matplotlib": 1}  # at most so many
 IN_USE_ONLY = ("ray", "pymoo", "zoo.population.ray_executor", "torch.utils.flop_counter")
 """Imported where they are used: missing on machines with torch alone, or slow (the last one imports Triton)."""
 NAMELESS = {"utils", "util", "common", "helpers", "helper", "base", "misc"}

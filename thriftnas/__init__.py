@@ -14,6 +14,7 @@ from zoo import __version__
 
 if TYPE_CHECKING:
     from thriftnas.analysis import analyse
+    from thriftnas.by_algorithm import front_by, problem
     from thriftnas.jobs import build, study, train
     from thriftnas.reading import load_model, load_run, resume
     from thriftnas.searches import darts, econas, front, supernet
@@ -23,6 +24,7 @@ _PLACES = {
     **dict.fromkeys(("build", "study", "train"), "thriftnas.jobs"),
     **dict.fromkeys(("darts", "econas", "front", "supernet"), "thriftnas.searches"),
     **dict.fromkeys(("load_model", "load_run", "resume"), "thriftnas.reading"),
+    **dict.fromkeys(("front_by", "problem"), "thriftnas.by_algorithm"),
     "analyse": "thriftnas.analysis",
     "Run": "zoo.experiments.run",
 }
@@ -35,8 +37,10 @@ __all__ = [
     "darts",
     "econas",
     "front",
+    "front_by",
     "load_model",
     "load_run",
+    "problem",
     "resume",
     "study",
     "supernet",

@@ -135,6 +135,15 @@ class Given:
             **self.numbers(),
         )
 
+    def done(self) -> None:
+        """Everything that has a use is taken.
+
+        Raises:
+            ValueError: for an option that is left.
+        """
+        if self._rest:
+            raise ValueError(f"{self._job} has no use here for {', '.join(sorted(self._rest))}, expected it left out")
+
     def run(self, experiment: Experiment, source: Source, folder: "Path | str") -> Run:
         """Run the experiment; its report is written beside the journal.
 
@@ -144,8 +153,7 @@ class Given:
         workers, gpus, address = self.take("workers"), self.take("gpus", 0.0), self.take("address")
         resources = Resources.asked(workers, gpus, address, experiment.device)
         deadline, progress = self.take("deadline"), self.take("progress", True)
-        if self._rest:
-            raise ValueError(f"{self._job} has no use here for {', '.join(sorted(self._rest))}, expected it left out")
+        self.done()
         resources.check(experiment.device)
         fitting = resources.fitting(experiment.threads)
         with listener(progress) as listen:

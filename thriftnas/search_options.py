@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from thriftnas.job_options import CellOptions, ComputeOptions, DeviceOptions, RateOptions, RunOptions, WorkerOptions
+from thriftnas.material import Progress
 
 
 class EcoNASOptions(CellOptions, total=False):
@@ -79,6 +80,29 @@ class FrontOptions(WorkerOptions, DeviceOptions, total=False):
     audit_epochs: int
     compare: int
     group: int
+
+
+class ProblemOptions(DeviceOptions, total=False):
+    """Of a search as a problem of pymoo's."""
+
+    train: int
+    validation: int
+    recalibrate: int
+    latency: Path | str
+    maximize: str | Sequence[str]
+    minimize: str | Sequence[str]
+    metric: str
+    signal: str
+    limit: str | Sequence[str]
+    group: int
+    progress: Progress
+
+
+class AlgorithmOptions(WorkerOptions, ProblemOptions, total=False):
+    """Of a search by an algorithm of pymoo."""
+
+    population: int
+    budget: int
 
 
 class DartsOptions(RunOptions, ComputeOptions, total=False):

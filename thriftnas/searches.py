@@ -13,7 +13,9 @@ from zoo.experiments import Run
 from zoo.population.metric import AUTO
 
 if TYPE_CHECKING:
+    from scarlet.evaluation.setup import SubnetSetup
     from scarlet.experiments.sources import SupernetSource
+    from zoo.experiments import Source
 
 ECONAS_NUMBERS = {
     "generations": "cycles",
@@ -165,37 +167,23 @@ def front(
     Raises:
         ValueError: for anything that does not go together.
     """
-    from scarlet.evaluation.setup import SubnetSetup
     from scarlet.experiments.front import FrontExperiment
-    from scarlet.experiments.sources import TableSource as FrontTable
     from scarlet.strategy.audited import Audit
     from scarlet.strategy.goal import read_goal
     from scarlet.strategy.parameters import SearchParameters
 
     given = Given("front", options, FrontOptions)
-    if (supernet is None) == (table is None):
-        raise ValueError("expected what to measure networks with: either a supernet or table=FILE")
     weights = given.take("weights")
     if isinstance(weights, Mapping):
         weights = ",".join(f"{name}={weight!r}" for name, weight in weights.items())
     goal = read_goal(given.texts("maximize"), given.texts("minimize"), weights, given.texts("limit"))
-    setup = SubnetSetup()  # of a table, which is only read
-    latency = None if (path := given.take("latency")) is None else Path(path).expanduser()
-    source = None if table is None else FrontTable(table=Path(table).expanduser(), latency=latency)
-    seed = given.take("seed", 0)
-    if supernet is not None:
-        precision = given.precision()
-        setup = SubnetSetup(
-            device=precision.device,
-            dtype=precision.dtype,
-            **given.named({"threads": None, "recalibrate": "recalibration"}),
-        )
+    setup, source = measured_with(given, supernet, images, table)
     audit, epochs = given.take("audit", 0), given.take("audit_epochs", 0)
     experiment = FrontExperiment(
         audit=Audit(networks=audit, epochs=epochs) if audit else None,
         goal=goal,
         parameters=SearchParameters(**{"surrogate": "auto"} | given.named(FRONT_NUMBERS)),
-        seed=seed,
+        seed=given.take("seed", 0),
         setup=setup,
         metric=given.take("metric", AUTO),
         signal=given.take("signal", AUTO),
@@ -203,7 +191,26 @@ def front(
         compare=compare or 0,
         **given.named({"group": None}),
     )
-    return given.run(experiment, source or _supernet_source(given, supernet, images, latency), folder)
+    return given.run(experiment, source, folder)
+
+
+def measured_with(given: Given, supernet: Any, images: Any, table: "Path | str | None") -> "tuple[SubnetSetup, Source]":
+    """How networks are measured on a supernet's weights, and where these lie, or a table.
+
+    Raises:
+        ValueError: for both or neither, or as :class:`Given`.
+    """
+    from scarlet.evaluation.setup import SubnetSetup
+    from scarlet.experiments.sources import TableSource
+
+    if (supernet is None) == (table is None):
+        raise ValueError("expected what to measure networks with: either a supernet or table=FILE")
+    latency = None if (path := given.take("latency")) is None else Path(path).expanduser()
+    if table is not None:  # which is only read
+        return SubnetSetup(), TableSource(table=Path(table).expanduser(), latency=latency)
+    precision, own = given.precision(), given.named({"threads": None, "recalibrate": "recalibration"})
+    setup = SubnetSetup(device=precision.device, dtype=precision.dtype, **own)
+    return setup, _supernet_source(given, supernet, images, latency)
 
 
 def _supernet_source(given: Given, supernet: Any, images: Any, latency: Path | None) -> "SupernetSource":

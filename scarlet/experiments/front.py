@@ -296,7 +296,8 @@ class FrontExperiment(Experiment):
             if remark:
                 console.print(remark, markup=False, soft_wrap=True)
             report.show(console)
-            command = f"thriftnas run export {run.folder} {{}} --format json,state,onnx"
+            formats = "json,state,onnx" if "supernet" in self.measurement else "json"  # a table has no weights
+            command = f"thriftnas run export {run.folder} {{}} --format {formats}"
             console.print(f"The best of the front: {command.format('--best')}", soft_wrap=True, markup=False)
             count = len(report.summary["models"])
             if count > 1:
@@ -351,6 +352,8 @@ class FrontExperiment(Experiment):
 
     def blueprints(self, run: "Run") -> "Callable[[Trial], Blueprint]":
         """The networks of trials as their supernet has them; of a table, or where it is gone, their genotypes alone."""
+        if "supernet" not in self.measurement:  # which takes no torch
+            return super().blueprints(run)
         from scarlet.extraction.inherited import searched_supernet
 
         try:

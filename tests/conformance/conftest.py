@@ -20,8 +20,11 @@ from scarlet.strategy.nsga import WeightedSearch
 from scarlet.strategy.parameters import SearchParameters
 from scarlet.strategy.surrogate_front import SurrogateFront
 from zoo.population import Executor, FixedList, ProxySetting, RandomSearch, SerialExecutor, Strategy, Trial
+from zoo.population.chain_problem import Terms
 from zoo.population.costs import ClosedFormCosts
 from zoo.population.front import Limit, objectives
+from zoo.population.pymoo_algorithm import algorithm
+from zoo.population.pymoo_search import PymooSearch
 from zoo.reliability.study import Study
 from zoo.spaces import CELL_SPACES, DARTS, ECONAS_SEARCH, ECONAS_ZOO, CellSpace
 from zoo.spaces.chain import CHAINS
@@ -89,6 +92,17 @@ def weighted_search(kind: type[WeightedSearch] = WeightedSearch, **changes: Any)
     return kind(NAS_BENCH_MACRO, costs, goal, numbers, seed=1)
 
 
+def pymoo_search() -> PymooSearch:
+    """A few generations of NSGA-II with a limit of either kind."""
+    terms = Terms(
+        space=NAS_BENCH_MACRO,
+        costs=ClosedFormCosts(ChainCosts(CHAINS["nas-bench-macro"], 32, 10)),
+        objectives=objectives(["accuracy"], ["macs"]),
+        limits=(Limit.parse("macs<=60e6"), Limit.parse("accuracy>=0.3")),
+    )
+    return PymooSearch(terms, algorithm("NSGA2", 6), 20, seed=1)
+
+
 def _fields(trial: Trial) -> dict[str, Any]:
     return {name: getattr(trial, name) for name in trial.__slots__}
 
@@ -148,6 +162,7 @@ STRATEGIES = [
         lambda: weighted_search(SurrogateFront, evaluations=18, surrogate="gp"),
         NAS_BENCH_MACRO,
     ),
+    StrategyCase("an algorithm of pymoo", pymoo_search, NAS_BENCH_MACRO),
     StrategyCase("grown study", lambda: Study(DARTS, GRID, FULL, repeats=1, growth=[2, 5], batch=3, seed=1), DARTS),
     StrategyCase(
         "econas, asynchronous",

@@ -3,6 +3,8 @@
 import importlib
 import importlib.util
 import json
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -81,6 +83,14 @@ def test_the_script_agrees_on_every_photo(model, exported, photos):
     assert len({str(one) for one in names[0]}) > 4  # it does look at the photos
     for one, other in zip(found, wanted, strict=True):
         assert one["classes"][0]["probability"] == pytest.approx(other["classes"][0]["probability"], abs=1e-4)
+
+
+def test_the_script_ends_without_a_word_when_its_reader_has_seen_enough(exported, photos):
+    words = [sys.executable, str(exported / "predict_onnx.py"), str(exported / "m.onnx"), str(photos)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as script:
+        assert script.stdout.readline().startswith(str(photos))
+        script.stdout.close()
+        assert script.stderr.read() == ""
 
 
 def test_a_plain_resize_would_not_agree(model, exported, photos):

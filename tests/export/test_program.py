@@ -12,7 +12,8 @@ from torch.torch_version import TorchVersion
 from tests.cells import STRETCHED
 from zoo.export import program
 from zoo.export.card import Card
-from zoo.export.program import TOLERANCE, require, save_onnx, save_program
+from zoo.export.formats import TOLERANCE, require
+from zoo.export.program import save_onnx, save_program
 from zoo.spaces.literature import DARTS_V1
 
 needs_onnx = pytest.mark.skipif(

@@ -114,6 +114,30 @@ def test_a_point_says_what_it_is_and_shows_its_network_when_it_is_chosen(browser
     page.context.close()
 
 
+def test_a_candidate_of_a_study_shows_its_numbers_and_its_search_when_it_is_chosen(browser, pages):
+    page, wrong = opened(browser, (pages / "study.html").as_uri())
+    page.evaluate("document.documentElement.style.scrollBehavior = 'auto'")
+    figure = page.locator("figure").first
+    point = figure.locator(".wider [data-of^=candidate]").first
+    point.hover(force=True)  # signals of a setting may lie above each other
+    assert " ρ " in page.inner_text("#hover")
+    point.focus()
+    page.keyboard.press("Enter")
+    told = figure.locator(".told")
+    assert "Kendall τ" in told.inner_text()
+    assert "thriftnas econas search" in told.inner_text()
+    assert told.locator("h3").inner_text() in page.inner_text("#hover")
+    point.click(force=True)
+    shown = {told.locator("h3").inner_text()}
+    for _ in range(2):
+        page.keyboard.press("ArrowRight")
+        page.keyboard.press("Enter")
+        shown.add(told.locator("h3").inner_text())
+    assert len(shown) == 3
+    assert wrong == []
+    page.context.close()
+
+
 def test_a_page_is_complete_without_scripts_and_on_paper(browser, pages):
     page, _ = opened(browser, (pages / "front.html").as_uri(), java_script_enabled=False)
     assert page.locator("figure svg:visible").count() >= 2

@@ -186,7 +186,7 @@ def test_a_free_score_can_be_the_answer(tmp_path: Path) -> None:
     assert found.recommendation.sentence.startswith("Rank networks by macs, without training: it ranks networks with")
     _, seen = page(found, tmp_path)
     assert "Recommended macs multiply-accumulates of an image, no training" in seen.text
-    assert "thriftnas econas search" not in seen.text
+    assert "Search with the recommended setting" not in seen.text
     assert "takes no training at all" not in seen.text
     assert "macs ★" in seen.text
 

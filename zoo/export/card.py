@@ -3,13 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zoo.export.model import Model
 from zoo.export.script import SCRIPT
 from zoo.population.front import Metrics
 from zoo.population.share import wilson
 from zoo.spaces.chain_cost import network_cost
+
+if TYPE_CHECKING:
+    from zoo.export.model import Model
 
 RESIZE = (
     "the centre square of the upright picture (EXIF orientation), resized by Pillow's antialiased bilinear filter in "
@@ -34,7 +36,7 @@ class Card:
         digest: of that run.
     """
 
-    model: Model
+    model: "Model"
     metrics: Metrics = field(default_factory=dict)
     images: Mapping[str, int] = field(default_factory=dict)
     run: str = ""

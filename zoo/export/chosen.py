@@ -2,12 +2,14 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from zoo.export.model import Model
 from zoo.population.front import Metrics
 from zoo.population.trial import Record, Trial
 from zoo.spaces.blueprint import Blueprint
+
+if TYPE_CHECKING:
+    from zoo.export.model import Model
 
 COSTS = ("macs", "params", "latency")
 """Metrics of a network whatever its weights are."""
@@ -36,7 +38,7 @@ class ChosenModel:
     trial: Trial
     record: Record
     blueprint: Blueprint
-    model: Model | None = None
+    model: "Model | None" = None
     retrained: bool = False
 
     @property

@@ -7,20 +7,22 @@ import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from zoo.export.card import Card, markdown_page
 from zoo.export.chosen import ChosenModel, table_rows
+from zoo.export.formats import TOLERANCE, require
 from zoo.export.front_charts import axis
 from zoo.export.front_page import number, page, pictures
-from zoo.export.model import Model, save_model, save_safetensors
-from zoo.export.program import TOLERANCE, require, save_onnx, save_program
 from zoo.export.script import SCRIPT, predict_script
 from zoo.population.front import Numbers
 from zoo.population.run_front import RunFront
 from zoo.spaces.blueprint import Blueprint
+
+if TYPE_CHECKING:
+    from zoo.export.model import Model
 
 FORMATS = ("json", "csv", "parquet", "state", "safetensors", "torch", "onnx", "table")
 WITH_WEIGHTS = ("state", "safetensors", "torch", "onnx")
@@ -43,7 +45,7 @@ DELIVERED = re.compile(
 )
 """The names of the files that a delivery may consist of."""
 
-Weights = Callable[[int], Model]
+Weights = Callable[[int], "Model"]
 """The model of a row of a front, with its weights; raises ValueError where there are none."""
 
 
@@ -86,10 +88,10 @@ class Delivery:
     weights: Weights
     about: dict[str, Any]
     planned: Callable[[int], Blueprint] | None = None
-    retrained: Mapping[int, Model] = field(default_factory=dict)
+    retrained: "Mapping[int, Model]" = field(default_factory=dict)
     images: Mapping[str, int] = field(default_factory=dict)
     single: bool = False
-    own: Model | None = None
+    own: "Model | None" = None
     remark: str = ""
 
     def write(self, folder: Path) -> dict[str, Any]:
@@ -225,6 +227,9 @@ class Delivery:
             facts["weights"] = {"notes": model.notes, **card.facts}
         if model is None or not wanted:
             return facts
+        from zoo.export.model import save_model, save_safetensors  # here: a front of a table is written without torch
+        from zoo.export.program import save_onnx, save_program
+
         facts["files"], facts["deviations"] = {}, {}
         for name in wanted:
             path = folder / f"model-{chosen.number:02d}{_SUFFIXES[name]}"

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from zoo.data.augmentation import prepare
+from zoo.export.formats import NAME as NAME
 from zoo.files import write_bytes
 from zoo.networks.chain_network import ChainNetwork
 from zoo.networks.network import Network, build_any
@@ -21,7 +22,6 @@ from zoo.spaces.skeleton import Skeleton
 from zoo.training.sealed import read_sealed, sealed_bytes
 
 SCHEMA = 1
-NAME = "model.pt"
 LARGEST_SIDE = 1 << 13
 
 

@@ -117,6 +117,9 @@ def main() -> int:
     asked = parser.parse_args()
     try:
         print_predictions(predictions(OnnxFile.open(asked.model), image_files(asked.images), asked.top), asked.json)
+    except BrokenPipeError:  # the reader of our output has seen enough, as in `... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
     except (OSError, ValueError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

@@ -5,8 +5,6 @@ pictures as such squares is not part of them; normalisation is, and a second res
 """
 
 import copy
-import importlib
-import importlib.util
 import io
 import warnings
 from collections.abc import Iterator, Mapping
@@ -19,12 +17,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from zoo.export.formats import TOLERANCE, require
 from zoo.export.model import Model
 from zoo.export.onnx_file import LOGITS, PIXELS, OnnxFile
 
-TOLERANCE = 1e-4
-"""Largest deviation from the network's logits, as a share of the largest logit, or absolute where that is below 1."""
-EXTRA = "pip install 'thriftnas[export]'"
 CHECKED = 3
 """Images a program is compared on; another number than it was traced with."""
 
@@ -64,17 +60,6 @@ def _resizing(side: int, resolution: int) -> Tensor:
         return torch.zeros(0, side)
     unit = torch.eye(side)[None, None]
     return functional.interpolate(unit, size=(resolution, side), mode="bilinear", antialias=True)[0, 0]
-
-
-def require(format: str, modules: tuple[str, ...]) -> None:
-    """Find out early whether what a format needs is installed.
-
-    Raises:
-        ValueError: naming what is missing and how to get it.
-    """
-    missing = [name for name in modules if importlib.util.find_spec(name) is None]
-    if missing:
-        raise ValueError(f"the format {format} needs {', '.join(missing)}, which is not installed: {EXTRA}")
 
 
 def save_program(model: Model, path: Path, metadata: Mapping[str, str]) -> float:

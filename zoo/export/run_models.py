@@ -2,29 +2,39 @@
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from zoo.export.delivery import Weights
-from zoo.export.model import NAME, Model, load_model
+from zoo.export.formats import NAME
 from zoo.plugins import plugin
 from zoo.population.run_front import RunFront
 from zoo.population.trial import Record, Trial
 from zoo.spaces.blueprint import Blueprint
 
+if TYPE_CHECKING:
+    from zoo.export.model import Model
+
 EXTRACTIONS = "thriftnas.models"
 """Entry-point group: by the name of a run's strategy an :data:`Extraction`."""
 
-Extraction = Callable[[Path, Trial, Record], Model]
+Extraction = Callable[[Path, Trial, Record], "Model"]
 """From a run folder the network of one of its trials, with weights it inherits; ValueError where that cannot be."""
 
 
-def kept_model(folder: Path) -> Model | None:
+def kept_model(folder: Path) -> "Model | None":
     """The model a run ends with, None where it ends with none.
 
     Raises:
         ValueError: if it is damaged.
     """
     path = folder / NAME
-    return load_model(path) if path.exists() else None
+    return _read(path) if path.exists() else None
+
+
+def _read(path: Path) -> "Model":
+    from zoo.export.model import load_model  # here: a front of a table is delivered without torch
+
+    return load_model(path)
 
 
 def extraction(kind: str) -> Extraction | None:
@@ -38,7 +48,7 @@ def extraction(kind: str) -> Extraction | None:
 
 
 def weights_of(
-    folder: Path, found: RunFront, planned: Callable[[int], Blueprint], inherited: Callable[[Trial, Record], Model]
+    folder: Path, found: RunFront, planned: Callable[[int], Blueprint], inherited: "Callable[[Trial, Record], Model]"
 ) -> Weights:
     """By row of a front its model: the run's own where that is this network, or inherited.
 
@@ -53,7 +63,7 @@ def weights_of(
     """
     own = kept_model(folder)
 
-    def weights(row: int) -> Model:
+    def weights(row: int) -> "Model":
         if own is not None and not planned(row).differences(own.blueprint):
             return own
         return inherited(found.trials[row], found.records[row])
@@ -63,7 +73,7 @@ def weights_of(
 
 def retrained_models(
     paths: Iterable[Path], chosen: Iterable[int], planned: Callable[[int], Blueprint]
-) -> dict[int, Model]:
+) -> "dict[int, Model]":
     """By row of a front the network that was trained again for it; of several of one network the first.
 
     Args:
@@ -78,7 +88,7 @@ def retrained_models(
     plans = {row: planned(row) for row in chosen} if paths else {}
     models: dict[int, Model] = {}
     for path in paths:
-        model = load_model(path / NAME if path.is_dir() else path)
+        model = _read(path / NAME if path.is_dir() else path)
         apart = {row: plan.differences(model.blueprint) for row, plan in plans.items()}
         row = next((row for row, found in apart.items() if not found), None)
         if row is None:

@@ -130,7 +130,8 @@ def acceleration_svg(
             _name_point(axes, spots[i][0], points[i], styles[points[i].group], chosen=i == marked)
         if free:
             _label_ends(axes, [(points[i].y, points[i].label, _INK if i != marked else _ORANGE) for i in free])
-        return _svg(figure, name, description, {f"point-{i}": points[i].note or points[i].label for i in spots})
+        notes = {f"point-{i}": points[i].note or points[i].label for i in spots}
+        return _svg(figure, name, description, notes, {f"point-{i}": points[i].of for i in spots})
 
 
 def scatter_svg(panels: Sequence[Panel], *, name: str, description: str, narrow: bool = False) -> str:

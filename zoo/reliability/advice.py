@@ -15,11 +15,15 @@ MANY = 20
 
 def use(findings: Findings) -> str:
     """The command that uses the answer; empty where no setting is recommended."""
-    chosen = findings.chosen
-    if chosen is None or chosen.setting is None:
+    return "" if findings.chosen is None else search_by(findings, findings.chosen)
+
+
+def search_by(findings: Findings, found: Finding) -> str:
+    """The command that searches by a candidate; empty for a score, which no search goes by."""
+    if found.setting is None:
         return ""
     words = ["thriftnas", "econas", "search", *_same_training(findings.about)]
-    words += ["--setting", str(chosen.setting), "--signal", chosen.signal, *_stages(chosen.setting.e)]
+    words += ["--setting", str(found.setting), "--signal", found.signal, *_stages(found.setting.e)]
     return shlex.join([*words, "--reference", str(findings.reference)])
 
 

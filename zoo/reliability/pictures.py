@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from zoo.figures import Level, Panel, Point, Trace, acceleration_svg, factor_svg, scatter_svg
 from zoo.pages.written import interval, number, percent
@@ -40,7 +40,10 @@ def trust(findings: Findings, narrow: bool = False) -> str:
     """ρ of every candidate against its acceleration; an interval for one signal of each setting, and the scores."""
     answer, ceiling, chosen = findings.recommendation, findings.recommendation.ceiling, findings.chosen
     shown = [found.name for found in (*findings.leading, *findings.free)]
-    points = [_point(found, with_interval=found.name in shown) for found in findings.candidates]
+    points = [
+        replace(_point(found, with_interval=found.name in shown), of=f"candidate-{n}")
+        for n, found in enumerate(findings.candidates, start=1)
+    ]
     return acceleration_svg(
         points,
         name="acceleration-narrow" if narrow else "acceleration",

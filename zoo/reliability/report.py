@@ -14,9 +14,9 @@ from zoo.figures import cells_svg
 from zoo.files import write_text
 from zoo.pages.chart import both
 from zoo.pages.page import Step, Tile, called, facts, render_page
-from zoo.pages.written import number, percent
-from zoo.reliability.advice import notes, train_command, unfinished, use
-from zoo.reliability.findings import Findings
+from zoo.pages.written import interval, number, percent
+from zoo.reliability.advice import notes, search_by, train_command, unfinished, use
+from zoo.reliability.findings import Finding, Findings
 from zoo.reliability.interval import Estimate
 from zoo.reliability.pictures import FACTORS, Network, factors, networks_of, scatter, subject, trust
 
@@ -61,6 +61,7 @@ def _contents(findings: Findings, folder: Path | None) -> dict[str, Any]:
         "scatter": both(partial(scatter, findings, networks)),
         "factors": [Markup(drawn) for drawn in factors(findings)],
         "levels": FACTORS,
+        "candidates": [_candidate(found, findings) for found in findings.candidates],
         "differences": _differences(findings),
         "closely": [*findings.leading, *findings.free],
         "shown": [_shown(n, findings) for n in _ends(ranked)],
@@ -124,6 +125,23 @@ def _shown(network: Network, findings: Findings) -> dict[str, Any]:
         "heading": _network_heading(network, findings),
         "drawings": [Markup(one) for one in cells_svg(network.genotype, f"Network {network.number}")],
         "command": train_command(findings.about, network.genotype, name, findings.reference.e),
+    }
+
+
+def _candidate(found: Finding, findings: Findings) -> dict[str, Any]:
+    """A candidate with its numbers and the command that searches by it."""
+    score = found.score
+    cheaper = "costs nothing" if found.counted else f"{number(found.acceleration, 1)}× cheaper (MACs)"
+    faster = "" if found.counted or math.isnan(found.speedup) else f"{number(found.speedup, 1)}× faster (clock)"
+    named = [("ρ", score.spearman), ("ρ beyond MACs", score.beyond), ("tolerant ρ", score.tolerant)]
+    numbers = [f"{name} {interval(one)}" for name, one in (*named, ("Kendall τ", score.kendall))]
+    numbers.insert(1, f"at least {number(found.bound)} for all candidates at once")
+    failed = f"{score.failed} failed" if score.failed else ""
+    return {
+        "heading": f"{found.name}{' ★' if found is findings.chosen else ''}",
+        "words": f"{found.words}, {'no training' if found.setting is None else 'of a cheap training'}",
+        "numbers": [one for one in (*numbers, cheaper, faster, failed) if one],
+        "command": search_by(findings, found),
     }
 
 
