@@ -108,7 +108,7 @@ def blocks_of_space(space: str, **sizes: int | None) -> Blocks:
     """
     given = {name: size for name, size in sizes.items() if size is not None}
     if space in CELL_SPACES:
-        return CellBlocks(space, Skeleton(**given))
+        return CellBlocks(space, dataclasses.replace(Skeleton(), **given))  # type: ignore[arg-type]
     if space not in CHAINS:
         raise ValueError(f"unknown space {space[:100]!r}, expected one of {', '.join([*CELL_SPACES, *CHAINS])}")
     if "cells" in given:

@@ -16,7 +16,7 @@ from zoo.spaces.cell_space import CellSpace
 from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, Edge
 from zoo.spaces.skeleton import CellPlan, Skeleton
 
-NONE = "none"
+NONE, LATENCY = "none", "latency"
 STEM, PREPROCESS, ADD, CONCAT, CLASSIFIER = "stem", "preprocess", "add", "concat", "classifier"
 """Blocks that are no operation of an edge."""
 SIZES = ("inputs", "channels", "resolution", "stride")
@@ -130,7 +130,8 @@ class CellLatency:
         sizes = (space.name, skeleton.channels, skeleton.cells, skeleton.resolution, skeleton.classes)
         names = ("space", "channels", "cells", "resolution", "classes")
         asked = " ".join(f"--{name} {size}" for name, size in zip(names, sizes, strict=True))
-        why = f"it has no row for {lacking[0]}" if lacking else f"its networks have {self.cells} cells"
+        other = self.cells != skeleton.cells
+        why = f"its networks have {self.cells} cells" if other else f"it has no row for {lacking[0]}"
         raise ValueError(
             f"the table of latencies is for other networks: {why}; make one by thriftnas zoo profile {asked}"
         )
