@@ -12,9 +12,9 @@ from zoo.spaces.genotype import Genotype
 
 TRIES = 50
 """Networks drawn, or neighbours, before limits count as tight."""
-STEPS = 1000
+STEPS = 500
 """Mutations by which one network comes nearer to tight limits."""
-DESCENTS = 10
+DESCENTS = 4
 """Networks that try so before the limits count as infeasible."""
 
 

@@ -6,24 +6,26 @@ import json
 import numpy as np
 import pytest
 
-from econas.evaluator import SearchEvaluator
 from econas.experiment import EcoNASExperiment
 from econas.history.report import search_report
 from econas.limited_space import LimitedSpace
 from econas.strategy.parameters import Parameters
-from econas.table_experiment import table_search
 from zoo.cli import main
 from zoo.experiments import ImageSource, Resources, execute
 from zoo.population import ProxySetting
 from zoo.population.cell_latency import CellLatency, space_blocks
 from zoo.population.front import Infeasible, Limit
+from zoo.population.trial import ALONE, Job, Record
 from zoo.spaces.cell_space import ECONAS_SEARCH, cell_space
 from zoo.spaces.cost import cost
 from zoo.spaces.skeleton import Skeleton
 from zoo.training import Recipe, TrainingSetup
+from zoo.training.comparison import BASELINE, CHANNELS, SIDE
+
+pytestmark = pytest.mark.usefixtures("without_drawing")
 
 SKELETON = Skeleton(channels=4, cells=3, resolution=8, in_channels=1, classes=10)
-SOURCE = ImageSource(name="digits", train=60, validation=40)
+SOURCE = ImageSource(name="digits", train=60, validation=40, resolution=8)
 
 
 def macs(genotype):
@@ -118,10 +120,17 @@ def test_a_run_says_the_latency_of_its_networks(images, tmp_path):
 
 
 def test_a_baseline_has_no_latency(images):
-    """It has other channels than the table's networks."""
+    """It has other channels than the table's networks, which would be an error."""
     fitted = planned(latency=latencies()).fitted(images, heard)
+    (trial,) = fitted.strategy().ask(1, 0)
     evaluator = fitted.evaluator(images)
-    assert isinstance(evaluator, SearchEvaluator)
+    record = Record(index=0, ok=True, metrics={"accuracy": 0.5})
+    evaluator._trained = lambda setup: lambda jobs: [(record, None)]
+    tags = {SIDE: BASELINE, CHANNELS: 6}
+    ((alone, _),) = evaluator([Job(dataclasses.replace(trial, role=ALONE, tags=tags), 0, None)])
+    assert "latency" not in alone.metrics
+    ((found, _),) = evaluator([Job(trial, 0, None)])
+    assert found.metrics["latency"] == fitted.latency_of(trial.genotype)
 
 
 @pytest.mark.parametrize(
@@ -140,31 +149,18 @@ def test_limits_that_cannot_be_are_refused(given, message):
 def test_a_table_of_other_networks_and_impossible_limits_end_before_a_training(tmp_path, capsys):
     """One line, exit code 2, and no run."""
     (tmp_path / "t.csv").write_text(latencies().csv())
-    command = ["econas", "search", "--data", "digits", "--train", "60", "--val", "40", "--channels", "4", "--cells", "3",
+    command = ["econas", "search", "--data", "digits", "--train", "60", "--val", "40", "--cells", "3",
                "--setting", "c1r0s0e2", "--stages", "2", "--reference", "c0r0s0e1", "--resolution", "8",
+               "--parents", "3,2", "--promotions", "1",
                "--latency", str(tmp_path / "t.csv"), "--out", str(tmp_path / "run")]  # fmt: skip
-    for more, message in (
-        (["--channels", "8"], "the table of latencies is for other networks"),
-        (["--limit", "latency<=3"], "no network found with latency<=3: the nearest that was found has latency"),
-        (["--limit", "latency<=-3"], "latency is never below 0"),
+    for channels, more, message in (
+        ("8", [], "the table of latencies is for other networks"),
+        ("4", ["--limit", "latency<=3"], "no network found with latency<=3: the nearest that was found has latency"),
+        ("4", ["--limit", "latency<=-3"], "latency is never below 0"),
     ):
-        kept = command if "--channels" not in more else [*command[:8], *command[10:]]
-        assert main([*kept, *more]) == 2
+        assert main([*command, "--channels", channels, *more]) == 2
         lines = capsys.readouterr().err.strip().splitlines()
         assert message in lines[-1]
         assert not (tmp_path / "run").exists()
     assert main(["econas", "search", "--table", "t.csv", "--latency", "t.csv"]) == 2
     assert "leave out --latency or --table" in capsys.readouterr().err
-
-
-def test_a_search_on_a_table_keeps_limits_on_what_it_lists(small_table):
-    numbers = {"budget": 60.0, "metric": "accuracy", "signal": "accuracy"}
-    experiment, source = table_search(small_table, None, None, None, None, numbers, within=within("macs<=60e6"))
-    table = source.material
-    fitted = experiment.fitted(table, heard)
-    asked = fitted.strategy().ask(16, 0)
-    assert asked
-    assert all(fitted.prices()(trial.genotype)["macs"] <= 60e6 for trial in asked)
-    other, _ = table_search(small_table, None, None, None, None, numbers, within=within("latency<=1"))
-    with pytest.raises(ValueError, match="nobody measures 'latency'"):
-        other.fitted(table, heard)
