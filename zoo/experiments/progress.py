@@ -138,10 +138,10 @@ class Bar(Listener):
         if self._lines is not None:
             self._lines.update(self._labels[1], progress.done, progress.total, progress.facts)
         elif not self._quiet:
-            now = {"completed": progress.done, "total": progress.total or None, "done": progress.trials}
+            done, total = progress.done, progress.total or None
             if self._task is None:  # what a continued run has begins no clock
-                self._task = self._bar.add_task(self._labels[1], **now)
-            self._bar.update(self._task, **now)
+                self._task = self._bar.add_task(self._labels[1], total=total, completed=done, done=progress.trials)  # type: ignore[arg-type]
+            self._bar.update(self._task, completed=done, total=total, done=progress.trials)
             self._bar.start()
         self._say_hours(progress)
         trial, record = progress.trial, progress.record
