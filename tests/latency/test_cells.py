@@ -102,14 +102,17 @@ def test_the_table_is_what_a_search_reads(counted, tmp_path, monkeypatch):
     assert "thriftnas econas search --latency reads it" in table_sentences(found, tmp_path / "t.csv")[0]
 
 
-@pytest.mark.slow
+@pytest.mark.slow  # writing a block as ONNX takes a second
 @pytest.mark.parametrize("runtime", ["torch", "onnxruntime"])
-def test_every_block_can_be_timed(runtime, monkeypatch):
-    monkeypatch.setattr(tables, "ROUNDS", 1)
-    monkeypatch.setattr(tables, "CALIBRATING", 1)
+def test_every_kind_of_block_and_a_network_can_be_timed(runtime):
+    watch, kinds = Stopwatch(runtime=runtime), {}
     for space in CELL_SPACES:
-        found = measure_table(CellBlocks(space, SMALL), Stopwatch(runtime=runtime), 1, seed=0)
-        assert all(value >= 0 for value in found.milliseconds.values())
+        for part in CellBlocks(space, SMALL).parts()[1:]:
+            kinds[part.places[0].operation, part.places[0].stride] = part
+    for part in kinds.values():
+        watch.call(part.module, part.shape)()
+    genotype = cell_space("econas-search").sample(np.random.default_rng(0))
+    watch.call(build_network(genotype, SMALL, torch.Generator().manual_seed(0)), (3, 8, 8))()
 
 
 def table_of(space, skeleton):
