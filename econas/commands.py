@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="EcoNAS: evolution on hierarchical proxies (Zhou et al. 2020).")
 
 OF_IMAGES = (
-    "preset",
+    *("preset", "latency"),
     *("data", "train", "validation", "space", "channels", "cells", "resolution", "batch", "lr", "lr_min", "cutout"),
     *("compare", "audit", "audits", "audit_networks", "audit_limit", "audit_share", "final_batch", "auxiliary"),
 )
@@ -72,6 +72,7 @@ class Sizes:
     ] = None
     final_share: Annotated[float, _final("Share of the budget kept for them, at most.")] = 1 / 3
     metric: opt.Metric = "auto"
+    limit: opt.Limits = None
 
     def numbers(self) -> dict[str, Any]:
         """Fields of the search's parameters that mean the same on images and on a table."""
@@ -98,13 +99,8 @@ class Audits:
         """The same as data."""
         from econas.audit_request import AuditRequest
 
-        return AuditRequest(
-            mode=self.audit,  # type: ignore[arg-type]  # complains itself
-            count=self.audits,
-            networks=self.audit_networks,
-            limit=self.audit_limit,
-            share=self.audit_share,
-        )
+        sizes = {"count": self.audits, "networks": self.audit_networks}
+        return AuditRequest(mode=self.audit, limit=self.audit_limit, share=self.audit_share, **sizes)  # type: ignore[arg-type]
 
 
 @app.command()
@@ -117,6 +113,7 @@ def search(
     table: Annotated[
         Path | None, opt.option("Published table instead: a CSV of NAS-Bench or NATS-Bench.", "Data")
     ] = None,
+    latency: Annotated[Path | None, opt.option("Table of zoo profile, of fully sized networks.", "Data")] = None,
     final_batch: Annotated[int, _final("Images per step; all else as in zoo train.")] = papers.FINAL_RECIPE.batch,
     auxiliary: Annotated[bool, _final("Retrain with an auxiliary head.", "--auxiliary")] = False,
     network: opt.Network = opt.Network(space=papers.SPACE, channels=papers.CHANNELS, cells=papers.CELLS),
@@ -133,12 +130,14 @@ def search(
     """Search cells with cheap trainings, retrain the best fully, and end with a trained network and a report.
 
     Children train a third of a short schedule on small images and thin networks, the best go on. A surrogate proposes
-    them; --surrogate none mutates, as the paper. Validation images choose; test images are read once, for the winner.
-    With --table nothing is trained: accuracies are looked up. Killed or stopped, the same command continues.
+    them; --surrogate none mutates, as the paper. None beyond a --limit is trained. Test images are read once. With
+    --table nothing is trained: accuracies are looked up. Killed or stopped, the same command continues.
     """
     from econas.experiment import EcoNASExperiment
     from econas.strategy.parameters import paper_parameters, usual_signal
     from zoo.commands.setups import cell_setup
+    from zoo.population.cell_latency import read_cell_latency
+    from zoo.population.front import read_limits
     from zoo.training.recipe import Recipe
 
     cli.start(running)
@@ -156,7 +155,8 @@ def search(
     experiment = EcoNASExperiment(
         method=sizes.method, space=network.space, parameters=parameters, setup=setup, **engine.grouping(),
         final=replace(setup, recipe=last), audits=audits.request(),
-        compare=sizes.compare or 0, compare_where_cheap=sizes.compare is None,
+        compare=sizes.compare or 0, compare_where_cheap=sizes.compare is None, within=read_limits(sizes.limit),
+        latency=None if latency is None else read_cell_latency(latency),
     )  # fmt: skip
     cli.perform(ctx, experiment, images.source(network.resolution), running, cluster)
 
@@ -165,13 +165,15 @@ def _on_table(
     ctx: typer.Context, table: Path, sizes: Sizes, seed: int, group: int, cluster: opt.Cluster, running: opt.Running
 ) -> None:
     from econas.table_experiment import table_search
+    from zoo.population.front import read_limits
 
     for option in ctx.command.params:
         if option.name in OF_IMAGES and getattr(ctx.get_parameter_source(option.name), "name", "") == "COMMANDLINE":
             raise ValueError(f"a table trains nothing: leave out {option.opts[0]} or --table")
     asked = (table, sizes.columns, sizes.setting, sizes.reference, sizes.stages)
+    limits = read_limits(sizes.limit)
     numbers = {"signal": sizes.signal or "accuracy", **sizes.numbers()}
-    experiment, source = table_search(*asked, numbers, method=sizes.method, seed=seed, group=group)
+    experiment, source = table_search(*asked, numbers, method=sizes.method, seed=seed, group=group, within=limits)
     cli.perform(ctx, experiment, source, running, cluster)
 
 

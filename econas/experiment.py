@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from econas.audit_request import AuditRequest
 from econas.history.terms import Terms
 from econas.ladder import ladder
+from econas.limited_space import Prices
 from econas.pricing import Pricing
 from econas.recipe import FINAL_RECIPE, SPACE
 from econas.search import Search, estimate_of, winner_of
@@ -16,6 +17,7 @@ from zoo.experiments.estimate import JOURNAL_BYTES, Estimate
 from zoo.experiments.kinds.on_images import OnImages, class_counts, fitted_skeleton
 from zoo.experiments.resources import Say
 from zoo.files import write_json
+from zoo.population.cell_latency import LATENCY, CellLatency
 from zoo.population.journal import Journal
 from zoo.population.metric import settled
 from zoo.population.proxy import ProxySetting
@@ -31,6 +33,8 @@ if TYPE_CHECKING:
     from zoo.data.image_set import ImageSet
     from zoo.experiments.run import Run
 
+COSTS = ("macs", "params", LATENCY)
+"""What a limit may be on."""
 BYTES_PER_PARAMETER = 8
 """What a network takes in the weight store: parameters and momentum."""
 
@@ -50,9 +54,10 @@ class EcoNASExperiment(Search, OnImages):
         compare: trainings of the winner and of a baseline each, beside which it is reported; 0: none. They may be added
             to a run, and those that it was begun with stay.
         compare_where_cheap: whether :meth:`fitted` adds the usual number where that is a small part of the run.
+        latency: what the blocks of fully sized networks take on a device; None: nobody has timed them.
 
     Raises:
-        ValueError: for numbers that do not fit together.
+        ValueError: for numbers that do not fit together, or a limit on something that is not known before a training.
     """
 
     name: ClassVar[str] = "econas"
@@ -66,6 +71,7 @@ class EcoNASExperiment(Search, OnImages):
     audits: AuditRequest | None = None
     compare: int = 0
     compare_where_cheap: bool = False
+    latency: CellLatency | None = None
 
     def __post_init__(self) -> None:
         count = 1 if self.audits is None else self.audits.count
@@ -74,6 +80,10 @@ class EcoNASExperiment(Search, OnImages):
         super().__post_init__()
         cell_space(self.space)
         check_repeats(self.compare)
+        known = COSTS if self.latency is not None else tuple(name for name in COSTS if name != LATENCY)
+        if unknown := [one.metric for one in self.within if one.metric not in known]:
+            hint = "; a latency needs --latency FILE, a table of zoo profile" if unknown[0] == LATENCY else ""
+            raise ValueError(f"{unknown[0]} is not known before a training, expected one of {', '.join(known)}{hint}")
         if self.compare and not self.parameters.retrained:
             raise ValueError("a comparison trains as the retraining does, expected a --reference beside --compare")
         if not self.audited and self.audits is not None and self.audits.by_name:
@@ -107,6 +117,8 @@ class EcoNASExperiment(Search, OnImages):
         if found.audited and found.audits is not None:
             numbers = found.audits.added(numbers, ladder(numbers.setting, found.setup.skeleton, price), say)
         final = replace(found.final, skeleton=fitted_skeleton(found.final.skeleton, material))
+        if found.latency is not None:
+            found.latency.require(found.search_space(), numbers.final.skeleton(final.skeleton))
         found = replace(found, parameters=numbers, final=final)
         if found.compare_where_cheap and numbers.retrained:
             found = replace(found, compare=affordable_repeats(found.training_price, numbers.total))
@@ -155,7 +167,23 @@ class EcoNASExperiment(Search, OnImages):
         """Trains cheaply in the search and fully at its end, each with its own recipe."""
         from econas.evaluator import SearchEvaluator
 
-        return SearchEvaluator(self.setup, self.final, material)
+        return SearchEvaluator(self.setup, self.final, material, self.latency_of if self.latency is not None else None)
+
+    def latency_of(self, genotype: CellGenotype) -> float:
+        """Milliseconds of a network as it is retrained."""
+        assert self.latency is not None
+        return self.latency.of(genotype, self.parameters.final.skeleton(self.final.skeleton))
+
+    def prices(self) -> Prices:
+        """MACs, parameters and, where there is a table, the latency of networks as they are retrained."""
+        skeleton = self.parameters.final.skeleton(self.final.skeleton)
+
+        def known(genotype: CellGenotype) -> Mapping[str, float]:
+            found = cost(genotype, skeleton)
+            timed = {} if self.latency is None else {LATENCY: self.latency_of(genotype)}
+            return {"macs": found.macs, "params": found.params, **timed}
+
+        return known
 
     def estimate(self, material: "ImageSet", workers: int) -> Estimate:
         """Trials, epochs, hours and megabytes at most, from timing a few steps at every setting that is certain."""

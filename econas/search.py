@@ -3,9 +3,10 @@
 from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from econas.history.terms import HIERARCHICAL, Terms
+from econas.limited_space import LimitedSpace, Prices
 from econas.strategy.baselines import evolution_sizes, evolution_then_retrain, random_then_retrain
 from econas.strategy.hierarchical import VERSION, HierarchicalSearch
 from econas.strategy.parameters import Parameters
@@ -14,9 +15,11 @@ from econas.strategy.surrogate_search import SurrogateSearch
 from zoo.experiments.estimate import Estimate
 from zoo.experiments.experiment import Experiment
 from zoo.experiments.report import Report
+from zoo.population.front import Limit
 from zoo.population.journal import Journal
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Record, Trial
+from zoo.spaces.features import Featured
 from zoo.spaces.space import Space
 from zoo.surrogates.option import NO_SURROGATE
 
@@ -35,9 +38,10 @@ class Search(Experiment):
             (``optuna:TPESampler``) at the same proxy, each with the same budget and the same retraining.
         space: name of the search space.
         parameters: of the search; what its settings cost is filled in by :meth:`fitted`.
+        within: limits on what is known of a network before it is trained: none is trained that does not keep them.
 
     Raises:
-        ValueError: for a method that does not exist or that the parameters do not suit.
+        ValueError: for a method that does not exist or that the parameters do not suit, or a limit on something else.
     """
 
     version: ClassVar[int] = VERSION
@@ -50,9 +54,12 @@ class Search(Experiment):
     method: str = HIERARCHICAL
     space: str = ""
     parameters: Parameters = field(default_factory=Parameters)
+    within: tuple[Limit, ...] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.within and self.method.startswith(PREFIX):
+            raise ValueError(f"the method {self.method} knows no limits on costs: leave out --limit")
         if self.method not in METHODS and not self.method.startswith(PREFIX):
             raise ValueError(f"expected --method {'|'.join(METHODS)} or {PREFIX}SAMPLER, got {self.method!r}")
         guided = self.parameters.surrogate != NO_SURROGATE
@@ -81,8 +88,24 @@ class Search(Experiment):
         return self.cyclic and self.parameters.surrogate == NO_SURROGATE
 
     @abstractmethod
-    def search_space(self) -> Space:
+    def search_space(self) -> Featured:
         """Where networks are drawn from and mutated in."""
+
+    def prices(self) -> Prices:
+        """What gives the costs of a network of the fitted search, those that limits may be on.
+
+        Raises:
+            ValueError: before the search is fitted.
+        """
+        raise ValueError(f"a search of {self.name} knows no costs beforehand")
+
+    def identity(self) -> dict[str, Any]:
+        """As of every experiment; searches of before there were limits are the same."""
+        found = super().identity()
+        for name in ("within", "latency"):
+            if not found["strategy"].get(name, True):
+                del found["strategy"][name]
+        return found
 
     @property
     def terms(self) -> Terms:
@@ -98,7 +121,10 @@ class Search(Experiment):
 
     def strategy(self) -> Strategy:
         """A fresh strategy of the method."""
-        space, numbers = self.search_space(), self.parameters
+        space: Space = self.search_space()
+        numbers = self.parameters
+        if self.within:
+            space = LimitedSpace(self.search_space(), self.prices(), self.within)
         if self.audited:
             return HierarchicalSearch(space, numbers, self.seed)
         if self.cyclic:
@@ -114,8 +140,11 @@ class Search(Experiment):
         """The search itself, once it is known that it can be had.
 
         Raises:
-            ValueError: as the strategy: a sampler that there is not, a space without features for a surrogate.
+            ValueError: as the strategy: a sampler that there is not, a space without features for a surrogate; or
+                for limits that no network keeps.
         """
+        if self.within:
+            LimitedSpace(self.search_space(), self.prices(), self.within).require_networks(self.seed)
         self.strategy()
         return self
 

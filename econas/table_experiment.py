@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
+from econas.limited_space import Prices
 from econas.search import Search, estimate_of, winner_of
 from econas.strategy.parameters import CHOSEN, Parameters
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate
@@ -13,7 +14,8 @@ from zoo.experiments.run import Run
 from zoo.experiments.source import HeldSource, Source
 from zoo.experiments.table_source import TableSource
 from zoo.files import write_json
-from zoo.population.costs import CostedEvaluator
+from zoo.population.costs import CostedEvaluator, Costs, costs_of
+from zoo.population.front import require_known
 from zoo.population.metric import AUTO
 from zoo.population.proxy import ProxySetting
 from zoo.population.table import Table, read_table
@@ -30,13 +32,16 @@ class TableExperiment(Search):
 
     Attributes:
         seed: of everything random.
+        costs: what the table says of networks beforehand, which :meth:`fitted` fills in.
     """
 
     name: ClassVar[str] = "econas-table"
     random_part: ClassVar[int] = 4
     looked_up: ClassVar[bool] = True
+    requested: ClassVar[tuple[str, ...]] = ("costs",)
 
     seed: int = 0
+    costs: Costs | None = None
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -61,13 +66,20 @@ class TableExperiment(Search):
         """The search in the table's space.
 
         Raises:
-            ValueError: for a training that the table does not know.
+            ValueError: for a training that the table does not know, a limit on something that it does not list, or
+                limits that no network keeps.
         """
         numbers = self.parameters
+        require_known(self.within, material.costs.names)
         check_schedules(material, numbers.setting, numbers.final)
         if len(numbers.stages) > 1 or numbers.final_every not in (None, numbers.final.e):
             raise ValueError(f"stages: the table knows no training in stages, expected 1, got {len(numbers.stages)}")
-        return replace(self, data=material.fingerprint, space=material.space.name).checked()
+        return replace(self, data=material.fingerprint, space=material.space.name, costs=material.costs).checked()
+
+    def prices(self) -> Prices:
+        """What the table lists."""
+        costs = self.costs
+        return super().prices() if costs is None else lambda genotype: costs_of(costs, genotype)
 
     def describe(self, material: Table) -> Mapping[str, Any]:
         """The space and its schedules."""

@@ -55,6 +55,8 @@ def small(words):
         return [*words, "--surrogate", "none"]
     if words[:2] == ["zoo", "profile"] and "--space" not in words:  # the file of a model says everything itself
         return words
+    if "econas-search" in words and words[:2] == ["zoo", "profile"]:  # a table of cells is for one size
+        return [*kept, *SMALL["zoo profile"].split(), "--cells", "3"]
     if words[:2] == ["run", "export"] and "--models" in words:  # a small front may have one network
         return [*words, "--models", "1"]
     return [*kept, *SMALL.get(" ".join(words[:2]), "").split()]

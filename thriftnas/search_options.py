@@ -28,6 +28,8 @@ class EcoNASOptions(CellOptions, total=False):
     compare: int
     final_share: float
     metric: str
+    limit: str | Sequence[str]
+    latency: Path | str
     final_batch: int
     auxiliary: bool
     audit: str

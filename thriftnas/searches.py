@@ -10,6 +10,7 @@ from thriftnas.material import counts_of, source_of
 from thriftnas.options import Given
 from thriftnas.search_options import DartsOptions, EcoNASOptions, FrontOptions, SupernetOptions
 from zoo.experiments import Run
+from zoo.population.front import read_limits
 from zoo.population.metric import AUTO
 
 if TYPE_CHECKING:
@@ -60,6 +61,7 @@ def econas(
     from econas.audit_request import AuditRequest
     from econas.experiment import EcoNASExperiment
     from econas.strategy.parameters import paper_parameters, usual_signal
+    from zoo.population.cell_latency import read_cell_latency
     from zoo.training.originals import AUXILIARY
 
     given, method = Given("econas", options, EcoNASOptions), options.get("method") or "hierarchical"
@@ -84,6 +86,8 @@ def econas(
         audits=AuditRequest(**given.named(AUDITS)),
         compare_where_cheap=(compare := given.take("compare")) is None,
         compare=compare or 0,
+        within=read_limits(given.texts("limit")),
+        latency=None if (timed := given.take("latency")) is None else read_cell_latency(Path(timed).expanduser()),
         **given.named(dict.fromkeys(("method", "space"))),
         **given.grouping(),
     )
@@ -95,6 +99,7 @@ def _econas_on_table(given: Given, table: Path, folder: "Path | str", method: st
 
     columns, setting, reference, stages = map(given.take, ("columns", "setting", "reference", "stages"))
     numbers, own = _econas_numbers(given, method), given.named(dict.fromkeys(("method", "group", "seed")))
+    own["within"] = read_limits(given.texts("limit"))
     experiment, source = table_search(table, columns, setting, reference, stages, numbers, **own)
     return given.run(experiment, source, folder)
 

@@ -43,6 +43,8 @@ AUDITED = 604
 AUDIT_INTERVALS = 605
 AGEING_TOURNAMENT = 611
 PASSAGE_INTERVALS = 621
+WITHIN_LIMITS = 622
+"""The network that shows that limits can be kept."""
 SAMPLER = 631
 """A sampler of Optuna."""
 

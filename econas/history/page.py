@@ -23,6 +23,7 @@ from zoo.figures import cells_svg
 from zoo.pages.chart import both
 from zoo.pages.page import Step, Tile, called, facts, render_page
 from zoo.pages.written import interval, large, number, percent
+from zoo.population.cell_latency import LATENCY
 from zoo.population.metric import names_one_class
 from zoo.reliability.advice import train_command
 from zoo.reliability.signal import ACCURACY
@@ -147,6 +148,8 @@ def _tiles(found: History, line: list[Ancestor]) -> Iterator[Tile]:
         if "params" in size:
             macs = f"{large(size['macs'])} MACs per image" if "macs" in size else "of the winner"
             yield Tile("Parameters", large(size["params"]), macs)
+        if LATENCY in size:
+            yield Tile("Latency", f"{size[LATENCY]:.4g} ms", "a batch, by the run's table")
     mature = len({one.network for one in found.trainings if one.level and one.level.last and one.state == "ok"})
     yield Tile("Networks tried", f"{len(found.networks):,}", f"{mature:,} of them trained to their schedule's end")
     share = math.fsum(one.cost for one in found.of_role(RETRAIN)) / found.spent if found.spent else 0.0
@@ -192,6 +195,9 @@ def _facts(found: History) -> Iterator[tuple[str, list[tuple[str, str]]]]:
 
 def _readable(strategy: Mapping[str, Any]) -> dict[str, Any]:
     """The strategy with the ladder of its audits in words."""
+    if isinstance(table := strategy.get("latency"), Mapping):
+        told = f"table of {len(table['rows'])} blocks, sha256 {str(table['sha256'])[:12]}"
+        strategy = {**strategy, "latency": told}
     parameters = strategy.get("parameters")
     audit = parameters.get("audit") if isinstance(parameters, Mapping) else None
     if not isinstance(parameters, Mapping) or not isinstance(audit, Mapping):

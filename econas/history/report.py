@@ -24,6 +24,7 @@ from zoo.experiments.report import Report
 from zoo.experiments.run import Run
 from zoo.files import write_text
 from zoo.pages.written import number, percent
+from zoo.population.cell_latency import LATENCY
 from zoo.surrogates.option import NO_SURROGATE
 
 PAGE = "report.html"
@@ -84,6 +85,7 @@ def summary(found: History) -> dict[str, Any]:
         f"test_{metric}": _known(found.tested),
         "comparison": None if found.compared is None else found.compared.to_dict(),
         "other_signals": {one.signal.name: one.to_dict() for one in alternatives(found)},
+        **({} if winner is None or LATENCY not in winner.metrics else {LATENCY: winner.metrics[LATENCY]}),
         "networks": len(found.networks),
         "epochs": {one.name: one.epochs for one in costs(found)},
         "price": {one.name: one.price for one in costs(found)},
@@ -148,6 +150,9 @@ def _show(found: History, folder: Path, console: Console) -> None:
             soft_wrap=True,
         )
     console.print(sentence(found), style="bold", markup=False, soft_wrap=True)
+    if found.winner is not None and LATENCY in found.winner.metrics:
+        takes = f"{found.winner.metrics[LATENCY]:.4g} ms"
+        console.print(f"It takes {takes} a batch, by the table of latencies.", soft_wrap=True)
     if told := remark(found):
         console.print(told, markup=False, highlight=False, soft_wrap=True)
     if found.unfinished:

@@ -6,6 +6,7 @@ import pandas as pd
 
 from econas.history.history import History
 from econas.history.trajectory import Retrained
+from zoo.population.cell_latency import LATENCY
 
 
 def finalists_frame(found: History) -> pd.DataFrame:
@@ -29,14 +30,16 @@ def finalists_frame(found: History) -> pd.DataFrame:
                 "epochs": max((t.trial.stop for t in one.curve if t.state == "ok"), default=0),
                 "accuracy": one.accuracy,
                 metric: one.judged,
+                LATENCY: end.metrics.get(LATENCY, math.nan),
                 "winner": found.wins(one),
                 f"test_{metric}": found.tested if found.wins(one) else math.nan,
                 "status": one.status,
                 "genotype": found.networks[one.network].genotype.to_json(),
             }
         )
+    timed = [LATENCY] if any(LATENCY in one.curve[-1].metrics for one in found.finalists) else []
     names = ["rank", "network", "trial", "search_setting", "search_epochs", "search_accuracy", signal, "setting",
-             "epochs", "accuracy", metric, "winner", f"test_{metric}", "status", "genotype"]  # fmt: skip
+             "epochs", "accuracy", metric, *timed, "winner", f"test_{metric}", "status", "genotype"]  # fmt: skip
     return pd.DataFrame(rows, columns=list(dict.fromkeys(names)))
 
 

@@ -22,7 +22,7 @@ def extract(
         int, typer.Option(help="Training images to take batch-norm statistics from; 0 keeps the inherited ones.")
     ] = 0,
     images: TrainingImages = TrainingImages(),
-    seed: opt.Seed = 0,
+    seed: Annotated[int | None, typer.Option(help="Of the images; that of the supernet's run by default.")] = None,
     as_json: opt.Json = False,
 ) -> None:
     """Write a sub-network with its inherited weights as a model, its skips folded into the blocks behind them.
@@ -39,7 +39,7 @@ def extract(
     found = extracted_model(
         supernet,
         genotype,
-        lambda resolution: held_images(images.source(supernet), seed, resolution, recalibrate),
+        lambda resolution, split: held_images(images.source(supernet), split, resolution, recalibrate),
         recalibration,
         keep_stabilizers=keep_stabilizers,
     )

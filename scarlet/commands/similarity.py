@@ -1,7 +1,6 @@
 """`thriftnas scarlet similarity`: how alike the parallel choices of supernets compute, as numbers and a plot."""
 
 import json
-from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -17,7 +16,7 @@ def similarity(
     source: TrainingImages = TrainingImages(),
     images: Annotated[int, typer.Option(help="Validation images to compare on.")] = 256,
     out: Annotated[Path, typer.Option(help="Plot to write.")] = Path("similarity.svg"),
-    seed: opt.Seed = 0,
+    seed: Annotated[int, typer.Option(help="Of the path.")] = 0,
     as_json: opt.Json = False,
 ) -> None:
     """Cosine similarity of the feature maps of every layer's choices, for one supernet or several side by side.
@@ -33,8 +32,7 @@ def similarity(
     from zoo.files import write_text
 
     opt.require_folder(out)
-    read = partial(held_images, seed=seed)
-    found = compare_supernets(supernets, lambda path, side: read(source.source(path), resolution=side), images, seed)
+    found = compare_supernets(supernets, lambda path, *of: held_images(source.source(path), *of), images, seed)
     write_text(out, similarity_svg(found))
     means = {name: mean_similarity(layers) for name, layers in found.items()}
     if as_json:

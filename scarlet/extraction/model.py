@@ -59,14 +59,14 @@ class Recalibration:
 
     Attributes:
         count: training images to take them from; 0 keeps the inherited ones.
-        seed: of the choice of these images.
+        seed: of the split and the choice of these images; None: the supernet's, which was trained on them.
 
     Raises:
         ValueError: for a single image, or fewer than none.
     """
 
     count: int = 0
-    seed: int = 0
+    seed: int | None = None
 
     def __post_init__(self) -> None:
         if self.count < 0 or self.count == 1:
@@ -76,7 +76,7 @@ class Recalibration:
 def extracted_model(
     supernet: Path,
     genotype: str,
-    images: Callable[[int], ImageSet],
+    images: Callable[[int, int], ImageSet],
     recalibration: Recalibration,
     *,
     keep_stabilizers: bool = False,
@@ -86,7 +86,7 @@ def extracted_model(
     Args:
         supernet: path of its file.
         genotype: a JSON file, or a chain as text.
-        images: gives the images of a resolution; called only where statistics are recalibrated.
+        images: gives the images of a resolution, split by a seed; called only where statistics are recalibrated.
         recalibration: from how many images.
         keep_stabilizers: keep every skip as a 1×1 convolution.
 
@@ -99,10 +99,11 @@ def extracted_model(
     chain = read_chain(genotype, network.form.space)
     if recalibration.count:
         resolution = network.skeleton.resolution
-        read = images(resolution)
+        seed = int(held.notes.get("seed", 0)) if recalibration.seed is None else recalibration.seed
+        read = images(resolution, seed)
         require_fitting(read, held.classes, network.skeleton)
-        count, seed = recalibration.count, recalibration.seed
-        recalibrate(held, chain.choices, calibration_images(read, count, seed, resolution, held.mean, held.std))
+        pixels = calibration_images(read, recalibration.count, seed, resolution, held.mean, held.std)
+        recalibrate(held, chain.choices, pixels)
     found = extract(network, chain.choices, keep_stabilizers=keep_stabilizers)
     price = chain_cost(chain, network.skeleton, stabilizers=keep_stabilizers)
     notes = {

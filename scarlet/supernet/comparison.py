@@ -16,13 +16,13 @@ from zoo.purposes import MEASURED_PATHS
 
 
 def compare_supernets(
-    supernets: Sequence[Path], images: Callable[[Path, int], ImageSet], count: int, seed: int = 0
+    supernets: Sequence[Path], images: Callable[[Path, int, int], ImageSet], count: int, seed: int = 0
 ) -> dict[str, tuple[LayerSimilarity, ...]]:
     """Similarities of every supernet's layers along one random path, by the name of its file.
 
     Args:
         supernets: files.
-        images: gives the images for a supernet, in a resolution.
+        images: gives the images for a supernet, split by the seed of its training, in a resolution.
         count: validation images to compare on.
         seed: of the path.
 
@@ -36,7 +36,7 @@ def compare_supernets(
         held, _ = load_supernet(path)
         network = held.network
         resolution, chain = network.skeleton.resolution, network.chain
-        read = images(path, resolution)
+        read = images(path, int(held.notes.get("seed", 0)), resolution)
         require_fitting(read, held.classes, network.skeleton)
         pixels = prepare(torch.tensor(read.validation.images[:count]), resolution, held.mean, held.std)
         rng = np.random.default_rng((seed, MEASURED_PATHS))

@@ -146,6 +146,17 @@ def test_where_one_schedule_is_all_there_is_nothing_is_retrained(thriftnas, macr
     assert "accuracy in the table after 50 epochs at c0r0s0e50." in " ".join(answer.out.split())
 
 
+def test_a_limit_on_what_the_table_lists_is_kept_and_no_other_is_known(thriftnas, macro, tmp_path):
+    bound = float(np.quantile(read_table(macro).costs.values["macs"], 0.2))
+    asked = ["--surrogate", "none", "--limit", f"macs<={bound}"]
+    answer = thriftnas(*SEARCH, "--table", macro, *asked, "--out", tmp_path / "run")
+    assert answer.code == 0, answer.err
+    assert Run.open(tmp_path / "run").frame["macs"].max() <= bound
+    answer = thriftnas(*SEARCH, "--table", macro, "--limit", "latency<=1", "--out", tmp_path / "other")
+    assert (answer.code, (tmp_path / "other").exists()) == (2, False)
+    assert "nobody measures 'latency', expected one of macs, params" in answer.err
+
+
 def test_the_estimate_leaves_nothing_behind(thriftnas, table, tmp_path):
     answer = thriftnas(*SEARCH, "--table", table, "--out", tmp_path / "run", "--dry-run", "--json")
     assert answer.code == 0, answer.err

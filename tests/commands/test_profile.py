@@ -59,7 +59,8 @@ def test_a_space_is_timed_and_its_table_read(thriftnas, tmp_path):
     [
         ((), "either a MODEL file or --space NAME"),
         (("missing.pt",), "missing.pt"),
-        (("--space", "darts"), "darts"),
+        (("--space", "nas-bench-201"), "nas-bench-201"),
+        (("--space", "nas-bench-macro", "--cells", 3), "leave out --cells"),
         (("--space", "nas-bench-macro", "--out", "nowhere/t.csv"), "the folder of nowhere/t.csv does not exist"),
         (("--space", "nas-bench-macro", "--networks", -1), "networks must be 0 or more"),
         (("--space", "nas-bench-macro", "--channels", 0), "channels"),

@@ -44,6 +44,17 @@ def test_status_as_a_table(thriftnas, finished):
         assert what in answer.out
 
 
+def test_a_report_is_written_elsewhere_and_the_run_stays_as_it_is(thriftnas, finished, tree, tmp_path):
+    before = tree(finished)
+    answer = thriftnas("run", "report", finished, "--out", tmp_path / "elsewhere")
+    assert answer.code == 0, answer.err
+    assert tree(finished) == before
+    assert (tmp_path / "elsewhere" / "study.csv").exists()
+    assert f"Report: {tmp_path / 'elsewhere' / 'report.html'}" in answer.out
+    assert thriftnas("run", "report", finished).out == answer.out.replace(str(tmp_path / "elsewhere"), str(finished))
+    assert (tmp_path / "elsewhere" / "report.html").read_text() == (finished / "report.html").read_text()
+
+
 def test_runs_are_listed(thriftnas, finished):
     answer = thriftnas("run", "list", finished.parent)
     assert (answer.code, answer.err) == (0, "")

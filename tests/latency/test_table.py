@@ -10,7 +10,7 @@ import torch
 
 from zoo.latency import stopwatch as clock
 from zoo.latency import table as tables
-from zoo.latency.blocks import OUTSIDE, chain_parts
+from zoo.latency.chain_blocks import OUTSIDE, ChainBlocks, chain_parts
 from zoo.latency.overview import table_sentences
 from zoo.latency.stopwatch import Stopwatch
 from zoo.latency.table import measure_table
@@ -59,7 +59,7 @@ def test_blocks_add_up_to_networks(space):
 
 
 def test_the_table_is_what_a_search_reads(counted, tmp_path):
-    found = measure_table("nas-bench-macro", small("nas-bench-macro"), Stopwatch(batch=2), 12, seed=0)
+    found = measure_table(ChainBlocks("nas-bench-macro", small("nas-bench-macro")), Stopwatch(batch=2), 12, seed=0)
     assert found.check.networks == 12
     assert found.check.error < 1e-9  # sums of weights are sums
     assert (found.check.within, found.check.noise) == (1.0, 0.0)
@@ -81,7 +81,7 @@ def test_the_table_is_what_a_search_reads(counted, tmp_path):
 def test_the_scale_is_that_of_whole_networks(counted, monkeypatch):
     """Networks that take twice as long as their blocks alone double the table, and the check stays exact."""
     monkeypatch.setattr(tables, "_timed_twice", lambda chains, *more: tuple(2 * t for t in real(chains, *more)))
-    found = measure_table("nas-bench-macro", small("nas-bench-macro"), Stopwatch(), 5, seed=0)
+    found = measure_table(ChainBlocks("nas-bench-macro", small("nas-bench-macro")), Stopwatch(), 5, seed=0)
     assert found.scale == pytest.approx(2.0)
     assert found.check.error < 1e-9
 
@@ -95,7 +95,7 @@ def test_a_busy_machine_is_said_to_be_one(counted, monkeypatch):
         return first, 1.2 * second
 
     monkeypatch.setattr(tables, "_timed_twice", noisy)
-    found = measure_table("nas-bench-macro", small("nas-bench-macro"), Stopwatch(), 5, seed=0)
+    found = measure_table(ChainBlocks("nas-bench-macro", small("nas-bench-macro")), Stopwatch(), 5, seed=0)
     assert found.check.noise == pytest.approx(0.2 / 1.1)
     assert "too busy to judge" in table_sentences(found, "t.csv")[-1]
 

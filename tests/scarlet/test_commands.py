@@ -1,5 +1,6 @@
 """`scarlet train` and `scarlet extract`: end to end, the same after an interruption, bad input in one line."""
 
+import dataclasses
 import json
 import shutil
 
@@ -7,8 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from scarlet.experiments import sources
 from scarlet.extraction.extraction import extract
-from scarlet.supernet.file import load_supernet
+from scarlet.supernet.file import load_supernet, save_supernet
 from scarlet.supernet.training import SupernetEvaluator
 from tests.interrupted import broken_off
 from zoo.cli import main
@@ -143,3 +145,23 @@ def test_similarity_is_numbers_and_a_plot(trained, tmp_path, capsys):
     assert numbers["mean"]["skip"] == pytest.approx(sum(numbers["skip"]) / 8)
     assert out.read_text().startswith("<svg")
     assert "cosine similarity" in out.read_text()
+
+
+@pytest.mark.parametrize(
+    ("command", "seed"),
+    [
+        (["extract", "NET", PATH, "--recalibrate", "20", "--out", "model.pt"], 7),
+        (["extract", "NET", PATH, "--recalibrate", "20", "--out", "model.pt", "--seed", "2"], 2),
+        (["similarity", "NET", "--out", "similarity.svg"], 7),
+    ],
+)
+def test_images_are_split_as_the_supernets_training_has_split_them(trained, tmp_path, monkeypatch, command, seed):
+    """By another seed its training images would be among the validation images."""
+    held, _ = load_supernet(trained / "supernet.pt")
+    monkeypatch.chdir(tmp_path)
+    save_supernet(dataclasses.replace(held, notes={**held.notes, "seed": 7}), tmp_path / "supernet.pt")
+    real, seeds = sources.held_images, []
+    monkeypatch.setattr(sources, "held_images", lambda *given: seeds.append(given[1]) or real(*given))
+    named = ["supernet.pt" if word == "NET" else word for word in command]
+    assert main(["scarlet", *named, *SIZES[2:6], "--data", "digits"]) == 0
+    assert seeds == [seed]

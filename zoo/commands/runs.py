@@ -120,7 +120,7 @@ def report(
     if as_json:
         print(json.dumps(written.summary))
     else:
-        written.show(console)
+        written.show_written(console, run, out or run)
 
 
 def gc(run: opt.Run, dry_run: opt.DryRun = False, as_json: opt.Json = False) -> None:

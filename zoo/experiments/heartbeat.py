@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
+from zoo.experiments.rate import Rate
 from zoo.population.journal import Journal
 
 RUNNING, PROGRESS = "running", "progress"
@@ -23,23 +24,22 @@ class Heartbeat:
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
-        self._began, self._written = time.time(), 0.0
-        self._first: float | None = None
+        self._rate, self._written = Rate(time.time), 0.0
         self._latest: tuple[float, float] | None = None
 
     def beat(self, done: float, total: float) -> None:
         """Note the price of what is measured, and of everything."""
-        self._first = done if self._first is None else self._first
+        self._rate.note(done)
         self._latest = done, total
         if time.monotonic() - self._written >= GAP:
             self.write()
 
     def write(self) -> None:
         """Put the latest into the journal."""
-        if self._latest is None:
+        if self._latest is None or self._rate.base is None:
             return
-        done, total = self._latest
-        state = {"done": done, "total": total, "first": self._first, "began": self._began, "at": time.time()}
+        (done, total), (began, first) = self._latest, self._rate.base
+        state = {"done": done, "total": total, "first": first, "began": began, "at": time.time()}
         self._journal.set(PROGRESS, state)
         self._written = time.monotonic()
 

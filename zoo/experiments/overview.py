@@ -109,7 +109,7 @@ def _left(progress: Mapping[str, Any]) -> float | None:
     """Seconds to go, by the rate of the process that runs."""
     if not progress.get("total") or progress["done"] <= progress["first"]:
         return None
-    rate = float(progress["done"] - progress["first"]) / float(progress["at"] - progress["began"])
+    rate = float(progress["done"] - progress["first"]) / max(1e-9, float(progress["at"] - progress["began"]))
     left = float(progress["total"] - progress["done"]) / rate
     return max(0.0, left - (time.time() - float(progress["at"])))
 

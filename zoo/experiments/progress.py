@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.progress import Progress as RichProgress
 
 from zoo.experiments.lines import Lines
@@ -112,7 +112,7 @@ class Bar(Listener):
             TimeRemainingColumn(),
             console=console,
         )
-        self._task = self._bar.add_task(running, total=None, done=0)
+        self._task: TaskID | None = None
 
     def __enter__(self) -> Self:
         return self
@@ -138,7 +138,10 @@ class Bar(Listener):
         if self._lines is not None:
             self._lines.update(self._labels[1], progress.done, progress.total, progress.facts)
         elif not self._quiet:
-            self._bar.update(self._task, completed=progress.done, total=progress.total or None, done=progress.trials)
+            done, total = progress.done, progress.total or None
+            if self._task is None:  # what a continued run has begins no clock
+                self._task = self._bar.add_task(self._labels[1], total=total, completed=done, done=progress.trials)  # type: ignore[arg-type]
+            self._bar.update(self._task, completed=done, total=total, done=progress.trials)
             self._bar.start()
         self._say_hours(progress)
         trial, record = progress.trial, progress.record

@@ -54,6 +54,12 @@ class Report:
         if self.page:
             write_text(folder / self.name, self.page)
 
+    def show_written(self, console: Console, run: Path, folder: Path) -> None:
+        """Print the answer of a run's report that was written into a folder: its page is there, not in the run."""
+        with console.capture() as told:
+            self.show(console)
+        console.file.write(told.get().replace(str(run / self.name), str(folder / self.name)))
+
     def _repr_html_(self) -> str:
         """The page in a frame of its own: neither its style nor its script reaches the notebook."""
         if not self.page:

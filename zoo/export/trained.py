@@ -73,6 +73,7 @@ def trained_model(
             "validation_images": len(images.validation),
             "params": int(record.metrics["params"]),
             "macs": int(record.metrics["macs"]),
+            **({"latency": record.metrics["latency"]} if "latency" in record.metrics else {}),
             "data": images.name.partition(":")[0],
             "seed": setup.seed,
         },

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from zoo.latency.chain_blocks import ChainBlocks
 from zoo.latency.table import WITHIN, LatencyTable
 
 QUIET = 0.03
@@ -23,7 +24,8 @@ def latency_sentence(found: Mapping[str, Any]) -> str:
 def table_sentences(table: LatencyTable, path: Path) -> list[str]:
     """What a table is of, and how far it can be trusted."""
     batch = table.stopwatch.batch
-    lines = [f"Table: {path}, in milliseconds a batch of {batch}; thriftnas scarlet search --latency reads it"]
+    search = "scarlet" if isinstance(table.blocks, ChainBlocks) else "econas"
+    lines = [f"Table: {path}, in milliseconds a batch of {batch}; thriftnas {search} search --latency reads it"]
     if (check := table.check) is None:
         return [*lines, "Not checked on whole networks."]
     rank = "not known of so few" if check.rank is None else f"{check.rank:.3f}"

@@ -1,8 +1,8 @@
-"""A table of latencies: what every choice of every layer takes on a device, and how far its sums are right."""
+"""A table of latencies: what every block takes on a device, and how far sums of blocks are right."""
 
 import dataclasses
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,16 @@ import torch
 from numpy.typing import NDArray
 
 from zoo.files import write_json, write_text
-from zoo.latency.blocks import OUTSIDE, Place, chain_parts
+from zoo.latency.cell_blocks import CellBlocks
+from zoo.latency.chain_blocks import ChainBlocks
 from zoo.latency.stopwatch import Stopwatch, milliseconds
-from zoo.networks.chain_network import build_chain
+from zoo.networks.network import build_any
 from zoo.purposes import PROFILED_NETWORKS
 from zoo.reliability.correlation import spearman
-from zoo.spaces.chain_space import CHAIN_SPACES, choice_names
-from zoo.spaces.genotype import ChainGenotype
+from zoo.spaces.cell_space import CELL_SPACES
+from zoo.spaces.chain import CHAINS
+from zoo.spaces.chain_cost import sized_skeleton
+from zoo.spaces.genotype import Genotype
 from zoo.spaces.skeleton import Skeleton
 
 ROUNDS = 15
@@ -29,6 +32,7 @@ UNIT = "milliseconds per batch"
 WITHIN = 0.1
 """The error that is counted as small."""
 Said = Callable[[str], None]
+Blocks = ChainBlocks | CellBlocks
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,34 +60,31 @@ class LatencyTable:
     """What was measured.
 
     Attributes:
-        space: of the networks.
-        skeleton: around them.
+        blocks: of the networks.
         stopwatch: how they were timed.
-        milliseconds: by place.
+        milliseconds: by where networks have a block.
         scale: by which blocks timed alone were multiplied.
         check: on whole networks; None where none were timed.
     """
 
-    space: str
-    skeleton: Skeleton
+    blocks: Blocks
     stopwatch: Stopwatch
-    milliseconds: Mapping[Place, float]
+    milliseconds: Mapping[Any, float]
     scale: float
     check: Check | None
 
-    def of(self, genotype: ChainGenotype) -> float:
+    def of(self, genotype: Any) -> float:
         """Milliseconds a batch of one network."""
-        inside = sum(self.milliseconds[place] for place in enumerate(genotype.choices))
-        return self.milliseconds[OUTSIDE] + inside
+        return self.blocks.of(self.milliseconds, genotype)
 
     @property
     def facts(self) -> dict[str, Any]:
         """What the numbers are of, JSON-ready."""
         return {
             "unit": UNIT,
-            "space": self.space,
+            "space": self.blocks.space.name,
             **dataclasses.asdict(self.stopwatch),
-            "skeleton": dataclasses.asdict(self.skeleton),
+            "skeleton": dataclasses.asdict(self.blocks.skeleton),
             "torch": torch.__version__,
             "scale": self.scale,
             "check": None if self.check is None else dataclasses.asdict(self.check),
@@ -92,50 +93,56 @@ class LatencyTable:
     def write(self, path: Path) -> None:
         """Write the CSV that ``--latency`` reads, and beside it what it is of, as JSON with ``.json`` at its end.
 
-        Columns: layer from 0; choice by its name; latency in milliseconds per batch. The row without a layer holds what
-        is outside the layers: stem, head and classifier.
-
         Raises:
             OSError: if they cannot be written.
         """
-        names, lines = choice_names(CHAIN_SPACES[self.space]), ["layer,choice,latency"]
-        for (layer, choice), value in self.milliseconds.items():
-            lines.append(f",,{value!r}" if layer is None or choice is None else f"{layer},{names[choice]},{value!r}")
-        write_text(path, "\n".join(lines) + "\n")
+        write_text(path, self.blocks.csv(self.milliseconds))
         write_json(path.with_name(path.name + ".json"), self.facts)
 
 
+def blocks_of_space(space: str, **sizes: int | None) -> Blocks:
+    """The blocks of a space of cells or of chains, whose networks have other sizes than usual where they are given.
+
+    Raises:
+        ValueError: for an unknown space, cells of a chain, or sizes that networks cannot have.
+    """
+    given = {name: size for name, size in sizes.items() if size is not None}
+    if space in CELL_SPACES:
+        return CellBlocks(space, dataclasses.replace(Skeleton(), **given))  # type: ignore[arg-type]
+    if space not in CHAINS:
+        raise ValueError(f"unknown space {space[:100]!r}, expected one of {', '.join([*CELL_SPACES, *CHAINS])}")
+    if "cells" in given:
+        raise ValueError(f"networks of {space} are chains, which have no cells: leave out --cells")
+    return ChainBlocks(space, sized_skeleton(space, **given))
+
+
 def measure_table(
-    space: str, skeleton: Skeleton, stopwatch: Stopwatch, networks: int, seed: int, say: Said = lambda text: None
+    blocks: Blocks, stopwatch: Stopwatch, networks: int, seed: int, say: Said = lambda text: None
 ) -> LatencyTable:
-    """Time every block of a chain space, set the scale by a few whole networks, and check it on others.
+    """Time every block of a space, set the scale by a few whole networks, and check it on others.
 
     Args:
-        space: of the networks.
-        skeleton: around them.
+        blocks: of the networks.
         stopwatch: how to time.
         networks: to check on; 0: none.
         seed: of the networks.
         say: hears what is timed.
 
     Raises:
-        ValueError: for a space that is not of chain networks, or fewer than 0 networks.
+        ValueError: for fewer than 0 networks.
     """
     if networks < 0:
         raise ValueError(f"networks must be 0 or more, got {networks}")
-    parts = chain_parts(space, skeleton)
+    parts = blocks.parts()
     say(f"timing {len(parts)} different blocks")
     timed = np.median(milliseconds([stopwatch.call(part.module, part.shape) for part in parts], ROUNDS), axis=0)
-    alone: dict[Place, float] = {OUTSIDE: 0.0}
-    for part, value in zip(parts, timed.tolist(), strict=True):
-        for place in part.places:
-            alone[place] = value + (alone[OUTSIDE] if place == OUTSIDE else 0.0)
+    alone = blocks.alone(parts, timed.tolist())
     draws = np.random.default_rng((seed, PROFILED_NETWORKS))
-    chains = [CHAIN_SPACES[space].sample(draws) for _ in range(CALIBRATING + networks)]
-    table = LatencyTable(space=space, skeleton=skeleton, stopwatch=stopwatch, milliseconds=alone, scale=1.0, check=None)
-    say(f"timing {len(chains)} whole networks: {CALIBRATING} to set the scale, {networks} to check")
-    first, second = _timed_twice(chains, skeleton, stopwatch)
-    predicted, measured = np.array([table.of(chain) for chain in chains]), (first + second) / 2
+    drawn = [blocks.space.sample(draws) for _ in range(CALIBRATING + networks)]
+    table = LatencyTable(blocks=blocks, stopwatch=stopwatch, milliseconds=alone, scale=1.0, check=None)
+    say(f"timing {len(drawn)} whole networks: {CALIBRATING} to set the scale, {networks} to check")
+    first, second = _timed_twice(drawn, blocks.skeleton, stopwatch)
+    predicted, measured = np.array([table.of(one) for one in drawn]), (first + second) / 2
     scale = float(np.median(measured[:CALIBRATING] / predicted[:CALIBRATING]))
     check = None
     if networks:
@@ -145,12 +152,12 @@ def measure_table(
 
 
 def _timed_twice(
-    chains: list[ChainGenotype], skeleton: Skeleton, stopwatch: Stopwatch
+    drawn: Sequence[Genotype], skeleton: Skeleton, stopwatch: Stopwatch
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Milliseconds of whole networks, each timed once and, after all of them, once more."""
     shape = (skeleton.in_channels, skeleton.resolution, skeleton.resolution)
     generator = torch.Generator().manual_seed(0)
-    calls = [stopwatch.call(build_chain(chain, skeleton, generator), shape) for chain in chains]
+    calls = [stopwatch.call(build_any(one, skeleton, generator), shape) for one in drawn]
     first, second = (np.median(milliseconds(calls, ROUNDS), axis=0) for _ in range(2))
     return first, second
 

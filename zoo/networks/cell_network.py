@@ -103,7 +103,7 @@ class CellNetwork(nn.Module):
     def __init__(self, genotype: CellGenotype, skeleton: Skeleton, auxiliary: bool = False) -> None:
         super().__init__()
         self.genotype, self.skeleton = genotype, skeleton
-        self.stem, self.stem_2 = _stem(skeleton)
+        self.stem, self.stem_2 = make_stem(skeleton)
         self.cells = nn.ModuleList()
         self.auxiliary: AuxiliaryHead | None = None
         width = skeleton.stem_channels
@@ -144,7 +144,8 @@ class CellNetwork(nn.Module):
         return logits, maps
 
 
-def _stem(skeleton: Skeleton) -> tuple[nn.Sequential, nn.Sequential | None]:
+def make_stem(skeleton: Skeleton) -> tuple[nn.Sequential, nn.Sequential | None]:
+    """What reads images, and in the ImageNet form what makes the first cell's second input of that."""
     if skeleton.form == "cifar":
         return _conv3_norm(skeleton.in_channels, skeleton.stem_channels, 1), None
     c = skeleton.channels

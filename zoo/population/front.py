@@ -111,6 +111,15 @@ class Limit:
         return bool(self.excess(value) <= 0)
 
 
+def read_limits(texts: Sequence[str] | None) -> tuple[Limit, ...]:
+    """Limits as a user writes them; none for None.
+
+    Raises:
+        ValueError: as :meth:`Limit.parse`.
+    """
+    return tuple(map(Limit.parse, texts or ()))
+
+
 def blocking(limits: Sequence[Limit], rows: Sequence[Metrics]) -> tuple[list[Limit], str]:
     """Which limits keep every network out, and how near the nearest come.
 
