@@ -31,6 +31,7 @@ from zoo.spaces.chain_cost import ChainCosts
 NETWORKS, RESAMPLES = 801, 802
 """Seeds of the networks and of the resamples, the same for every arm."""
 SETS = ("pilot", "judged")
+MEAN_RANK = "mean rank of macs and"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -85,7 +86,11 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
     ]
     last = {str(arm): [looks[-1][1][args.score] for looks in found[arm]] for arm in arms}
     sizes = {name: value for name, value in vars(args).items() if name not in ("name", "json", "table", "runs", "data")}
-    scored = by_score(str(arms[0]), [looks[-1][1] for looks in found[arms[0]]], args.score, truth, macs.astype(float))
+    scored = [
+        row
+        for arm in arms
+        for row in by_score(str(arm), [looks[-1][1] for looks in found[arm]], args.score, truth, macs.astype(float))
+    ]
     found_out = {**compared(last, truth, macs.astype(float)), "scores": scored, "curves": curves}
     return {"name": "supernet_ranking", "rows": rows, **found_out} | {
         name: str(value) if isinstance(value, Path) else value for name, value in sizes.items()
@@ -151,19 +156,17 @@ def compared(
     rng = np.random.default_rng(RESAMPLES)
     judge = Judge(100 * truth, macs, rng)
     noise = placebo(macs, rng)
-    plain, *_ = last.values()
-    both = [ranks(one) + ranks(macs) for one in plain]
-    rankings = {**last, "macs": [macs], "mean rank of macs and the plain supernet": both, "placebo": [noise]}
-    gains = [
-        {"gain_in_tau": f"{arm} over {name}", **judge.gain(scores, others).cells("gain")}
-        for place, (arm, scores) in enumerate(last.items())
-        for name, others in (
-            ("macs", [macs]),
-            ("mean rank of macs and the plain supernet", both),
-            *list(last.items())[:place],
-        )
-    ]
+    plain, *others = last
+    name_of = {plain: f"{MEAN_RANK} the plain supernet"} | {arm: f"{MEAN_RANK} {arm}" for arm in others}
+    both = {name_of[arm]: [ranks(one) + ranks(macs) for one in scores] for arm, scores in last.items()}
+    rankings = {**last, "macs": [macs], **both, "placebo": [noise]}
+    pairs = [
+        (arm, other) for place, arm in enumerate(last) for other in ("macs", name_of[plain], *list(last)[:place])
+    ] + [(name_of[arm], other) for arm in others for other in (arm, name_of[plain])]
     return {
         "rankings": [{"ranking": name, **judge.row(scores)} for name, scores in rankings.items()],
-        "gains": gains,
+        "gains": [
+            {"gain_in_tau": f"{name} over {other}", **judge.gain(rankings[name], rankings[other]).cells("gain")}
+            for name, other in pairs
+        ],
     }

@@ -37,14 +37,16 @@ def whole(tmp_path_factory):
 
 
 @pytest.mark.slow
-def test_a_training_killed_three_times_ends_with_the_same_supernet(whole, tmp_path, digest):
-    run, log = tmp_path / "run", tmp_path / "log"
-    command = [*TRAIN, "--out", str(run)]
+@pytest.mark.parametrize("sampling", ["fair", "uniform", "sandwich", "sandwich-ranked", "fair-ranked"])
+def test_a_training_killed_three_times_ends_with_the_same_supernet(sampling, tmp_path, digest):
+    run, whole, log = tmp_path / "run", tmp_path / "whole", tmp_path / "log"
+    command = [*TRAIN, "--sampling", sampling, "--out", str(run)]
+    assert main([*command[:-1], str(whole)]) == 0
     kill_often(command, run, log, [(1, 0.0), (2, 0.1), (3, 0.03)])
     assert not (run / "supernet.pt").exists()
     finish(command, log)
-    assert digest(run) == digest(whole / "net")
-    assert (run / "supernet.pt").read_bytes() == (whole / "net" / "supernet.pt").read_bytes()
+    assert digest(run) == digest(whole)
+    assert (run / "supernet.pt").read_bytes() == (whole / "supernet.pt").read_bytes()
 
 
 @pytest.mark.slow  # a process is killed in tests/commands, and a front is interrupted in the tests of every kind of run
