@@ -18,17 +18,19 @@ from benchmarks._gpu.place import Place, tf32
 from milenas.supernet.config import SupernetConfig, paper_config
 from milenas.supernet.supernet import Supernet, build_supernet
 from milenas.supernet.topology import Kind, penalty
+from milenas.training.batches import Feed
 from milenas.training.material import HeldImages
 from milenas.training.rules import Update
 from milenas.training.setup import SEARCH_RECIPE, Method, Sampler, SearchSetup
-from milenas.training.training import Progress, make_learners, train_steps
+from milenas.training.training import Learners, Progress, make_learners, train_steps
 from milenas.training.updates import Problem, direction
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.distributed import ALONE
 from zoo.training.epoch import Stage
 from zoo.training.recipe import Precision
 
-LIMIT, STEPS, WARM = 1e-8, 10, 3
+LIMIT, REPLAYED, STEPS, WARM = 1e-8, 1e-6, 10, 3
+STAGE = Stage(start=0, stop=1, epochs=1, seed=0, root=0)
 FEW = ("none", "max_pool_3x3", "skip_connect", "sep_conv_3x3", "dil_conv_3x3")
 """Operations of a dry run, one of each kind."""
 
@@ -84,29 +86,63 @@ def _gap(got: Tensor, wanted: Tensor) -> float:
     return float((got - wanted).norm() / wanted.norm())
 
 
+def replayed(place: Place, *, update: Update, topology: Kind) -> Numbers:
+    """Steps in float64, captured and launched one by one: where α and w end, the rate being float32 in a graph."""
+    setup = _setup(place, update, topology, "mixed", "float64", small=True)
+    images, found, captured = image_set(place, 4 * place.size(40, 40), 10), list[Tensor](), list[Learners]()
+    with tf32(False):
+        for eager in ("asked for", ""):
+            learners = _learners(place, setup, torch.float64, eager)
+            _taken(learners, setup, HeldImages(setup, images).feed(STAGE, 0, ALONE), range(place.size(6, 3)))
+            state = [tensor.detach().double().flatten() for tensor in learners.supernet.parameters()]
+            found.append(torch.cat(state).cpu())
+            captured.append(learners)
+    gap = {"after some steps": _gap(found[1], found[0])}
+    return judged({**gap, "graphs": len(captured[1].graphs)}, within(gap, REPLAYED) | _eager(place, captured[1]))
+
+
+def _learners(place: Place, setup: SearchSetup, dtype: torch.dtype, eager: str) -> Learners:
+    """A supernet with its optimizers, whose steps are never captured where there is a reason."""
+    generator = torch.Generator().manual_seed(0)
+    net = build_supernet(setup.shape, setup.skeleton, generator, device=place.device, dtype=dtype)
+    learners = make_learners(net.to(memory_format=torch.channels_last), setup.recipe, setup.method)
+    learners.graphs.eager = learners.graphs.eager or eager
+    return learners
+
+
+def _taken(learners: Learners, setup: SearchSetup, feed: Feed, steps: range) -> float:
+    """Steps as the evaluator takes them; their mean loss."""
+    progress = Progress()
+    train_steps(learners, feed, setup, STAGE, 0, steps, progress, ALONE)
+    return progress.loss / max(1, progress.images)
+
+
+def _eager(place: Place, learners: Learners) -> dict[str, bool]:
+    """What speaks against steps that should have been captured."""
+    graphs = learners.graphs
+    return {f"steps were eager: {graphs.fallback or 'none came twice'}": place.cuda and not len(graphs)}
+
+
 def timed_steps(
-    place: Place, *, update: Update, topology: Kind = "fixed", sampler: Sampler = "mixed", dtype: str = "float32"
+    place: Place,
+    *,
+    update: Update,
+    topology: Kind = "fixed",
+    sampler: Sampler = "mixed",
+    dtype: str = "float32",
+    eager: str = "",
 ) -> Numbers:
     """Steps of a search as the evaluator takes them: milliseconds, and how often the host waited for the device."""
     setup = _setup(place, update, topology, sampler, dtype)
     images = image_set(place, place.size(5000, 40), 10)
-    supernet = build_supernet(setup.shape, setup.skeleton, torch.Generator().manual_seed(0), device=place.device).to(
-        memory_format=torch.channels_last
-    )
-    learners = make_learners(supernet, setup.recipe, setup.method)
-    stage = Stage(start=0, stop=1, epochs=1, seed=0, root=0)
-    feed = HeldImages(setup, images).feed(stage, 0, ALONE)
-
-    def some(steps: range) -> float:
-        progress = Progress()
-        train_steps(learners, feed, setup, stage, 0, steps, progress, ALONE)
-        return progress.loss / max(1, progress.images)
-
+    learners = _learners(place, setup, torch.float32, eager)
+    feed = HeldImages(setup, images).feed(STAGE, 0, ALONE)
+    some = partial(_taken, learners, setup, feed)
     warm, count = place.size(WARM, 0), place.size(STEPS, 1)
     some(range(warm))
     loss, seconds = place.timed(lambda: some(range(warm, warm + count)))
     waits, where = _waits(place, lambda: some(range(warm, warm + 1)))
-    return {
+    found: Numbers = {
         "ms_per_step": round(1e3 * seconds / count, 2),
         "waits_per_step": waits,
         "where": where,
@@ -114,15 +150,19 @@ def timed_steps(
         "dtype": dtype,
         "seconds_per_epoch": round(seconds / count * 25_000 / setup.recipe.batch, 1),
         "peak_gb": place.peak_gb(),
+        "graphs": len(learners.graphs),
     }
+    return judged(found, {} if eager or sampler == "gumbel" else _eager(place, learners))
 
 
-def _setup(place: Place, update: Update, topology: Kind, sampler: Sampler, dtype: str) -> SearchSetup:
+def _setup(
+    place: Place, update: Update, topology: Kind, sampler: Sampler, dtype: str, *, small: bool = False
+) -> SearchSetup:
     recipe = replace(SEARCH_RECIPE, batch=place.size(SEARCH_RECIPE.batch, 4))
-    cells = 3 if place.dry else 12 if topology == "stretchable" else 8
+    cells = 3 if place.dry or small else 12 if topology == "stretchable" else 8
     return SearchSetup(
         shape=shape_of(place, topology),
-        skeleton=Skeleton(channels=place.size(16, 2), cells=cells, resolution=place.size(32, 8)),
+        skeleton=Skeleton(channels=2 if small else place.size(16, 2), cells=cells, resolution=place.size(32, 8)),
         recipe=recipe,
         method=Method(update=update, sampler=sampler),
         epochs=1,
@@ -150,8 +190,12 @@ CHECKS = (
     ("gradients of milenas1", partial(gradients, update="milenas1", topology="fixed")),
     ("gradients of darts2", partial(gradients, update="darts2", topology="fixed")),
     ("gradients of stretchable cells", partial(gradients, update="milenas1", topology="stretchable")),
+    ("milenas1, captured against launched", partial(replayed, update="milenas1", topology="fixed")),
+    ("milenas2, captured against launched", partial(replayed, update="milenas2", topology="stretchable")),
     ("steps of milenas1", partial(timed_steps, update="milenas1")),
+    ("steps of milenas1, eager", partial(timed_steps, update="milenas1", eager="asked for")),
     ("steps of darts2", partial(timed_steps, update="darts2")),
+    ("steps of darts2, eager", partial(timed_steps, update="darts2", eager="asked for")),
     ("steps of Gumbel's sampler", partial(timed_steps, update="milenas1", sampler="gumbel")),
     ("steps of stretchable cells", partial(timed_steps, update="milenas1", topology="stretchable")),
     ("steps of milenas1, bfloat16", partial(timed_steps, update="milenas1", dtype="bfloat16")),

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from benchmarks._gpu.group_case import Case, made, plainly
 from benchmarks._gpu.lines import Numbers, judged, main, needs_cuda, within
 from benchmarks._gpu.place import Place, tf32
 
@@ -163,37 +164,36 @@ def _gap(got: Tensor, wanted: Tensor) -> float:
 
 
 def triton(place: Place) -> Numbers:
-    """Whether Triton compiles and runs here: one kernel that normalises, rectifies, multiplies and sums up."""
+    """The kernels of a layer group in Triton, forward and backward, beside torch's: what decides on such an engine."""
     if importlib.util.find_spec("triton") is None:
         return {"note": "triton is not installed"}
     if not place.cuda:
         return needs_cuda()
-    fused: Any = importlib.import_module("benchmarks._gpu.fused")  # needs Triton where it is read
-    return _fused(place, fused.block, 28 if not place.dry else 2)
-
-
-def _fused(place: Place, block: Callable[..., tuple[Tensor, Tensor]], networks: int) -> Numbers:
-    """The fused kernel against torch's: difference, seconds to compile, microseconds."""
-    channels, pixels, images = 9, 64, place.size(IMAGES, 4)
-    x = random(place, networks, channels, pixels * images, dtype=torch.float32)
-    scale, shift = (random(place, networks, channels, dtype=torch.float32) for _ in range(2))
-    weights = random(place, networks, channels, channels, dtype=torch.float32) / 3
-
-    def plainly() -> tuple[Tensor, Tensor]:
-        out = torch.bmm(weights, torch.relu(x * scale[..., None] + shift[..., None]))
-        return out, torch.stack([out.sum(dim=2), out.square().sum(dim=2)])
-
-    with tf32(False):
-        wanted = plainly()
-        got, compiling = place.timed(lambda: block(x, weights, scale, shift))
-        found: Numbers = {
-            "output": _gap(got[0], wanted[0]),
-            "sums": _gap(got[1], wanted[1]),
-            "seconds_to_compile": round(compiling, 2),
-            "us_fused": round(1e6 * place.per_call(lambda: block(x, weights, scale, shift), 20), 1),
-            "us_plain": round(1e6 * place.per_call(plainly, 20), 1),
+    grouped: Any = importlib.import_module("benchmarks._gpu.grouped")  # needs Triton where it is read
+    rows, reasons = [], dict[str, bool]()
+    for blocks, channels, side, images in shapes(place):
+        case = made(channels, side, images, blocks, place.device, torch.bfloat16)
+        above = torch.randn(case.shape, device=place.device).bfloat16()
+        (out, _), compiling = place.timed(partial(grouped.run_forward, case))
+        got = [out, *grouped.run_backward(case, out, above)]
+        gaps = [_gap(one.float(), other.float()) for one, other in zip(got, plainly(case, above), strict=True)]
+        products = partial(_as_products, case, partial(torch.relu, case.maps[case.table[:, 0]]))
+        ways: dict[str, Way] = {
+            "forward": partial(grouped.run_forward, case),
+            "backward": partial(grouped.run_backward, case, out, above),
+            "products_forward": products,  # without normalisation, sum of the node, and sums of the result
         }
-    return judged(found, within({name: found[name] for name in ("output", "sums")}, 1e-2))
+        reasons |= within({f"difference at {channels} channels": max(gaps)}, 5e-2)
+        shape = {"blocks": blocks, "channels": channels, "side": side, "gap": max(gaps)}
+        rows.append(shape | {"seconds_to_compile": round(compiling, 2)} | microseconds(place, ways))
+    return judged({"us_of_calls": 10, "rows": rows}, reasons)
+
+
+def _as_products(case: Case, rectified: Callable[[], Tensor]) -> Tensor:
+    """Depthwise and pointwise convolutions as the program computes them: a product each."""
+    blocks, channels, pixels, images = case.shape
+    inner = torch.bmm(case.taps.flatten(0, 1), rectified().flatten(0, 1))
+    return torch.bmm(case.weights, inner.view(blocks, channels, pixels * images))
 
 
 CHECKS = (

@@ -3,13 +3,14 @@
 import copy
 import sys
 from functools import partial
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
 from benchmarks._gpu.images import pictures
-from benchmarks._gpu.lines import Numbers, judged, main, within
+from benchmarks._gpu.lines import Numbers, judged, main, needs_cuda, within
 from benchmarks._gpu.place import Place, tf32
 from scarlet.evaluation.folded import FoldedSupernet, Folding
 from scarlet.evaluation.tree import evaluate_paths, recalibrated
@@ -18,6 +19,7 @@ from scarlet.supernet.rules import sampling_rule
 from scarlet.supernet.setup import SupernetSetup
 from scarlet.supernet.supernet import Supernet, build_supernet
 from scarlet.supernet.training import path_costs, supernet_optimizer, supernet_step
+from zoo.networks.inverted import InvertedBottleneck
 from zoo.spaces.chain import chain_of
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.recipe import Precision, Recipe, torch_dtype
@@ -127,6 +129,51 @@ def steps(place: Place, *, sampling: str, channels_last: bool, dtype: str) -> Nu
     }
 
 
+def by_block(place: Place) -> Numbers:
+    """A fair step with every block as two graphs, forward and backward, beside one that is launched."""
+    if not place.cuda:
+        return needs_cuda()
+    plain = supernet_of(place, place.device).train().to(memory_format=torch.channels_last)
+    pair, side = [plain, copy.deepcopy(plain)], plain.skeleton.resolution
+    precision = Precision(device=place.device, dtype="float32", channels_last=True)
+    generator = torch.Generator().manual_seed(1)
+    pixels = precision.place(torch.randn(64, 3, side, side, generator=generator).to(place.device))
+    labels, setup = torch.arange(64, device=place.device) % 10, setup_of(plain, "fair", precision)
+    _, capturing = place.timed(lambda: captured_blocks(pair[1], pixels))
+    drawn, seconds, ends = list(paths_of(plain, "fair", 16)), [], []
+    for network in pair:
+        optimizer, taken = supernet_optimizer(network, RECIPE), iter(drawn * 4)
+        step = partial(supernet_step, network, optimizer, pixels, labels, setup=setup)
+        step(next(taken))
+        step(next(taken))
+        ends.append(torch.cat([each.detach().double().flatten() for each in network.parameters()]))
+        seconds.append(place.per_call(lambda step=step, taken=taken: step(next(taken)), 4))  # type: ignore[misc]
+    found = {"after two steps": _gap(ends[1], ends[0])}
+    times = {"ms_launched": seconds[0], "ms_by_block": seconds[1], "ms_capturing": capturing}
+    numbers = found | {name: round(1e3 * each, 3) for name, each in times.items()} | {"peak_gb": place.peak_gb()}
+    return judged(numbers, within(found, 1e-3))
+
+
+def captured_blocks(network: Supernet, pixels: torch.Tensor) -> None:
+    """Make graphs of a supernet's blocks, those of a layer sharing memory: a path takes one of them."""
+    held = [(buffer, buffer.clone()) for buffer in network.buffers()]
+    with torch.no_grad():
+        x = network.stem(pixels)
+    for number in range(len(network.chain.layers)):
+        pool, layer = torch.cuda.graph_pool_handle(), cast(torch.nn.ModuleList, network.layers[number])  # type: ignore[no-untyped-call]
+        given, through = x.detach(), 0
+        for choice, module in enumerate(layer):
+            if isinstance(module, InvertedBottleneck):
+                sample, through = (given.clone().requires_grad_(),), choice
+                made = torch.nn.Sequential(module)
+                layer[choice] = torch.cuda.make_graphed_callables(made, sample, num_warmup_iters=1, pool=pool)
+        with torch.no_grad():
+            x = layer[through](given).clone()
+    with torch.no_grad():  # warming up has moved the statistics
+        for buffer, before in held:
+            buffer.copy_(before)
+
+
 def evaluated(place: Place, *, chunk: int, dtype: str) -> Numbers:
     """Seconds of 20 random paths on 5,000 images, so many at a time."""
     network = supernet_of(place, place.device).eval().to(memory_format=torch.channels_last)
@@ -170,6 +217,7 @@ CHECKS = (
     ("uniform step, channels first", partial(steps, sampling="uniform", channels_last=False, dtype="float32")),
     ("fair step, channels last", partial(steps, sampling="fair", channels_last=True, dtype="float32")),
     ("fair step, channels first", partial(steps, sampling="fair", channels_last=False, dtype="float32")),
+    ("fair step by captured blocks", by_block),
     ("evaluation, chunks of 512", partial(evaluated, chunk=512, dtype="float32")),
     ("evaluation, chunks of 2,500", partial(evaluated, chunk=2500, dtype="float32")),
     ("evaluation, chunks of 5,000", partial(evaluated, chunk=5000, dtype="float32")),

@@ -1,6 +1,6 @@
 """The supernet: a network of cells in which every edge mixes all operations, weighted by α and β."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -19,6 +19,10 @@ from zoo.spaces.skeleton import CellPlan, Skeleton
 
 START = 1e-3
 """Standard deviation of α and β at the start (Liu et al. 2019)."""
+
+
+Drawn = Mapping[str, Sequence[Sequence[int]]]
+"""For each kind of cell the operations that every edge computes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -232,25 +236,41 @@ class Supernet(nn.Module):
         real = [i for i, name in enumerate(self.shape.operations) if name != "none"]
         return {kind: Mixing(self.edge_weights(kind), [real] * len(self.shape.cell.edges)) for kind in KINDS}
 
-    def sampled(self, noise: dict[str, Tensor] | None, temperature: float = 1.0) -> dict[str, Mixing]:
+    def sampled(
+        self, noise: dict[str, Tensor] | None, temperature: float = 1.0, drawn: Drawn | None = None
+    ) -> dict[str, Mixing]:
         """One operation per edge, drawn by Gumbel's trick; gradients pass as if by its softmax (Dong, Yang 2019).
 
         Args:
             noise: (edges, operations) standard Gumbel numbers for each kind; None takes the strongest operation.
             temperature: τ of the softmax that gradients pass through.
+            drawn: from :meth:`drawn` of this noise; None asks the device.
 
         Only the drawn operation is computed; the probabilities of the others get their gradient through it.
         """
-        drawn = {}
+        mixing = {}
+        (drawn,) = self.drawn([noise], temperature) if drawn is None else [drawn]
         for kind in KINDS:
-            logits = self.alpha(kind).log_softmax(1)
-            soft = ((logits if noise is None else logits + noise[kind]) / temperature).softmax(1)
+            soft = self._softened(kind, noise, temperature)
             place = soft.argmax(1, keepdim=True)
             hard = torch.zeros_like(soft).scatter_(1, place, 1.0) - soft.detach() + soft
             beta = self.beta(kind)
             weights = hard if beta is None else hard * merged(self.shape.cell, beta)[:, None]
-            drawn[kind] = Mixing(weights, place.tolist())
-        return drawn
+            mixing[kind] = Mixing(weights, drawn[kind])
+        return mixing
+
+    @torch.no_grad()
+    def drawn(self, noises: Sequence[dict[str, Tensor] | None], temperature: float = 1.0) -> list[Drawn]:
+        """What every edge draws by each of some noises at the current α: known after one look at the device."""
+        places = [
+            torch.stack([self._softened(kind, noise, temperature).argmax(1, keepdim=True) for kind in KINDS])
+            for noise in noises
+        ]
+        return [dict(zip(KINDS, kinds, strict=True)) for kinds in torch.stack(places).tolist()]
+
+    def _softened(self, kind: str, noise: dict[str, Tensor] | None, temperature: float) -> Tensor:
+        logits = self.alpha(kind).log_softmax(1)
+        return ((logits if noise is None else logits + noise[kind]) / temperature).softmax(1)
 
     def forward(self, x: Tensor, mixing: dict[str, Mixing] | None = None) -> Tensor:
         """Logits (B, classes) of images (B, in_channels, H, W)."""

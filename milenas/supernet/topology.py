@@ -5,7 +5,7 @@ from 1). Successors are intermediate nodes only, so both inputs have as many of 
 """
 
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from itertools import combinations, product
 from typing import TYPE_CHECKING, Literal, get_args
 
@@ -114,7 +114,7 @@ def _edges(topology: Topology) -> tuple[Pair, ...]:
     return tuple(edge for edge in everything if edge in held)
 
 
-@lru_cache
+@cache  # for good: a captured step reads their memory for as long as it is replayed
 def _members(topology: Topology, device: "torch.device") -> "Tensor":
     """(all choices, edges): whether a choice holds an edge."""
     import torch
@@ -125,6 +125,15 @@ def _members(topology: Topology, device: "torch.device") -> "Tensor":
     for row, choice in enumerate(choices):
         held[row, [place[edge] for edge in choice]] = True
     return held.to(device)
+
+
+@cache
+def _scales(topology: Topology, device: "torch.device", dtype: "torch.dtype") -> "Tensor":
+    """(all choices,): each chooser's scale. Made once: numbers copied to a GPU would have it waited for."""
+    import torch
+
+    scales = [chooser.scale for chooser in topology.choosers for _ in chooser.choices]
+    return torch.tensor(scales, device=device, dtype=dtype)
 
 
 def probabilities(topology: Topology, beta: "Tensor") -> "Tensor":
@@ -146,10 +155,7 @@ def merged(topology: Topology, beta: "Tensor") -> "Tensor":
     built, so a cell needs the memory of one without topology weights. The paper's codes include the empty one, while
     its scale is exact without: with it, uniform β gives s = 1 − 2^-n for n successors, as printed.
     """
-    import torch
-
-    scales = [chooser.scale for chooser in topology.choosers for _ in chooser.choices]
-    scaled = probabilities(topology, beta) * torch.tensor(scales, device=beta.device, dtype=beta.dtype)
+    scaled = probabilities(topology, beta) * _scales(topology, beta.device, beta.dtype)
     return scaled @ _members(topology, beta.device).to(beta.dtype)
 
 

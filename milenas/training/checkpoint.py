@@ -65,7 +65,9 @@ def load_search(data: bytes, learners: Learners) -> tuple[int, Progress]:
     for i, parameter in enumerate(logits):
         if adam["step"][i] is not None:
             moments = {name: adam[name][i].to(parameter) for name in ADAM[1:]}
-            learners.architecture.state[parameter] = {"step": adam["step"][i], **moments}
+            fused = learners.architecture.param_groups[0]["fused"]  # then it counts on the device
+            step = adam["step"][i].to(parameter.device if fused else "cpu")
+            learners.architecture.state[parameter] = {"step": step, **moments}
     return part, Progress(loss, images)
 
 

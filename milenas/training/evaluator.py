@@ -22,7 +22,7 @@ from milenas.training.setup import SearchSetup
 from milenas.training.training import Learners, Progress, make_learners, train_steps
 from zoo.data.image_set import ImageSet
 from zoo.population.json_value import JSON
-from zoo.population.trial import Evaluator, Job, Outcome, Record
+from zoo.population.trial import FALLBACK, Evaluator, Job, Outcome, Record
 from zoo.purposes import POWER_ITERATION, SUPERNET_WEIGHTS
 from zoo.spaces.cost import cost
 from zoo.spaces.genotype import CellGenotype, SpaceGenotype
@@ -91,6 +91,8 @@ class SearchEvaluator:
             if trial.stop % per_epoch == 0:
                 measured, notes = self._measure(learners.supernet, job.root, trial.stop // per_epoch - 1)
                 metrics |= measured
+            if learners.graphs.fallback:
+                notes = notes | {FALLBACK: learners.graphs.fallback}
             record = Record(index=trial.index, ok=True, metrics=metrics, notes=notes)
         except Diverged as error:
             record, weights = Record(index=trial.index, ok=False, reason=str(error)), None
@@ -110,7 +112,7 @@ class SearchEvaluator:
         )
         if precision.channels_last:
             supernet = supernet.to(memory_format=torch.channels_last)
-        return make_learners(supernet, setup.recipe, setup.method)
+        return make_learners(supernet, setup.recipe, setup.method, self._ranks.size)
 
     def _part(self, learners: Learners, root: int, part: int, progress: Progress) -> Progress:
         """Train one part of an epoch; an epoch's first part begins a new sum of losses."""

@@ -32,3 +32,9 @@ def second_order(update: Update) -> bool:
 def weights_first(update: Update) -> bool:
     """Whether w steps before α and β, which then see the new w (MiLeNAS first order; DARTS has it the other way)."""
     return update in ("single", "milenas1")
+
+
+def owners(update: Update, lam: float, split: int) -> int:
+    """Whose batches a step asks for: 1: w's, 2: and α's, 3: and β's, where the images are split in 3."""
+    _, validation = shares(update, lam)
+    return split if validation else 1

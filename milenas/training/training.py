@@ -9,10 +9,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from milenas.supernet.config import KINDS
-from milenas.supernet.supernet import Mixing, Supernet
+from milenas.supernet.supernet import Drawn, Mixing, Supernet
 from milenas.supernet.topology import penalty
-from milenas.training.batches import Ask, Feed
-from milenas.training.rules import weights_first
+from milenas.training.batches import Batch, Feed
+from milenas.training.rules import Update, owners, weights_first
 from milenas.training.setup import Method, SearchSetup
 from milenas.training.updates import Gradient, Loss, Problem, direction, plain_gradient
 from zoo.population.steps import stepped
@@ -20,9 +20,12 @@ from zoo.purposes import GUMBEL_NOISE
 from zoo.training import Recipe
 from zoo.training.distributed import ProcessGroup
 from zoo.training.epoch import Stage, random_stream
+from zoo.training.graphs import Graphs
 from zoo.training.trainer import Diverged, learning_rate, make_optimizer
 
 Noise = dict[str, Tensor] | None
+Chosen = tuple[dict[str, Tensor], Drawn] | None
+"""Noise with what it draws at some α; None: every operation is computed."""
 
 
 @dataclass(slots=True)
@@ -35,24 +38,36 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Learners:
-    """The supernet with its two optimizers, which share no parameter; ``w`` is what the first one steps."""
+    """The supernet with its two optimizers, which share no parameter; ``w`` is what the first one steps.
+
+    ``graphs`` holds the steps that are captured on a GPU.
+    """
 
     supernet: Supernet
     w: list[nn.Parameter]
     weights: torch.optim.SGD
     architecture: torch.optim.Adam
+    graphs: Graphs
 
 
-def make_learners(supernet: Supernet, recipe: Recipe, method: Method) -> Learners:
-    """SGD on w, Adam on α and β (He et al. 2020)."""
+def make_learners(supernet: Supernet, recipe: Recipe, method: Method, processes: int = 1) -> Learners:
+    """SGD on w, Adam on α and β (He et al. 2020), for so many processes that step together."""
     w = supernet.weights()
     sgd = make_optimizer(_Part(w), recipe)
     for weight in w:  # fused SGD wants all momenta or none; drawn one by one, operations would get theirs in turn
         sgd.state[weight]["momentum_buffer"] = torch.zeros_like(weight)
-    adam = torch.optim.Adam(
-        supernet.architecture(), lr=method.lr, betas=method.moments, weight_decay=method.weight_decay
-    )
-    return Learners(supernet, w, sgd, adam)
+    logits = supernet.architecture()
+    fused = True if logits[0].device.type == "cuda" else None  # which counts its steps where a graph can
+    adam = torch.optim.Adam(logits, lr=method.lr, betas=method.moments, weight_decay=method.weight_decay, fused=fused)
+    graphs = Graphs(logits[0].device, logits[0].dtype, why_eager(method, processes))
+    return Learners(supernet, w, sgd, adam, graphs)
+
+
+def why_eager(method: Method, processes: int) -> str:
+    """What of a search cannot be captured, or nothing."""
+    if method.sampler == "gumbel":
+        return "the host launches the operations that were drawn, others in every step"
+    return "several processes average their gradients" if processes > 1 else ""
 
 
 class _Part(nn.Module):
@@ -89,45 +104,82 @@ def train_steps(
         Diverged: naming the epoch, if w's loss is not finite.
     """
     supernet, method = learners.supernet, setup.method
-    gradient = team_gradient(ranks)
-    update = method.update_in(epoch)
+    update, temperature = method.update_in(epoch), method.temperature(epoch, setup.epochs)
+    wanted = owners(update, method.lam, setup.split)
     noises = _noises(supernet, setup, stage, epoch, len(feed))
     total = torch.zeros((), device=supernet.classifier.weight.device, dtype=setup.precision.storage)
     supernet.train()
-    for step, (of_weights, of_alpha, *of_beta) in zip(steps, feed.part(steps), strict=True):
+    for step, asks in zip(steps, feed.part(steps), strict=True):
         rate = learning_rate(setup.recipe, epoch * len(feed) + step, setup.epochs * len(feed))
-        pixels, labels, whole = of_weights()
-        loss_of = _Losses(supernet, setup, method.temperature(epoch, setup.epochs), ranks)
-        own, others = noises(step)
-        problem = Problem(
-            weights=learners.w,
-            alphas=supernet.alphas(),
-            betas=supernet.betas(),
-            train=loss_of(pixels, labels, whole, others),
-            validation=_later(loss_of, of_alpha, others),
-            topology=_later(loss_of, of_beta[0], others) if of_beta else None,
-            penalty=_penalty(supernet, method.penalty),
-            gradient=gradient,
-        )
-        if not weights_first(update):
-            _step_architecture(learners, problem, setup, epoch, rate, ranks)
-        ahead = loss_of(pixels, labels, whole, own, weighed=False)
-        loss = _step_weights(learners, ahead, setup, rate, ranks, labels, whole)
-        if weights_first(update):
-            _step_architecture(learners, problem, setup, epoch, rate, ranks)
-        total += loss * len(labels)
-        progress.images += whole.stop - whole.start
+        batches = [ask() for ask in asks[:wanted]]
+        wholes = [whole for *_, whole in batches]
+
+        def work(
+            inputs: Sequence[Tensor],
+            rate: float | Tensor,
+            wholes: Sequence[slice] = wholes,
+            noise: tuple[Noise, Noise] = noises(step),
+        ) -> Tensor:
+            given = list(zip(inputs[::2], inputs[1::2], wholes, strict=True))
+            return _step(learners, setup, update, _Losses(supernet, setup, temperature, ranks), given, noise, rate)
+
+        tensors = [tensor for pixels, labels, _ in batches for tensor in (pixels, labels)]
+        total += learners.graphs(update, tensors, rate, work) * len(tensors[1])
+        progress.images += wholes[0].stop - wholes[0].start
         stepped(step + 1 - steps.start, len(steps))
     progress.loss += float(ranks.sum(total))
     if not math.isfinite(progress.loss):
         raise Diverged(f"diverged: the training loss is {progress.loss} in epoch {epoch + 1}")
 
 
+def _step(
+    learners: Learners,
+    setup: SearchSetup,
+    update: Update,
+    loss_of: "_Losses",
+    batches: Sequence[Batch],
+    noises: tuple[Noise, Noise],
+    rate: float | Tensor,
+) -> Tensor:
+    """One step of w, and one of α and β before or after it; w's mean loss.
+
+    Args:
+        learners: stepped.
+        setup: of the search.
+        update: the rule.
+        loss_of: makes losses.
+        batches: of w, α and β, as far as the rule asks for them.
+        noises: of w's pass, and of all others.
+        rate: of w; a tensor where the step is captured.
+    """
+    supernet, (of_weights, *of_others), ranks = learners.supernet, batches, loss_of.ranks
+    early = weights_first(update)
+    own, others = loss_of.drawn(noises) if early else (None, *loss_of.drawn(noises[1:]))
+    problem = Problem(
+        weights=learners.w,
+        alphas=supernet.alphas(),
+        betas=supernet.betas(),
+        train=loss_of(*of_weights, others),
+        validation=loss_of(*(of_others[0] if of_others else of_weights), others),
+        topology=loss_of(*of_others[1], others) if len(of_others) > 1 else None,
+        penalty=_penalty(supernet, setup.method.penalty),
+        gradient=team_gradient(ranks),
+    )
+    if not early:
+        _step_architecture(learners, problem, setup, update, rate, ranks)
+        (own,) = loss_of.drawn(noises[:1])  # of the α that has just moved
+    ahead = loss_of(*of_weights, own, weighed=False)
+    loss = _step_weights(learners, ahead, setup, rate, ranks, *of_weights[1:])
+    if early:
+        _step_architecture(learners, problem, setup, update, rate, ranks)
+    return loss
+
+
 def _step_weights(
     learners: Learners,
     loss_of: Loss,
     setup: SearchSetup,
-    rate: float,
+    rate: float | Tensor,
     ranks: ProcessGroup,
     labels: Tensor,
     whole: slice,
@@ -135,7 +187,7 @@ def _step_weights(
     """One step of w, its gradient clipped; returns this process's mean loss. α and β take no part."""
     weights = learners.w
     for group in learners.weights.param_groups:
-        group["lr"] = rate
+        group["lr"] = rate.float() if isinstance(rate, Tensor) else rate  # as torch's fused SGD reads it
     loss = loss_of()
     # An operation that was not drawn has no gradient: it does not move, nor does its momentum.
     found = torch.autograd.grad(ranks.weigh(loss, len(labels), whole), weights, allow_unused=True)
@@ -156,18 +208,25 @@ def _laid_out(slope: Tensor, weight: Tensor) -> Tensor:
 
 
 def _step_architecture(
-    learners: Learners, problem: Problem, setup: SearchSetup, epoch: int, rate: float, ranks: ProcessGroup
+    learners: Learners,
+    problem: Problem,
+    setup: SearchSetup,
+    update: Update,
+    rate: float | Tensor,
+    ranks: ProcessGroup,
 ) -> None:
     """One step of α and β, during which running statistics stay as they are."""
-    supernet, method = learners.supernet, setup.method
+    supernet, lam = learners.supernet, setup.method.lam
     supernet.track(False)
     try:
-        found = direction(method.update_in(epoch), problem, lam=method.lam, rate=rate)
+        found = direction(update, problem, lam=lam, rate=rate)
     finally:
         supernet.track(True)
     check_equal(found, ranks)
     for parameter, slope in zip(supernet.architecture(), found, strict=True):
         parameter.grad = slope
+    for group in learners.architecture.param_groups:  # torch asks for it in a capture, and warns of it elsewhere
+        group["capturable"] = bool(group["fused"]) and isinstance(rate, Tensor)
     learners.architecture.step()
 
 
@@ -180,9 +239,9 @@ class _Losses:
     temperature: float
     ranks: ProcessGroup
 
-    def __call__(self, pixels: Tensor, labels: Tensor, whole: slice, noise: Noise, weighed: bool = True) -> Loss:
+    def __call__(self, pixels: Tensor, labels: Tensor, whole: slice, chosen: Chosen, weighed: bool = True) -> Loss:
         def loss() -> Tensor:
-            precision, mixing = self.setup.precision, self._mixing(noise)  # mixed in full precision
+            precision, mixing = self.setup.precision, self._mixing(chosen)  # mixed in full precision
             with precision.autocast():
                 logits = self.supernet(precision.place(pixels), mixing)
                 mean = functional.cross_entropy(logits, labels)
@@ -190,20 +249,18 @@ class _Losses:
 
         return loss
 
-    def _mixing(self, noise: Noise) -> dict[str, Mixing]:
-        return self.supernet.mixed() if noise is None else self.supernet.sampled(noise, self.temperature)
+    def drawn(self, noises: Sequence[Noise]) -> list[Chosen]:
+        """What passes compute by their noise at the current α: one look at the device for all of them."""
+        known = [noise for noise in noises if noise is not None]
+        if not known:
+            return [None] * len(noises)
+        return list(zip(known, self.supernet.drawn(known, self.temperature), strict=True))
 
-
-def _later(loss_of: _Losses, ask: Ask, noise: Noise) -> Loss:
-    """The loss of an owner's batch, which is made only where a rule asks for it."""
-    held: list[Loss] = []
-
-    def loss() -> Tensor:
-        if not held:
-            held.append(loss_of(*ask(), noise))
-        return held[0]()
-
-    return loss
+    def _mixing(self, chosen: Chosen) -> dict[str, Mixing]:
+        if chosen is None:
+            return self.supernet.mixed()
+        noise, drawn = chosen
+        return self.supernet.sampled(noise, self.temperature, drawn)
 
 
 def _penalty(supernet: Supernet, weight: float) -> Loss | None:

@@ -4,6 +4,7 @@ In all of them w is the supernet's weights, L_tr the loss on a training batch, L
 papers write α for everything that is not w; here that is α and β.
 """
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -59,14 +60,16 @@ class Problem:
         return [*self.alphas, *self.betas]
 
 
-def direction(update: Update, problem: Problem, *, lam: float, rate: float, epsilon: float = EPSILON) -> list[Tensor]:
+def direction(
+    update: Update, problem: Problem, *, lam: float, rate: float | Tensor, epsilon: float = EPSILON
+) -> list[Tensor]:
     """What the optimizer of α and β descends in one step; w is left as it was, bit for bit.
 
     Args:
         update: the rule.
         problem: losses and parameters.
         lam: λ of MiLeNAS, see :func:`milenas.training.rules.shares`.
-        rate: ξ, the current learning rate of w; first order does not use it.
+        rate: ξ, the current learning rate of w, as a tensor in a captured step; first order does not use it.
         epsilon: of the finite differences.
     """
     train, validation = shares(update, lam)
@@ -103,7 +106,7 @@ def unrolled(
     train: float,
     validation: float,
     *,
-    rate: float,
+    rate: float | Tensor,
     epsilon: float = EPSILON,
 ) -> list[Tensor]:
     """∇ of train · L_tr(w', α) + validation · L_val(w', α) with w' = w − ξ ∇_w L_tr(w, α), by finite differences.
@@ -130,15 +133,20 @@ def unrolled(
                 _add(total, both[: len(architecture)], share)
                 ahead.append((share, both[len(architecture) :]))
         for share, outer in ahead:
-            norm = float(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(outer))))
-            if norm == 0:  # F does not depend on w'
+            norm = _at_hand(torch.linalg.vector_norm(torch.stack(torch._foreach_norm(outer))))
+            if isinstance(norm, Tensor):  # where F does not depend on w' nothing moves, and nothing is added
+                radius: float | Tensor = torch.where(norm == 0, 0.0, epsilon / norm)
+                span: float | Tensor = torch.where(norm == 0, math.inf, 2 * radius)
+            elif norm == 0:
                 continue
-            radius = epsilon / norm
+            else:
+                radius = epsilon / norm
+                span = 2 * radius
             for sign in (1, -1):
                 _place(weights, originals, outer, sign * radius)
                 with _constant(weights):
                     slopes = problem.gradient(problem.train(), architecture)
-                _add(total, slopes, -sign * share * rate / (2 * radius))
+                _add(total, slopes, -sign * share * rate / span)
     finally:
         _place(weights, originals)
     return total
@@ -157,15 +165,23 @@ def _constant(weights: Sequence[Tensor]) -> Iterator[None]:
             weight.requires_grad_(True)
 
 
+def _at_hand(number: Tensor) -> float | Tensor:
+    """A number of some device; of a GPU as a tensor, because the host would wait for it."""
+    return number.double() if number.device.type == "cuda" else float(number)
+
+
 @torch.no_grad()
 def _place(
-    weights: Sequence[Tensor], originals: Sequence[Tensor], along: Sequence[Tensor] = (), by: float = 0.0
+    weights: Sequence[Tensor], originals: Sequence[Tensor], along: Sequence[Tensor] = (), by: float | Tensor = 0.0
 ) -> None:
     """Put w at its original place, or at some distance from it."""
     torch._foreach_copy_(list(weights), list(originals))
     if along:
-        torch._foreach_add_(list(weights), list(along), alpha=by)
+        _add(list(weights), along, by)
 
 
-def _add(total: list[Tensor], terms: Sequence[Tensor], share: float) -> None:
-    torch._foreach_add_(total, list(terms), alpha=share)
+def _add(total: list[Tensor], terms: Sequence[Tensor], share: float | Tensor) -> None:
+    if isinstance(share, Tensor):
+        torch._foreach_add_(total, torch._foreach_mul(list(terms), share.to(terms[0].dtype)))
+    else:
+        torch._foreach_add_(total, list(terms), alpha=share)

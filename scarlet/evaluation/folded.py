@@ -219,6 +219,20 @@ class FoldedSupernet:
         self._ends: dict[str, list[FoldedConv]] = {}
         self._classifier = tuple(p.detach().to(folding.dtype) for p in supernet.classifier.parameters())
 
+    @property
+    def bytes_per_image(self) -> int:
+        """What an image's maps take on the dearest path: those between layers, which are kept, and a block's inside."""
+        chain, skeleton = self.supernet.chain, self.supernet.skeleton
+        side = -(-skeleton.resolution // chain.stem_stride)
+        kept = skeleton.in_channels * skeleton.resolution**2 + 2 * (chain.stem + chain.entry) * side**2
+        widest = max((block.expansion for block in chain.choices if block is not None), default=1)
+        inside = 0
+        for plan in chain.layers:
+            before, side = side, -(-side // plan.stride)
+            kept += plan.width * side**2
+            inside = max(inside, widest * plan.inputs * (before**2 + side**2))
+        return (kept + max(inside, chain.head * side**2)) * self.folding.dtype.itemsize
+
     def stem(self, x: Tensor, moments: Sequence[Moments] | None = None) -> Tensor:
         """Images (B, in_channels, H, W) to what the first layer receives."""
         for conv in self._end("stem", self.supernet.stem, moments):

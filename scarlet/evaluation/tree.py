@@ -12,11 +12,13 @@ from torch.nn import functional
 from scarlet.evaluation.folded import FoldedSupernet, Folding, Moments
 from scarlet.supernet.supernet import PlainSkip, Supernet
 from zoo.networks.inverted import InvertedBottleneck
+from zoo.training.memory import available, fitting
 
 CHUNK = 32
 """Images computed at a time: few enough that a layer's maps stay in the cache of a CPU core."""
 
 CHUNK_CUDA = 512
+"""On a GPU at least; it takes as many as fit into its memory, so that kernels are few and long."""
 
 BATCH_PIXELS = 2**22
 """Pixels of the images that statistics are taken from at once: 83 images at 224 pixels a side, 4096 at 32."""
@@ -125,7 +127,7 @@ def evaluate_paths(
         folding: dtype and kernels, where it is not folded yet; by default those of the supernet's weights.
         statistics: recalibrated ones, from :func:`recalibrated`; by default the supernet's own.
         prepared: prepares a chunk of images, so that all others stay the bytes they are: a quarter of the memory.
-        chunk: images at a time.
+        chunk: images at a time; by default :func:`images_at_once`.
 
     Raises:
         ValueError: for no paths.
@@ -136,7 +138,7 @@ def evaluate_paths(
         kind = supernet.classifier.weight
         folded = FoldedSupernet(supernet.eval(), folding or Folding.best(kind.device, kind.dtype))
     weight, tree = folded.supernet.classifier.weight, PathTree.of(paths)
-    size = chunk or (CHUNK_CUDA if weight.device.type == "cuda" else CHUNK)
+    size = chunk or images_at_once(folded, len(labels))
     predictions = torch.empty(len(tree.paths), len(labels), dtype=torch.long, device=weight.device)
     losses = torch.zeros(len(tree.paths), dtype=torch.float64, device=weight.device)
     for first in range(0, len(labels), size):
@@ -147,6 +149,17 @@ def evaluate_paths(
             losses[number] += functional.cross_entropy(logits, labels[part], reduction="sum")
     place = torch.from_numpy(tree.place).to(weight.device)
     return PathScores(predictions[place].cpu().numpy(), (losses[place] / len(labels)).cpu().numpy())
+
+
+def images_at_once(folded: FoldedSupernet, count: int) -> int:
+    """How many of ``count`` images are computed at a time: on a GPU as many as fit in its memory.
+
+    On a CPU larger chunks would only leave the cache, and change the last bits.
+    """
+    device = folded.supernet.classifier.weight.device
+    if device.type != "cuda":
+        return CHUNK
+    return fitting(count, CHUNK_CUDA, folded.bytes_per_image, available(device))
 
 
 def _walk(

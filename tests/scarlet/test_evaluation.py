@@ -1,14 +1,16 @@
 """Sub-networks evaluated as a tree: what one by one gives, with as little work as the paths allow."""
 
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
+from scarlet.evaluation import tree as trees
 from scarlet.evaluation.folded import FoldedSupernet, Folding, fusible
-from scarlet.evaluation.tree import PathTree, evaluate_paths, recalibrated
+from scarlet.evaluation.tree import PathTree, evaluate_paths, images_at_once, recalibrated
 from scarlet.supernet.form import SupernetForm
 from zoo.spaces.genotype import ChainGenotype, SpaceGenotype
 
@@ -183,3 +185,29 @@ def test_shared_squeeze_excitation_is_one_module_per_hidden_width(supernet):
     assert first.squeeze is second.squeeze
     assert shared.choice(3, 6).squeeze is not shared.choice(3, 9).squeeze
     assert alone.choice(3, 6).squeeze is not alone.choice(3, 7).squeeze
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_an_image_takes_about_as_much_memory_as_is_said(supernet, space):
+    folded = FoldedSupernet(supernet(space).eval(), Folding(torch.float32, False, False))
+    chain, network = folded.supernet.chain, folded.supernet
+    images, _ = examples(network, 1)
+    widest = max(range(len(chain.choices)), key=lambda n: getattr(chain.choices[n], "expansion", 0))
+    x, held, inside = folded.stem(images.float()), 0, 0
+    for layer in range(len(chain.layers)):
+        block = folded.layer(layer, widest)
+        hidden = block.expand(x)
+        inside = max(inside, hidden.nbytes + block.depthwise(hidden).nbytes)
+        held += x.nbytes
+        x = block(x)
+    assert held + x.nbytes + inside <= folded.bytes_per_image <= 2 * (held + x.nbytes + inside)
+
+
+def test_on_a_gpu_as_many_images_are_computed_at_once_as_fit(monkeypatch):
+    weight = SimpleNamespace(device=torch.device("cuda"))
+    folded = SimpleNamespace(supernet=SimpleNamespace(classifier=SimpleNamespace(weight=weight)), bytes_per_image=1000)
+    room = iter([1e9, 7e6, 0.0])
+    monkeypatch.setattr(trees, "available", lambda _: next(room))
+    assert [images_at_once(folded, 9000) for _ in range(3)] == [9000, 2250, trees.CHUNK_CUDA]
+    weight.device = torch.device("cpu")
+    assert images_at_once(folded, 9000) == trees.CHUNK

@@ -1,7 +1,7 @@
 """Captured steps: eager with a stated reason where there is no graph, and the same losses either way."""
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 from typing import Any
 
@@ -17,10 +17,11 @@ from zoo.networks.cell_network import CellNetwork
 from zoo.networks.engine.program import Program
 from zoo.spaces import ECONAS_SEARCH, ECONAS_ZOO, Skeleton
 from zoo.spaces.cell_space import CellSpace
-from zoo.training import Precision, Recipe, captured
+from zoo.training import Precision, Recipe, captured, graphs
 from zoo.training.captured import CapturedStep
 from zoo.training.cotraining import make_program, train_together
 from zoo.training.epoch import Examples, Stage
+from zoo.training.graphs import Work
 from zoo.training.memory import out_of_memory
 from zoo.training.step import train_step
 
@@ -62,26 +63,26 @@ def test_on_a_cpu_steps_are_eager_and_say_why() -> None:
 class Replayed:
     """Stands for a captured graph where there is no device for one: it runs the step it was made for."""
 
-    def __init__(self, made: Program, recipe: Recipe, images: torch.Tensor, labels: torch.Tensor) -> None:
-        self._step = lambda i, y, rate: train_step(made, i, y, recipe, torch.tensor(rate))
-        self.shape = images.shape
+    def __init__(self, inputs: Sequence[torch.Tensor], dtype: torch.dtype, work: Work) -> None:
+        self._work, self._dtype = work, dtype
+        self.shapes = [each.shape for each in inputs]
 
-    def replay(self, images: torch.Tensor, labels: torch.Tensor, rate: float) -> torch.Tensor:
-        assert images.shape == self.shape
-        return self._step(images, labels, rate)
+    def replay(self, inputs: Sequence[torch.Tensor], rate: float) -> torch.Tensor:
+        assert [each.shape for each in inputs] == self.shapes
+        return self._work(inputs, torch.tensor(rate, dtype=self._dtype))
 
 
 def test_the_second_batch_of_a_shape_is_captured_and_later_ones_are_replayed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(captured, "why_eager", lambda *_: "")
-    monkeypatch.setattr(captured, "_Graph", Replayed)
-    step, plain = CapturedStep(program(), RECIPE), CapturedStep(program(), RECIPE)
-    plain.eager = "asked for"
+    plain = CapturedStep(program(), RECIPE)
+    monkeypatch.setattr(graphs, "unavailable", lambda _: "")
+    monkeypatch.setattr(graphs, "Recorded", Replayed)
+    step = CapturedStep(program(), RECIPE)
     assert losses(step) == losses(plain)
-    assert (len(step._graphs), len(plain._graphs)) == (1, 0)
+    assert (step.graphs, plain.graphs) == (1, 0)
     step(IMAGES[:, :5], LABELS[:, :5], 0.1)  # the last batch of an epoch is smaller: eager once, then its own graph
-    assert len(step._graphs) == 1
+    assert step.graphs == 1
     step(IMAGES[:, :5], LABELS[:, :5], 0.1)
-    assert len(step._graphs) == 2
+    assert step.graphs == 2
 
 
 def fails_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
@@ -92,9 +93,9 @@ def fails_with(monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
             if isinstance(error, torch.OutOfMemoryError):  # as torch's capture ends after one
                 raise RuntimeError("CUDA error: operation failed due to a previous error during capture")
 
-    captured._say.cache_clear()
-    monkeypatch.setattr(captured, "why_eager", lambda *_: "")
-    monkeypatch.setattr(captured, "_Graph", failing)
+    graphs.say.cache_clear()
+    monkeypatch.setattr(graphs, "unavailable", lambda _: "")
+    monkeypatch.setattr(graphs, "Recorded", failing)
 
 
 def test_a_capture_that_fails_is_named_and_logged_and_steps_go_on(
@@ -152,17 +153,16 @@ class Devices:
 
 
 def test_a_graph_is_recorded_and_replayed_on_the_device_of_its_images(monkeypatch: pytest.MonkeyPatch) -> None:
-    captured._capture_stream.cache_clear()
+    graphs.capture_stream.cache_clear()
     devices, second = Devices(monkeypatch), torch.device("cuda:1")
-    monkeypatch.setattr(captured, "train_step", lambda *_: "losses")
     held = SimpleNamespace(device=second, clone=lambda: SimpleNamespace(copy_=lambda _: None))
     monkeypatch.setattr(torch, "zeros", lambda *_, **__: SimpleNamespace(fill_=lambda _: None))
-    made = SimpleNamespace(buffer=SimpleNamespace(storage=torch.float32))
     for _ in range(2):  # the stream is made once a device
-        assert captured._Graph(made, RECIPE, held, held).replay(held, held, 0.1) == "losses"  # type: ignore[arg-type]
+        made = graphs.Recorded([held, held], torch.float32, lambda *_: "losses")  # type: ignore[list-item,return-value,arg-type]
+        assert made.replay([held, held], 0.1) == "losses"  # type: ignore[list-item,comparison-overlap]
     once = [("capture on stream of cuda:1", "cuda:1"), ("replay", "cuda:1")]
     assert devices.seen == [("stream", "cuda:1"), *once, *once]
-    captured._capture_stream.cache_clear()
+    graphs.capture_stream.cache_clear()
 
 
 def test_train_together_says_what_was_captured_and_why_not(
@@ -181,10 +181,10 @@ def test_train_together_says_what_was_captured_and_why_not(
 
     assert (trained().graphs, trained().fallback) == (0, "")  # a CPU has no graphs
     assert caplog.records == []
-    captured._say.cache_clear()
-    monkeypatch.setattr(CapturedStep, "fallback", property(lambda step: step.eager))  # as on a GPU
-    monkeypatch.setattr(captured, "why_eager", lambda *_: "")
-    monkeypatch.setattr(captured, "_Graph", Replayed)
+    graphs.say.cache_clear()
+    monkeypatch.setattr(graphs.Graphs, "fallback", property(lambda step: step.eager))  # as on a GPU
+    monkeypatch.setattr(graphs, "unavailable", lambda _: "")
+    monkeypatch.setattr(graphs, "Recorded", Replayed)
     assert (trained().graphs, trained().fallback) == (1, "")
     monkeypatch.setattr(captured, "why_eager", lambda *_: "path dropout")
     assert (trained().graphs, trained().fallback) == (0, "path dropout")
@@ -196,9 +196,8 @@ def test_what_a_graph_cannot_repeat_is_named(option: str, reason: str, monkeypat
     made = program()
     assert CapturedStep(made, Recipe(**{option: 0.2})).fallback == ""  # on a CPU there is nothing to fall back from
     monkeypatch.setattr(made.buffer, "device", torch.device("cuda"))
-    assert reason in captured.why_eager(made, Recipe(**{option: 0.2}))
     assert reason in CapturedStep(made, Recipe(**{option: 0.2})).fallback
-    assert captured.why_eager(made, RECIPE) == ""
+    assert CapturedStep(made, RECIPE).eager == ""
 
 
 @asks_no_driver
