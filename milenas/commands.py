@@ -59,6 +59,7 @@ def search(
     params: Annotated[float | None, _final("Parameters wanted, e.g. 3.3e6; chooses the channels.")] = None,
     finalists: Annotated[int, _final("Networks to retrain: the last one and winners of other sizes.")] = 0,
     final_epochs: Annotated[int, _final("Epochs of retraining.")] = 0,
+    compare: Annotated[int, _final("Further trainings of the best, and as many of an unsearched network.")] = 0,
     metric: opt.Metric = "auto",
     images: opt.Images = opt.Images(),
     stream: Annotated[bool, opt.option("Decode images while searching (random crops).", "Data", "--stream")] = False,
@@ -112,6 +113,7 @@ def search(
         retrain=finalists,
         processes=process_place()[1],
         loaders=loaders,
+        compare=compare,
         metric=metric,  # type: ignore[arg-type]  # the experiment checks the text
     )
     perform(ctx, experiment, images.source(resolution, streamed=stream), running)

@@ -113,7 +113,8 @@ def train(
         precision=given.precision(distributed=True),
         **given.numbers(),
     )
-    together = {"sync_bn": False, "loaders": experiment.loaders} | given.named(dict.fromkeys(("sync_bn", "loaders")))
+    usual = {"sync_bn": False, "loaders": experiment.loaders}
+    together = usual | given.named(dict.fromkeys(("sync_bn", "loaders", "compare")))
     experiment = experiment.in_parts(given.take("every"), process_place()[1], **together)
     streamed = given.take("stream", False) or original.streamed
     return given.run(

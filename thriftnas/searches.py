@@ -273,6 +273,6 @@ def darts(data: Any, folder: "Path | str" = "runs/darts", **options: Unpack[Dart
         setup=setup,
         processes=process_place()[1],
         metric=given.take("metric", AUTO),
-        **given.named({"expected_size": None, "finalists": "retrain", "loaders": None}),
+        **given.named({"expected_size": None, "finalists": "retrain", "loaders": None, "compare": None}),
     )
     return given.run(experiment, given.source(data, streamed=given.take("stream", False)), folder)

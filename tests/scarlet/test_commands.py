@@ -90,7 +90,9 @@ def test_a_folded_model_lists_its_inexact_layers_and_can_be_recalibrated(trained
     before = own.predict(images)
     side = own.skeleton.resolution
     take_statistics(own.network, calibration_images(known, 50, 0, side, own.mean, own.std))
-    assert torch.allclose(own.predict(images), before, atol=1e-4)  # they were those of the folded network, not of its path
+    assert torch.allclose(
+        own.predict(images), before, atol=1e-4
+    )  # they were those of the folded network, not of its path
 
 
 BAD = [
