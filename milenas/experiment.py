@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 from milenas.strategy.search import SupernetSearch, best_retrained
 from milenas.strategy.size import final_skeleton
 from milenas.training.setup import VERSION, SearchSetup
-from zoo.experiments.estimate import Estimate
+from zoo.experiments.estimate import Estimate, hours
 from zoo.experiments.experiment import Experiment
 from zoo.experiments.kinds.on_images import blueprint_of, class_counts, describe_images, fitted_skeleton
 from zoo.experiments.report import Report
@@ -19,8 +19,10 @@ from zoo.population.metric import METRICS, Metric, check_metric, settled
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Trial
+from zoo.spaces.baseline import CELLS
 from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.genotype import CellGenotype, require_cells
+from zoo.spaces.literature import PUBLISHED
 from zoo.training.comparison import Compared, ComparisonTerms, WithComparison, check_repeats
 from zoo.training.setup import TrainingSetup
 
@@ -216,10 +218,24 @@ class DifferentiableExperiment(Experiment):
         return self.setup.epochs * self.per_epoch + (self.retrain + 2 * self.compare) * self.setup.retrain_epochs
 
     def estimate(self, material: "ImageSet | ImageStream", workers: int) -> Estimate:
-        """Steps, hours and megabytes of the search, from timing a few steps; retraining is not in it."""
-        from milenas.training.timing import search_estimate
+        """Steps, hours and megabytes of the search, from timing a few steps, and hours of what is trained after it.
 
-        return search_estimate(self.setup, material, self.processes, self.loaders)
+        The cells of the latter are not known before: published ones stand for them.
+        """
+        from milenas.training.timing import search_estimate
+        from zoo.training.timing import training_seconds
+
+        found = search_estimate(self.setup, material, self.processes, self.loaders)
+        networks, around = self.retrain + 2 * self.compare, self._retraining
+        if not networks:
+            return found
+        cells, setting = PUBLISHED[CELLS], ProxySetting(0, 0, 0, self.setup.retrain_epochs)
+        around = dataclasses.replace(around, skeleton=final_skeleton(cells, around.skeleton, self.setup.params))
+        each = training_seconds(around, material, setting, cells, self.loaders, self.processes)
+        spent = found.numbers["hours"] + networks * each / 3600
+        rest = [line for line in found.lines if line[0] != "hours"]
+        lines = (*rest, ("retrained", str(networks)), hours(spent, ", timed here; DARTS_V2 stands for the cells"))
+        return Estimate(numbers={**found.numbers, "retrained": networks, "hours": spent}, lines=lines)
 
     def finish(self, run: "Run", material: "ImageSet | ImageStream") -> Mapping[str, Any]:
         """Keep the best retrained network, if any, as a model; test accuracies are measured here.

@@ -12,6 +12,7 @@ from zoo.experiments import HeldSource, execute
 from zoo.experiments.kinds.compared import read_comparison
 from zoo.spaces.cost import Cost, cost
 from zoo.spaces.literature import PUBLISHED
+from zoo.training import timing
 from zoo.training.comparison import is_compared
 
 pytestmark = pytest.mark.usefixtures("without_drawing")
@@ -56,6 +57,15 @@ def test_a_search_says_how_to_be_compared_and_then_how_much_better_it_is(folder)
         assert [is_compared(trial) for trial in journal.trials()] == [False] * rows + [True] * 4
     again = execute(search(), SOURCE, folder)
     assert again.digest == run.digest  # what was begun stays
+
+
+def test_the_hours_of_a_search_count_what_is_trained_after_it(monkeypatch):
+    monkeypatch.setattr(timing, "training_seconds", lambda *_: 3600.0)
+    images = SOURCE.material
+    none = DifferentiableExperiment(setup=small_setup(topology="stretchable"))
+    found = [one.fitted(images, print).estimate(images, 1) for one in (none, search(), search(compare=2))]
+    assert [int(one.numbers["hours"]) for one in found] == [0, 1, 5]
+    assert dict(found[2].lines)["retrained"] == "5"
 
 
 def test_what_cannot_be_compared_is_refused():
