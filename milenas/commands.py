@@ -66,7 +66,7 @@ def search(
     loaders: Annotated[int, opt.option("Processes that decode streamed images.", "Data")] = 2,
     resolution: opt.Resolution = None,
     seed: opt.Seed = 0,
-    compute: opt.Compute = opt.Compute(),
+    compute: opt.Alone = opt.Alone(),
     running: opt.Running = opt.Running(out=Path("runs/darts")),
 ) -> None:
     """Search cells by gradient descent; write genotypes, a report, and the command that retrains the result.
@@ -105,7 +105,7 @@ def search(
         retrain_epochs=final_epochs,
         precision=compute.precision(),
         seed=seed,
-        threads=compute.threads,
+        threads=compute.chosen_threads(running.out),
     )
     experiment = DifferentiableExperiment(
         setup=setup,

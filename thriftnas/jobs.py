@@ -111,7 +111,7 @@ def train(
         recipe=given.changed(original.recipe, auxiliary=weight if given.take("auxiliary", False) else 0.0),
         sizes=given.named(dict.fromkeys(("channels", "cells"))),
         precision=given.precision(distributed=True),
-        **given.numbers(),
+        **given.numbers(alone=folder),
     )
     usual = {"sync_bn": False, "loaders": experiment.loaders}
     together = usual | given.named(dict.fromkeys(("sync_bn", "loaders", "compare")))

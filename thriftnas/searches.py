@@ -136,7 +136,7 @@ def supernet(data: Any, folder: "Path | str" = "runs/supernet", **options: Unpac
         given.changed(RECIPE),
         channels=given.take("channels"),
         precision=given.precision(distributed=True),
-        **given.numbers(),
+        **given.numbers(alone=folder),
     )
     experiment = SupernetExperiment(
         form=SupernetForm(space=space, **given.named(dict.fromkeys(("stabilizers", "shared_squeeze")))),
@@ -267,7 +267,7 @@ def darts(data: Any, folder: "Path | str" = "runs/darts", **options: Unpack[Dart
         method=Method(**given.named(METHOD)),
         precision=given.precision(distributed=True),
         **given.named(SETUP),
-        **given.numbers(),
+        **given.numbers(alone=folder),
     )
     experiment = DifferentiableExperiment(
         setup=setup,
