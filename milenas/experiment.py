@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self, cast
 from milenas.strategy.search import SupernetSearch, best_retrained
 from milenas.strategy.size import final_skeleton
 from milenas.training.setup import VERSION, SearchSetup
-from zoo.experiments.estimate import Estimate, hours
+from zoo.experiments.estimate import Estimate, disk, hours
 from zoo.experiments.experiment import Experiment
 from zoo.experiments.kinds.on_images import blueprint_of, class_counts, describe_images, fitted_skeleton
 from zoo.experiments.report import Report
@@ -225,17 +225,17 @@ class DifferentiableExperiment(Experiment):
         from milenas.training.timing import search_estimate
         from zoo.training.timing import training_seconds
 
-        found = search_estimate(self.setup, material, self.processes, self.loaders)
-        networks, around = self.retrain + 2 * self.compare, self._retraining
-        if not networks:
-            return found
-        cells, setting = PUBLISHED[CELLS], ProxySetting(0, 0, 0, self.setup.retrain_epochs)
-        around = dataclasses.replace(around, skeleton=final_skeleton(cells, around.skeleton, self.setup.params))
-        each = training_seconds(around, material, setting, cells, self.loaders, self.processes)
-        spent = found.numbers["hours"] + networks * each / 3600
-        rest = [line for line in found.lines if line[0] != "hours"]
-        lines = (*rest, ("retrained", str(networks)), hours(spent, ", timed here; DARTS_V2 stands for the cells"))
-        return Estimate(numbers={**found.numbers, "retrained": networks, "hours": spent}, lines=lines)
+        numbers = dict(search_estimate(self.setup, material, self.processes, self.loaders).numbers)
+        networks, around, note = self.retrain + 2 * self.compare, self._retraining, ", timed here"
+        if networks:
+            cells, setting = PUBLISHED[CELLS], ProxySetting(0, 0, 0, self.setup.retrain_epochs)
+            around = dataclasses.replace(around, skeleton=final_skeleton(cells, around.skeleton, self.setup.params))
+            each = training_seconds(around, material, setting, cells, self.loaders, self.processes)
+            numbers |= {"retrained": networks, "hours": numbers["hours"] + networks * each / 3600}
+            note += f"; {CELLS} stands for the cells of the {networks} that are trained after it"
+        counted = (("epochs", str(self.setup.epochs)), ("parameters", f"{numbers['parameters']:,}"))
+        lines = (*counted, hours(numbers["hours"], note), disk(numbers["disk_mb"]))
+        return Estimate(numbers=numbers, lines=lines)
 
     def finish(self, run: "Run", material: "ImageSet | ImageStream") -> Mapping[str, Any]:
         """Keep the best retrained network, if any, as a model; test accuracies are measured here.

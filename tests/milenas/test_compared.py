@@ -65,7 +65,8 @@ def test_the_hours_of_a_search_count_what_is_trained_after_it(monkeypatch):
     none = DifferentiableExperiment(setup=small_setup(topology="stretchable"))
     found = [one.fitted(images, print).estimate(images, 1) for one in (none, search(), search(compare=2))]
     assert [int(one.numbers["hours"]) for one in found] == [0, 1, 5]
-    assert dict(found[2].lines)["retrained"] == "5"
+    assert [name for name, _ in found[2].lines] == ["epochs", "parameters", "hours", "disk"]  # as of every command
+    assert "of the 5 that are trained after it" in dict(found[2].lines)["hours"]
 
 
 def test_what_cannot_be_compared_is_refused():
