@@ -64,7 +64,7 @@ def searched(setup: SearchSetup, images: ImageSet) -> Found:
             spent[0] += time.process_time() - began
         return outcomes
 
-    strategy = experiment.strategy()
+    strategy = experiment.search()
     with tempfile.TemporaryDirectory() as folder:
         manager = Manager(strategy, Journal.memory({}), WeightStore(Path(folder)))
         manager.run(SerialExecutor(timed))

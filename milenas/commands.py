@@ -59,13 +59,14 @@ def search(
     params: Annotated[float | None, _final("Parameters wanted, e.g. 3.3e6; chooses the channels.")] = None,
     finalists: Annotated[int, _final("Networks to retrain: the last one and winners of other sizes.")] = 0,
     final_epochs: Annotated[int, _final("Epochs of retraining.")] = 0,
+    compare: Annotated[int, _final("Further trainings of the best, and as many of an unsearched network.")] = 0,
     metric: opt.Metric = "auto",
     images: opt.Images = opt.Images(),
     stream: Annotated[bool, opt.option("Decode images while searching (random crops).", "Data", "--stream")] = False,
     loaders: Annotated[int, opt.option("Processes that decode streamed images.", "Data")] = 2,
     resolution: opt.Resolution = None,
     seed: opt.Seed = 0,
-    compute: opt.Compute = opt.Compute(),
+    compute: opt.Alone = opt.Alone(),
     running: opt.Running = opt.Running(out=Path("runs/darts")),
 ) -> None:
     """Search cells by gradient descent; write genotypes, a report, and the command that retrains the result.
@@ -104,7 +105,7 @@ def search(
         retrain_epochs=final_epochs,
         precision=compute.precision(),
         seed=seed,
-        threads=compute.threads,
+        threads=compute.chosen_threads(running.out),
     )
     experiment = DifferentiableExperiment(
         setup=setup,
@@ -112,6 +113,7 @@ def search(
         retrain=finalists,
         processes=process_place()[1],
         loaders=loaders,
+        compare=compare,
         metric=metric,  # type: ignore[arg-type]  # the experiment checks the text
     )
     perform(ctx, experiment, images.source(resolution, streamed=stream), running)

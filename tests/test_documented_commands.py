@@ -11,6 +11,7 @@ from PIL import Image
 
 from tests.documented import commands_of, run_of, unrun_of
 from tests.installed import run_lines
+from tests.overriding import overridden
 from tests.photos import cats_and_dogs
 from tests.test_readme import DOCUMENTS, ROOT, command_lines, read
 from zoo.spaces.chain_space import CHAIN_SPACES, NAS_BENCH_201
@@ -39,7 +40,7 @@ SMALL = {
     "zoo profile": "--channels 4 --resolution 8 --networks 8",
     "run resume": "--workers 1",
 }
-"""By command the options that make it small; they come last, so that they count."""
+"""By command the options that make it small, in the place of those of the page."""
 LARGE = ("--params", "--limit", "--audit")
 """Options of which the values fit real sizes only: left out."""
 
@@ -52,14 +53,14 @@ def small(words):
         if word not in LARGE and before not in LARGE
     ]
     if "--table" in words:  # nothing is trained
-        return [*words, "--surrogate", "none"]
+        return overridden([*words, "--surrogate", "none"])
     if words[:2] == ["zoo", "profile"] and "--space" not in words:  # the file of a model says everything itself
         return words
     if "econas-search" in words and words[:2] == ["zoo", "profile"]:  # a table of cells is for one size
-        return [*kept, *SMALL["zoo profile"].split(), "--cells", "3"]
+        return overridden([*kept, *SMALL["zoo profile"].split(), "--cells", "3"])
     if words[:2] == ["run", "export"] and "--models" in words:  # a small front may have one network
-        return [*words, "--models", "1"]
-    return [*kept, *SMALL.get(" ".join(words[:2]), "").split()]
+        return overridden([*words, "--models", "1"])
+    return overridden([*kept, *SMALL.get(" ".join(words[:2]), "").split()])
 
 
 def material(folder):

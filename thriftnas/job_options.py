@@ -105,3 +105,4 @@ class TrainOptions(RunOptions, RateOptions, total=False):
     loaders: int
     sync_bn: bool
     every: int
+    compare: int

@@ -111,9 +111,10 @@ def train(
         recipe=given.changed(original.recipe, auxiliary=weight if given.take("auxiliary", False) else 0.0),
         sizes=given.named(dict.fromkeys(("channels", "cells"))),
         precision=given.precision(distributed=True),
-        **given.numbers(),
+        **given.numbers(alone=folder),
     )
-    together = {"sync_bn": False, "loaders": experiment.loaders} | given.named(dict.fromkeys(("sync_bn", "loaders")))
+    usual = {"sync_bn": False, "loaders": experiment.loaders}
+    together = usual | given.named(dict.fromkeys(("sync_bn", "loaders", "compare")))
     experiment = experiment.in_parts(given.take("every"), process_place()[1], **together)
     streamed = given.take("stream", False) or original.streamed
     return given.run(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from thriftnas.material import listener, report_of, source_of
 from zoo.experiments import Experiment, Resources, Run, Source, execute
+from zoo.experiments.resources import threads_of
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.recipe import Recipe
 from zoo.training.setup import TrainingSetup
@@ -40,6 +41,7 @@ class Given:
     def __init__(self, job: str, options: Mapping[str, Any], known: Any) -> None:
         self._job = job
         self._rest = {name: value for name, value in options.items() if value is not None}
+        self._device = "cpu"
         names = sorted(known.__optional_keys__)
         for name in options:
             if name not in names:
@@ -96,17 +98,24 @@ class Given:
         device, dtype = self.take("device", "auto"), self.take("dtype", "float32")
         channels_last = self.take("channels_last", True)
         if distributed:
-            return process_precision(device, dtype, channels_last)
+            found = process_precision(device, dtype, channels_last)
+            self._device = found.device
+            return found
         gpus, address = self._rest.get("gpus", 0.0), self._rest.get("address")
         return choose_precision(device, dtype, channels_last, gpus=gpus, address=address)
 
-    def numbers(self) -> dict[str, int]:
-        """Seed and threads.
+    def numbers(self, alone: "Path | str | None" = None) -> dict[str, int]:
+        """Seed and threads; after the precision, which says where networks are computed.
+
+        Args:
+            alone: the folder of a run without workers, which chooses its threads at its start; None: it has workers.
 
         Raises:
             ValueError: for a value out of range.
         """
-        seed, threads = self.take("seed", 0), self.take("threads", 1)
+        seed, threads = self.take("seed", 0), self.take("threads")
+        if threads is None:
+            threads = 1 if alone is None else threads_of(Path(alone).expanduser(), self._device)
         if seed < 0 or threads < 1:
             raise ValueError(f"threads must be at least 1 and the seed at least 0, got {threads} and {seed}")
         return {"seed": seed, "threads": threads}

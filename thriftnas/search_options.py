@@ -136,4 +136,5 @@ class DartsOptions(RunOptions, ComputeOptions, total=False):
     params: float
     finalists: int
     final_epochs: int
+    compare: int
     metric: str

@@ -136,7 +136,7 @@ def supernet(data: Any, folder: "Path | str" = "runs/supernet", **options: Unpac
         given.changed(RECIPE),
         channels=given.take("channels"),
         precision=given.precision(distributed=True),
-        **given.numbers(),
+        **given.numbers(alone=folder),
     )
     experiment = SupernetExperiment(
         form=SupernetForm(space=space, **given.named(dict.fromkeys(("stabilizers", "shared_squeeze")))),
@@ -267,12 +267,12 @@ def darts(data: Any, folder: "Path | str" = "runs/darts", **options: Unpack[Dart
         method=Method(**given.named(METHOD)),
         precision=given.precision(distributed=True),
         **given.named(SETUP),
-        **given.numbers(),
+        **given.numbers(alone=folder),
     )
     experiment = DifferentiableExperiment(
         setup=setup,
         processes=process_place()[1],
         metric=given.take("metric", AUTO),
-        **given.named({"expected_size": None, "finalists": "retrain", "loaders": None}),
+        **given.named({"expected_size": None, "finalists": "retrain", "loaders": None, "compare": None}),
     )
     return given.run(experiment, given.source(data, streamed=given.take("stream", False)), folder)

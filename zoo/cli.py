@@ -6,7 +6,7 @@ import signal
 import sqlite3
 import sys
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import partial
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
@@ -154,11 +154,46 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return code
 
 
+def single_values(arguments: Sequence[str]) -> Iterator[tuple[slice, str, str]]:
+    """Every option among the arguments that counts once: where it stands, its first name, its value.
+
+    The value of a switch is the name it was given by, such as --no-resume. Options that may be repeated are left out.
+    """
+    command, place = typer.main.get_command(app), 0
+    while (below := getattr(command, "commands", None)) is not None:
+        if place == len(arguments) or arguments[place] not in below:
+            return  # a typing error, or an option of the group: it is told elsewhere
+        command, place = below[arguments[place]], place + 1
+    options = [one for one in command.params if one.param_type_name == "option" and not one.multiple]
+    known = {name: option for option in options for name in (*option.opts, *option.secondary_opts)}
+    while place < len(arguments) and arguments[place] != "--":
+        name, equals, value = arguments[place].partition("=")
+        first, option = place, known.get(name)
+        apart = option is not None and not option.is_flag and not equals  # type: ignore[attr-defined]
+        place += 2 if apart else 1
+        if option is not None and place <= len(arguments):
+            given = arguments[place - 1] if apart else value if equals else name
+            yield slice(first, place), option.opts[0], given
+
+
+def _refuse_repeated(arguments: Sequence[str]) -> None:
+    """Complain about an option that counts once and is given with two values: a mistake, or meant as a list.
+
+    Raises:
+        ValueError: naming it with both values.
+    """
+    values: dict[str, str] = {}
+    for _, name, value in single_values(arguments):
+        if values.setdefault(name, value) != value:
+            raise ValueError(f"{name} takes one value, got {values[name]} and {value}")
+
+
 def _run(arguments: Sequence[str] | None, signals: _Signals) -> int:
     message = ""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # without a home it says at length where it keeps its fonts
     given = renamed(sys.argv[1:] if arguments is None else arguments)
     try:
+        _refuse_repeated(given)
         given = with_preset(given)
         result = app(args=given, obj=given, standalone_mode=False, prog_name="thriftnas")
         sys.stdout.flush()

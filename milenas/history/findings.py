@@ -9,11 +9,13 @@ from milenas.history.warnings import warnings
 from milenas.strategy.record import derived_genotype, shown_metrics
 from milenas.strategy.search import Derived, winners
 from milenas.strategy.size import final_skeleton
+from zoo.experiments.kinds.compared import ComparisonResult, comparison_remark, read_comparison
 from zoo.experiments.run import Run
 from zoo.experiments.source import ImageSource
 from zoo.population.trial import Record, Trial
 from zoo.spaces.genotype import SpaceGenotype
 from zoo.spaces.skeleton import Skeleton
+from zoo.training.comparison import is_compared
 
 if TYPE_CHECKING:
     from milenas.experiment import DifferentiableExperiment
@@ -53,6 +55,8 @@ class Findings:
         warnings: sentences.
         failed: why the search broke off; empty if it did not.
         facts: the command, the images, versions and hardware.
+        compared: the best retrained beside a network that needs no search; None where that is not known.
+        comparison: what is known of it, in a sentence; empty where nothing was retrained.
         source: where the images lie; None where they were held in memory or the run does not say.
     """
 
@@ -65,6 +69,8 @@ class Findings:
     failed: str
     facts: Mapping[str, Any]
     source: ImageSource | None
+    compared: ComparisonResult | None = None
+    comparison: str = ""
 
     @property
     def derived(self) -> list[Derived]:
@@ -103,6 +109,9 @@ def find(run: Run, search: "DifferentiableExperiment") -> Findings:
     retrained = _retrained(trials, records, derived, search.metric)
     complete = [one for one in retrained if one.complete]
     last = derived[-1] if derived else None
+    compared, source = read_comparison(run), _source(run)
+    streamed = source is not None and source.streamed
+    best = trials[complete[0].trial] if complete and not streamed else None
     return Findings(
         search=search,
         epochs=epochs,
@@ -112,7 +121,9 @@ def find(run: Run, search: "DifferentiableExperiment") -> Findings:
         warnings=warnings([epoch.metrics for epoch in epochs]),
         failed=failed,
         facts=run.facts(),
-        source=_source(run),
+        source=source,
+        compared=compared,
+        comparison=comparison_remark(trials, best, compared),
     )
 
 
@@ -136,7 +147,8 @@ def _retrained(
     newest: dict[str, tuple[Trial, Record]] = {}
     for trial in trials:
         record = records.get(trial.index)
-        if record is not None and record.ok and not isinstance(trial.genotype, SpaceGenotype):
+        networks = not isinstance(trial.genotype, SpaceGenotype) and not is_compared(trial)
+        if record is not None and record.ok and networks:
             newest[trial.genotype.key] = (trial, record)
     by_key = {one.genotype.key: one for one in derived}
     found = [

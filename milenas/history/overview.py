@@ -43,7 +43,7 @@ def search_report(search: "DifferentiableExperiment", run: Run) -> Report:
     files["search.json"] = json.dumps(found, indent=2, allow_nan=False) + "\n"
     return Report(
         summary={**found, **kept_summary(run.folder)},
-        tables={"epochs": epochs},
+        tables={"epochs": epochs} | ({} if (beside := findings.compared) is None else {"comparison": beside.frame()}),
         page=search_page(findings, commands, run.folder),
         name=REPORT,
         files=files,
@@ -93,6 +93,7 @@ def summary(findings: Findings, commands: Commands) -> dict[str, Any]:
             {"epoch": one.derived.epoch, "size": list(one.derived.size), "epochs": one.epochs, **one.metrics}
             for one in findings.retrained
         ],
+        "comparison": None if findings.compared is None else findings.compared.to_dict(),
         "warnings": findings.warnings,
         "failed": findings.failed,
         "command": "" if findings.final is None else commands.get(findings.final.epoch, ""),
@@ -114,6 +115,8 @@ def _show(findings: Findings, commands: Commands, folder: Path, console: Console
             markup=False,
             soft_wrap=True,
         )
+    if findings.comparison:
+        console.print(findings.comparison, soft_wrap=True, markup=False)
     console.print(f"Report, with the commands that train the others: {folder / REPORT}", soft_wrap=True, markup=False)
     if findings.final is None:
         return

@@ -142,6 +142,8 @@ def _steps(findings: Findings, commands: Mapping[int, str], folder: Path | None)
 
 def _notes(findings: Findings) -> Iterator[str]:
     planned = findings.search.setup.epochs
+    if findings.comparison:
+        yield findings.comparison
     if findings.failed:
         yield f"The search broke off: {findings.failed}."
     elif len(findings.epochs) < planned:

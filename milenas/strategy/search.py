@@ -7,7 +7,7 @@ from milenas.strategy.record import derived_genotype
 from milenas.supernet.config import SupernetConfig
 from zoo.population.proxy import ProxySetting
 from zoo.population.trial import Record, Trial
-from zoo.spaces.genotype import CellGenotype
+from zoo.spaces.genotype import CellGenotype, require_cells
 from zoo.training.retraining import Retraining
 
 ROLE = "supernet"
@@ -162,3 +162,17 @@ class SupernetSearch:
             self.stopped = (
                 f"after epoch {epoch} the derived cells have {sum(one.size)} convolutions, fewer than {self._expected}"
             )
+
+
+def best_retrained(
+    search: SupernetSearch, metric: str, measured: Mapping[int, tuple[Trial, Record]]
+) -> CellGenotype | None:
+    """The best of the networks that a search has retrained to the end; None where there is none.
+
+    Args:
+        search: that is over.
+        metric: that judges them, on validation images.
+        measured: its trials with their records.
+    """
+    ranked = sorted(search.retrained.values(), key=lambda trial: (-measured[trial][1].metrics[metric], trial))
+    return require_cells(measured[ranked[0]][0].genotype) if ranked else None

@@ -30,7 +30,7 @@ def train(
     resolution: opt.Resolution = None,
     rates: opt.Rates = opt.Rates(),
     seed: opt.Seed = 0,
-    compute: opt.Compute = opt.Compute(),
+    compute: opt.Alone = opt.Alone(),
     running: opt.Running = opt.Running(out=Path("runs/supernet")),
 ) -> None:
     """Train a supernet; write it as one file that `thriftnas scarlet search` and `scarlet extract` read.
@@ -55,7 +55,7 @@ def train(
         resolution=resolution,
         precision=compute.precision(),
         seed=seed,
-        threads=compute.threads,
+        threads=compute.chosen_threads(running.out),
     )
     experiment = SupernetExperiment(
         form=SupernetForm(space=space, stabilizers=stabilizers, shared_squeeze=shared_squeeze),

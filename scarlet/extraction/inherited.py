@@ -8,13 +8,16 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from scarlet.evaluation.setup import RECALIBRATION, SubnetSetup
 from scarlet.evaluation.subnets import calibration_images
 from scarlet.experiments.sources import SupernetSource
 from scarlet.extraction.calibration import kept_calibration
 from scarlet.extraction.extraction import Extraction, extract
 from scarlet.extraction.model import plain_model, recalibrate
+from scarlet.extraction.settled import settled
 from scarlet.supernet.file import TrainedSupernet, read_supernet
 from zoo.data.augmentation import prepare
+from zoo.data.image_set import ImageSet
 from zoo.experiments.run import Run
 from zoo.export.model import Model
 from zoo.population.trial import Record, Trial
@@ -71,28 +74,41 @@ class InheritedModels:
         Raises:
             ValueError: if the images are gone, or not the same any more.
         """
-        known = self._run.identity["source"]
-        count, seed, expected = int(known["recalibration"]), known["seed"], known["data"]
-        if not count:
-            return None
-        held, source = self._supernet, _source(self._run)
+        count = int(self._run.identity["source"]["recalibration"])
+        return self._prepared(count) if count else None
+
+    def _prepared(self, count: int) -> Tensor:
+        """So many training images, (count, C, H, W), prepared: those beside the run, or those of its source."""
+        held, seed = self._supernet, self._run.identity["source"]["seed"]
         resolution = held.network.skeleton.resolution
         kept = kept_calibration(self._run.folder, count)
         if kept is not None:
             return prepare(torch.tensor(kept), resolution, held.mean, held.std)
-        images = source.read_images(seed, resolution, count)
-        if images.fingerprint != expected:
+        return calibration_images(self._images, count, seed, resolution, held.mean, held.std)
+
+    @cached_property
+    def _images(self) -> ImageSet:
+        """The images of the search.
+
+        Raises:
+            ValueError: if they are gone, or not the same any more.
+        """
+        known, resolution = self._run.identity["source"], self._supernet.network.skeleton.resolution
+        most = int(known["recalibration"]) or RECALIBRATION
+        images = _source(self._run).read_images(known["seed"], resolution, most)
+        if images.fingerprint != known["data"]:
             raise ValueError(
                 f"the images of {self._run.folder}, {images.name}, have changed: its networks were recalibrated on "
-                f"others (fingerprint {expected[:12]}) than these ({images.fingerprint[:12]})"
+                f"others (fingerprint {known['data'][:12]}) than these ({images.fingerprint[:12]})"
             )
-        return calibration_images(images, count, seed, resolution, held.mean, held.std)
+        return images
 
     def __call__(self, trial: Trial, record: Record) -> Model:
         """The network of a trial.
 
         Its notes are the proof of the folding: how far its logits are from the supernet's, how far every layer is, and
-        what was done where folding is inexact; there is a warning then.
+        what was done where folding is inexact. Such a network is not what the search measured: its statistics are taken
+        again and it is measured again, as it is, and there is a warning.
 
         Raises:
             ValueError: if the search had no supernet, or supernet or images are gone or not the same any more.
@@ -113,9 +129,21 @@ class InheritedModels:
             "folding_deviation": found.deviation,
             "inexact_layers": [layer.layer for layer in found.inexact],
             "folding": [dataclasses.asdict(layer) for layer in found.proof],
-            **_warning(found),
         }
-        return plain_model(held, found, notes)
+        model = plain_model(held, found, notes)
+        return self._settled(model, found) if found.inexact else model
+
+    def _settled(self, model: Model, found: Extraction) -> Model:
+        """The model with statistics and numbers of its own, as far as there still are images for them."""
+        pixels = self._calibration
+        try:
+            images = self._images
+        except (ValueError, OSError):  # they were in memory only, or have changed: its accuracy is not known then
+            return settled(model, found, pixels, None)
+        if pixels is None:
+            count = SubnetSetup().recalibrating(len(images.train))
+            pixels = self._prepared(count) if count else None
+        return settled(model, found, pixels, images.validation)
 
 
 def _source(run: Run) -> SupernetSource:
@@ -123,14 +151,3 @@ def _source(run: Run) -> SupernetSource:
     if not isinstance(source, SupernetSource):
         raise ValueError(f"{run.folder} does not say where its supernet is: run its command again, then it does")
     return source
-
-
-def _warning(found: Extraction) -> dict[str, str]:
-    """What users must know before they rely on the accuracy that was measured; nothing where folding is exact."""
-    if not found.inexact:
-        return {}
-    layers = ", ".join(str(layer.layer) for layer in found.inexact)
-    return {
-        "warning": f"folding is inexact at layers {layers}, and logits deviate from the supernet's by "
-        f"{found.deviation:.2g} of the largest: retrain it, or take scarlet extract --keep-stabilizers"
-    }

@@ -12,6 +12,7 @@ from torch import Tensor
 from scarlet.evaluation.subnets import calibration_images
 from scarlet.evaluation.tree import adopt, recalibrated
 from scarlet.extraction.extraction import Extraction, extract
+from scarlet.extraction.settled import take_statistics, warning
 from scarlet.supernet.file import TrainedSupernet, load_supernet, require_fitting
 from zoo.data.image_set import ImageSet
 from zoo.export.model import Model, save_model
@@ -44,8 +45,8 @@ class ExtractedModel:
             OSError: if one of them cannot be written.
         """
         notes, found = self.model.notes, self.extraction
-        names = ("macs", "params", "deviation", "inexact")
-        summary = {"model": str(path), **{name: notes[name] for name in names}}
+        names = ("macs", "params", "deviation", "inexact", "warning")
+        summary = {"model": str(path), **{name: notes[name] for name in names if name in notes}}
         save_model(self.model, path)
         layers = [dataclasses.asdict(layer) for layer in found.proof]
         proof = {**summary, "genotype": found.network.genotype.to_dict(), "layers": layers}
@@ -87,7 +88,7 @@ def extracted_model(
         supernet: path of its file.
         genotype: a JSON file, or a chain as text.
         images: gives the images of a resolution, split by a seed; called only where statistics are recalibrated.
-        recalibration: from how many images.
+        recalibration: from how many images; a network whose folding is inexact gets its statistics after it.
         keep_stabilizers: keep every skip as a 1×1 convolution.
 
     Raises:
@@ -97,6 +98,7 @@ def extracted_model(
     held, digest = load_supernet(supernet)
     network = held.network
     chain = read_chain(genotype, network.form.space)
+    pixels = None
     if recalibration.count:
         resolution = network.skeleton.resolution
         seed = int(held.notes.get("seed", 0)) if recalibration.seed is None else recalibration.seed
@@ -105,10 +107,13 @@ def extracted_model(
         pixels = calibration_images(read, recalibration.count, seed, resolution, held.mean, held.std)
         recalibrate(held, chain.choices, pixels)
     found = extract(network, chain.choices, keep_stabilizers=keep_stabilizers)
+    if found.inexact and pixels is not None:
+        take_statistics(found.network, pixels)
     price = chain_cost(chain, network.skeleton, stabilizers=keep_stabilizers)
     notes = {
         "macs": price.macs, "params": price.params, "deviation": found.deviation,
         "inexact": [layer.layer for layer in found.inexact], "supernet": digest, "recalibrated": recalibration.count,
+        **({"warning": warning(found, recalibration.count, None)} if found.inexact else {}),
     }  # fmt: skip
     return ExtractedModel(model=plain_model(held, found, notes), extraction=found)
 

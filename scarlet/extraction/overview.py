@@ -30,3 +30,5 @@ def show_extraction(result: Extraction, summary: dict[str, Any], out: Path) -> N
     console.print(table)
     console.print(f"{summary['params']:,} parameters, {summary['macs']:,} MACs per image", soft_wrap=True)
     console.print(f"logits deviate from the supernet's by {result.deviation:.1e} of the largest", soft_wrap=True)
+    if "warning" in summary:
+        console.print(summary["warning"], style="yellow", markup=False, soft_wrap=True)

@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 import zoo.training.evaluator
+from tests.overriding import overridden
 from zoo.cli import main
 
 SMALL = ["--channels", "4", "--cells", "3", "--resolution", "8", "--train", "40", "--val", "20", "--batch", "20"]
@@ -37,7 +38,7 @@ def call(*arguments: object) -> Answer:
     """Run a command in this process."""
     out, err = io.StringIO(), io.StringIO()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-        code = main([str(argument) for argument in arguments])
+        code = main(overridden(arguments))
     return Answer(code, out.getvalue(), err.getvalue())
 
 

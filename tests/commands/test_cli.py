@@ -82,6 +82,39 @@ def test_usage_errors_are_one_line_that_points_to_the_help(thriftnas, arguments,
     assert f"see {help_of} --help" in answer.err
 
 
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (
+            "zoo study --setting c2r0s0e3 --data digits --setting=c4r0s0e3",
+            "--setting takes one value, got c2r0s0e3 and",
+        ),
+        ("run export there --count 2 --models 3", "--models takes one value, got 2 and 3"),
+        ("zoo build --cutout --no-cutout", "--cutout takes one value, got --cutout and --no-cutout"),
+        ("scarlet train --preset tiny --preset paper", "--preset takes one value, got tiny and paper"),
+    ],
+)
+def test_an_option_that_counts_once_is_not_taken_twice(words, said, capsys):
+    assert main(words.split()) == 2
+    error = capsys.readouterr().err.splitlines()[-1]
+    assert error.startswith(f"error: {said}")
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "run export there --limit macs<=1 --limit params<=1",
+        "run export there --models 3 --models 3",
+        "run export there --out --models --models 3",  # an odd folder's name
+        "scarlet train --preset tiny --epochs 3",
+        "zoo stduy --models 3 --models 4",
+    ],
+)
+def test_what_may_be_repeated_or_says_the_same_is_not_refused(words, capsys):
+    assert main(words.split() if "preset" not in words else [*words.split(), "--dry-run", "--bad"]) == 2
+    assert "takes one value" not in capsys.readouterr().err
+
+
 def test_doctor_says_what_is_here(thriftnas):
     answer = thriftnas("doctor", "--json")
     assert (answer.code, answer.err) == (0, "")

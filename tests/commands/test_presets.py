@@ -113,6 +113,9 @@ def drawn():
 class Still:
     """A bar that draws nothing."""
 
+    def add_task(self, *_, **__):
+        return 0
+
     def update(self, *_, **__):
         pass
 

@@ -15,9 +15,13 @@ from scarlet.experiments.supernet import SupernetExperiment
 from scarlet.strategy.goal import read_goal
 from scarlet.supernet.form import SupernetForm
 from scarlet.supernet.setup import SupernetSetup
-from zoo.experiments import Resources, machine
+from thriftnas.job_options import TrainOptions
+from thriftnas.options import Given
+from zoo.cli import main
+from zoo.experiments import Resources, Run, machine, resources
 from zoo.experiments.kinds.study import StudyExperiment
 from zoo.experiments.kinds.training import TrainingExperiment
+from zoo.experiments.resources import threads_of
 from zoo.population.proxy import ProxySetting
 from zoo.spaces.literature import DARTS_V1
 from zoo.training import Precision, TrainingSetup, memory
@@ -129,3 +133,38 @@ def test_several_gpus_have_a_worker_each_unless_something_else_is_asked_for(monk
     assert asked(address="auto") == asked(device="cpu") == asked(device="cuda:1") == (1, 0.0)
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
     assert asked() == (1, 0.0)
+
+
+def test_a_run_without_workers_chooses_its_threads_once(tmp_path, monkeypatch, capsys):
+    """What it was begun with counts, on whatever machine it is continued, and what is asked for before all."""
+    monkeypatch.setattr(resources, "usable_cores", lambda: 6)
+    train = [
+        *("zoo", "train", "PC_DARTS", "--data", "digits", "--resolution", "8", "--channels", "2", "--cells", "3"),
+        *("--batch", "40", "--epochs", "2"),
+    ]
+    train += ["--train", "40", "--val", "20", "--time", "0.01s", "--out", str(tmp_path / "run")]
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    assert main(train) == 0
+    assert Run.open(tmp_path / "run").experiment.threads == 1
+    monkeypatch.setenv("OMP_NUM_THREADS", "6")
+    assert threads_of(tmp_path / "other", "cpu") == 6
+    assert main(train) == 0
+    assert main([*train, "--threads", "3"]) == 2
+    assert "threads is 1 there, got 3" in capsys.readouterr().err
+    given = Given("train", {}, TrainOptions)
+    given.precision(distributed=True)
+    assert given.numbers(alone=tmp_path / "run")["threads"] == 1
+    assert Given("study", {}, TrainOptions).numbers()["threads"] == 1  # workers are what it has
+
+
+@pytest.mark.parametrize(
+    ("cores", "told", "beside", "device", "threads"),
+    [(6, "", 1, "cpu", 6), (64, "", 1, "cpu", 8), (64, "", 16, "cpu", 4), (2, "", 4, "cpu", 1), (6, "1", 1, "cpu", 1),
+     (6, "4,2", 1, "cpu", 6), (6, "", 1, "cuda:0", 1)],
+)  # fmt: skip
+def test_a_new_run_has_as_many_threads_as_there_are(monkeypatch, tmp_path, cores, told, beside, device, threads):
+    monkeypatch.setattr(resources, "usable_cores", lambda: cores)
+    monkeypatch.setenv("OMP_NUM_THREADS", told)
+    monkeypatch.setenv("LOCAL_WORLD_SIZE", str(beside))
+    assert threads_of(tmp_path / "none", device) == threads
+    assert threads_of(tmp_path / "none", device, asked=5) == 5

@@ -13,6 +13,7 @@ from milenas.supernet.config import SupernetConfig
 from milenas.training.evaluator import SearchEvaluator, parts_per_epoch
 from milenas.training.material import steps_per_epoch
 from milenas.training.setup import Method, SearchSetup
+from tests.overriding import overridden
 from zoo.cli import main
 from zoo.data import ImageSet
 from zoo.data.image_set import Split
@@ -99,7 +100,7 @@ def thriftnas(tmp_path, monkeypatch):
     def call(*arguments):
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = main([str(argument) for argument in arguments])
+            code = main(overridden(arguments))
         return Answer(code, out.getvalue(), err.getvalue())
 
     return call

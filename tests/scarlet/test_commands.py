@@ -8,11 +8,14 @@ import pytest
 import torch
 from PIL import Image
 
+from scarlet.evaluation.subnets import calibration_images
 from scarlet.experiments import sources
 from scarlet.extraction.extraction import extract
+from scarlet.extraction.settled import take_statistics
 from scarlet.supernet.file import load_supernet, save_supernet
 from scarlet.supernet.training import SupernetEvaluator
 from tests.interrupted import broken_off
+from tests.overriding import overridden
 from zoo.cli import main
 from zoo.data import load
 from zoo.export import load_model
@@ -81,6 +84,15 @@ def test_a_folded_model_lists_its_inexact_layers_and_can_be_recalibrated(trained
     assert models[0][1].notes["macs"] == models[0][0]["macs"]
     images = torch.tensor(load("digits", train=60, validation=40, seed=0).validation.images)
     assert not torch.equal(models[0][1].predict(images), models[1][1].predict(images))
+    assert "still those of before it" in models[0][0]["warning"]
+    assert "taken from 50 training images after it" in models[1][0]["warning"]
+    own, known = models[1][1], load("digits", train=60, validation=40, seed=0)
+    before = own.predict(images)
+    side = own.skeleton.resolution
+    take_statistics(own.network, calibration_images(known, 50, 0, side, own.mean, own.std))
+    assert torch.allclose(
+        own.predict(images), before, atol=1e-4
+    )  # they were those of the folded network, not of its path
 
 
 BAD = [
@@ -106,7 +118,7 @@ def test_bad_input_is_one_line_and_leaves_nothing(trained, tmp_path, monkeypatch
     monkeypatch.chdir(tmp_path)
     (tmp_path / "TRUNCATED").write_bytes((trained / "supernet.pt").read_bytes()[:5000])
     given = [str(trained / "supernet.pt") if word == "SUPERNET" else word for word in arguments]
-    assert main(given) == 2
+    assert main(overridden(given)) == 2
     error = capsys.readouterr().err
     assert error.startswith("error: ")
     assert error.count("\n") == 1

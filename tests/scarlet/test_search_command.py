@@ -8,17 +8,23 @@ import json
 from copy import deepcopy
 
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 
 import zoo.cli
 from benchmarks import subnet_eval
 from scarlet.experiments.front import FrontExperiment
+from scarlet.extraction.settled import take_statistics
 from scarlet.strategy import imagination
 from scarlet.supernet.file import TrainedSupernet, load_supernet, save_supernet
+from tests.overriding import overridden
 from zoo.data import load
 from zoo.export import load_model
+from zoo.networks import build_chain
 from zoo.population import Journal
+from zoo.spaces import Skeleton
+from zoo.spaces.chain_space import CHAIN_SPACES
 
 pytestmark = pytest.mark.usefixtures("without_drawing")
 
@@ -33,7 +39,7 @@ def thriftnas(monkeypatch, tmp_path):
     def call(*arguments):
         out, err = io.StringIO(), io.StringIO()
         with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
-            code = zoo.cli.main([str(argument) for argument in arguments])
+            code = zoo.cli.main(overridden(arguments))
         return code, out.getvalue(), err.getvalue()
 
     return call
@@ -226,18 +232,60 @@ def test_the_benchmark_of_evaluation_takes_the_populations_of_a_search(thriftnas
         subnet_eval.run(parser.parse_args(["--search", "there", "--supernet", "there"]))
 
 
-def test_a_model_that_is_not_what_was_measured_comes_with_a_warning(thriftnas, trained):
+def test_a_model_that_is_not_what_was_measured_is_measured_as_it_is_delivered(thriftnas, trained):
     """A shortcut behind a learned skip: what is exported is another function than what the search measured."""
-    options = ("--signal", "accuracy", "--recalibrate", 0, "--population", 30, "--generations", 0)
-    assert thriftnas(*command(trained, *options, "--out", trained / "run"))[0] == 0
-    code, out, err = thriftnas("run", "export", trained / "run", "--format", "json,state")
+    run, options = trained / "run", ("--signal", "accuracy", "--recalibrate", 0, "--population", 30, "--generations", 0)
+    assert thriftnas(*command(trained, *options, "--out", run))[0] == 0
+    code, out, err = thriftnas("run", "export", run, "--format", "json,csv,state")
     assert code == 0, err
-    models = json.loads((trained / "run" / "export" / "models.json").read_text())["models"]
+    models = json.loads((run / "export" / "models.json").read_text())["models"]
     inexact = [model for model in models if model["weights"]["notes"]["inexact_layers"]]
     assert 0 < len(inexact) < len(models)
+    images = load(f"imagefolder:{trained / 'photos'}", resolution=8, seed=3)
+    table = pd.read_csv(run / "export" / "models.csv")
+    measured = Journal.open(run, readonly=True).records()
+    changed = 0
     for model in models:
-        warned = f"Model {model['model']}: folding is inexact at layers" in out
-        assert warned == (model in inexact)
+        told = [line for line in out.splitlines() if f"Model {model['model']}: folding is inexact at layers" in line]
+        assert len(told) == (model in inexact)
+        searched, row = measured[model["trial"]].metrics["accuracy"], table.iloc[model["model"] - 1]
+        if model not in inexact:
+            assert (model["metrics"]["accuracy"], row["weights"]) == (searched, "of the run")
+            continue
+        assert f"taken from {len(images.train)} training images after it" in told[0]
+        assert f"that of this network on {len(images.validation)} validation images" in told[0]
+        read = load_model(run / "export" / model["files"]["state"])
+        labels = read.predict(torch.tensor(images.validation.images)).argmax(dim=1).numpy()
+        reached = (labels == images.validation.labels).mean()
+        numbers = row["accuracy"], model["metrics"]["accuracy"], model["weights"]["accuracy"]["value"]
+        assert numbers == (reached,) * 3
+        assert model["weights"]["accuracy"]["low"] <= reached <= model["weights"]["accuracy"]["high"]
+        assert (row["inherited_accuracy"], row["weights"]) == (searched, "remeasured")
+        changed += reached != searched
+    assert changed
+    assert f"{len(images.validation)} validation images, 95% interval" in (run / "export" / "MODEL.md").read_text()
+    (trained / "photos").rename(trained / "lost")
+    code, out, err = thriftnas("run", "export", run, "--format", "csv,state")
+    assert code == 0, err
+    assert "still those of before it; its accuracy is not known" in out
+    known = pd.read_csv(run / "export" / "models.csv").set_index("weights")["accuracy"].notna()
+    assert known["of the run"].all()
+    assert not known["remeasured"].any()
+
+
+def test_statistics_of_a_network_are_those_of_its_own_maps():
+    network = build_chain(
+        CHAIN_SPACES["nas-bench-macro"].sample(np.random.default_rng(0)),
+        Skeleton(channels=4, resolution=8, classes=4),
+        torch.Generator().manual_seed(0),
+    )
+    images = torch.randn(24, 3, 8, 8, generator=torch.Generator().manual_seed(1)) * 3 + 1
+    take_statistics(network.eval(), images)
+    assert not network.training
+    first = next(part for part in network.stem if isinstance(part, torch.nn.BatchNorm2d))
+    maps = network.stem[0](images)
+    assert torch.allclose(first.running_mean, maps.mean(dim=(0, 2, 3)), atol=1e-5)
+    assert torch.allclose(first.running_var, maps.var(dim=(0, 2, 3)), rtol=1e-4)
 
 
 def test_more_images_to_recalibrate_on_than_there_are_leave_no_run(thriftnas, trained):

@@ -120,7 +120,7 @@ class Device:
         """
         from zoo.training.device import choose_precision, process_precision
 
-        if self.threads < 1:
+        if self.threads is not None and self.threads < 1:
             raise ValueError(f"threads must be at least 1, got {self.threads}")
         channels_last = getattr(self, "channels_last", True)
         if cluster is None:
@@ -133,6 +133,19 @@ class Compute(Device):
     """Where networks are trained, and in which numbers and memory format."""
 
     channels_last: Annotated[bool, _workers("Memory format of the maps.")] = True
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alone(Compute):
+    """Where networks are trained by one process, or by those that torchrun has started together."""
+
+    threads: Annotated[int | None, _workers("CPU threads; part of a run, which chooses them at its start.")] = None  # type: ignore[assignment]
+
+    def chosen_threads(self, folder: Path) -> int:
+        """The threads asked for, those that the run in a folder has, or those of a new one."""
+        from zoo.experiments.resources import threads_of
+
+        return threads_of(folder, self.precision().device, self.threads)
 
 
 def _rate(text: str) -> Any:

@@ -33,8 +33,9 @@ def train(
     channels: Annotated[int | None, opt.option("Initial channels; the recipe's by default.", "Network")] = None,
     cells: Annotated[int | None, opt.option("Cells; two of them reduce; the recipe's by default.", "Network")] = None,
     resolution: Annotated[int | None, opt.option("Pixels a side; the recipe's by default.", "Network")] = None,
+    compare: Annotated[int, opt.option("Further trainings, and as many of an unsearched network.", "Training")] = 0,
     seed: opt.Seed = 0,
-    compute: opt.Compute = opt.Compute(),
+    compute: opt.Alone = opt.Alone(),
     running: opt.Running = opt.Running(out=Path("runs/train")),
 ) -> None:
     """Train a genotype at an original setting, as long as papers do; write the network as a model file.
@@ -60,8 +61,8 @@ def train(
         sizes={"channels": channels, "cells": cells, "resolution": resolution},
         precision=compute.precision(),
         seed=seed,
-        threads=compute.threads,
+        threads=compute.chosen_threads(running.out),
     )
-    experiment = experiment.in_parts(every, process_place()[1], sync_bn=sync_bn, loaders=loaders)
+    experiment = experiment.in_parts(every, process_place()[1], sync_bn=sync_bn, loaders=loaders, compare=compare)
     side = training_side(what, original) if resolution is None else resolution
     perform(ctx, experiment, images.source(side, streamed=stream or original.streamed), running)

@@ -176,3 +176,35 @@ def usable_cores() -> int:
         quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
         cores = min(cores, max(1, int(quota) // int(period)))
     return cores
+
+
+MOST_THREADS = 8
+"""Of a process that nobody has told how many: a step of a small batch has no work for more. Ours."""
+
+
+def threads_of(folder: Path, device: str, asked: int | None = None) -> int:
+    """CPU threads of a run without workers: those asked for, those that it was begun with, or as many as there are.
+
+    Other threads give other last bits, so they are chosen once: whoever continues a run need not name them.
+
+    Args:
+        folder: of the run, which need not be there yet.
+        device: that networks are computed on; one that is no CPU needs a single thread.
+        asked: by the user; None: nothing.
+
+    Raises:
+        ValueError: for fewer than one.
+    """
+    from zoo.experiments.run import Run
+
+    if asked is not None:
+        if asked < 1:
+            raise ValueError(f"threads must be at least 1, got {asked}")
+        return asked
+    with suppress(ValueError, OSError):  # there is no run yet, or none of a kind that says its threads
+        return int(getattr(Run.open(folder).experiment, "threads", 1))
+    if device != "cpu":
+        return 1
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    beside = int(os.environ.get("LOCAL_WORLD_SIZE", "1"))  # processes that torchrun has started here
+    return min(int(told) if told.isdecimal() and int(told) else MOST_THREADS, max(1, usable_cores() // beside))

@@ -206,7 +206,7 @@ class Delivery:
         return Card(
             model=chosen.model,
             metrics=chosen.metrics,
-            images={} if chosen.retrained else self.images,
+            images=self.images if chosen.searched else {},
             run=self.found.name,
             digest=self.about.get("digest", ""),
         )
@@ -218,7 +218,7 @@ class Delivery:
             "trial": chosen.trial.index,
             "key": chosen.trial.genotype.key,
             "metrics": dict(chosen.metrics),
-            **({"inherited": dict(chosen.inherited)} if chosen.retrained else {}),
+            **({} if chosen.searched else {"inherited": dict(chosen.inherited)}),
             "genotype": chosen.trial.genotype.to_dict(),
         }
         wanted, model = [name for name in self.formats if name in WITH_WEIGHTS], chosen.model

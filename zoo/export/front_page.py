@@ -121,7 +121,7 @@ def page(
             "card": [] if card is None else card.rows(),
             "rows": [[(row.get(name), _cell(name, row.get(name))) for name in columns] for row in rows],
             "columns": [axis(name) for name in columns],
-            "retrained": any(model.retrained for model in models),
+            "anew": not all(model.searched for model in models),
             "classes": models[0].blueprint.classes,
             "charts": front_charts(found, {model.row: model.number for model in models}) if several else [],
             "joined": len(found.objectives) == 2,

@@ -6,10 +6,11 @@ from dataclasses import dataclass, replace
 from zoo.population.json_value import JSON
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Recalling, Strategy
-from zoo.population.trial import ALONE, Record, Trial
+from zoo.population.trial import ALONE, Evaluator, Job, Outcome, Record, Trial
 from zoo.spaces.baseline import baseline_of
 from zoo.spaces.genotype import CellGenotype, ChainGenotype
 from zoo.spaces.skeleton import Skeleton
+from zoo.training.by_setup import BySetup
 from zoo.training.retraining import Retraining
 from zoo.training.setup import TrainingSetup
 
@@ -55,6 +56,24 @@ def compared_setup(setup: TrainingSetup, trial: Trial) -> TrainingSetup:
     return replace(setup, skeleton=replace(setup.skeleton, channels=channels))
 
 
+class WithComparison:
+    """Trains the networks of a comparison, each with as many channels as its tags say; others do the rest.
+
+    Args:
+        rest: evaluates every other trial.
+        setup: of the trainings.
+        make: makes the evaluator that trains by a setup, with the first network to train: images take memory.
+    """
+
+    def __init__(self, rest: Evaluator, setup: TrainingSetup, make: Callable[[TrainingSetup], Evaluator]) -> None:
+        self._rest, self._setup, self._trained = rest, setup, BySetup(make)
+
+    def __call__(self, jobs: Sequence[Job]) -> list[Outcome]:
+        """One outcome per job, in order; a batch is of one kind."""
+        first = jobs[0].trial
+        return self._trained(compared_setup(self._setup, first))(jobs) if is_compared(first) else self._rest(jobs)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonTerms:
     """How the two are trained.
@@ -64,12 +83,18 @@ class ComparisonTerms:
         setting: of the training; its epochs are the schedule's.
         every: epochs a trial.
         skeleton: of the winner, before the setting reduces it.
+        sized: gives the channels of a winner where they depend on it; None: those of the skeleton.
     """
 
     repeats: int
     setting: ProxySetting
     every: int
     skeleton: Skeleton
+    sized: Callable[[CellGenotype | ChainGenotype], int] | None = None
+
+    def channels(self, winner: CellGenotype | ChainGenotype) -> int:
+        """Of the skeleton that a winner is trained on."""
+        return self.skeleton.channels if self.sized is None else self.sized(winner)
 
     def around(self, channels: int) -> Skeleton:
         """What is trained, with so many channels."""
@@ -146,8 +171,9 @@ class Compared:
             return []
         terms, done = self._terms, 0
         rounds: list[Retraining] = []
-        baseline = baseline_of(found, terms.skeleton.channels, terms.around)
-        sides = ((WINNER, found, terms.skeleton.channels), (BASELINE, baseline.genotype, baseline.channels))
+        own = terms.channels(found)
+        baseline = baseline_of(found, own, terms.around)
+        sides = ((WINNER, found, own), (BASELINE, baseline.genotype, baseline.channels))
         for target in self._targets:
             plan: list[tuple[CellGenotype | ChainGenotype, Mapping[str, JSON]]] = [
                 (genotype, {SIDE: side, REPEAT: repeat, REPEATS: target, CHANNELS: channels})

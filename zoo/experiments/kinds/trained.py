@@ -14,7 +14,7 @@ from zoo.experiments.folder import WEIGHTS
 from zoo.experiments.report import Report
 from zoo.files import write_json
 from zoo.population.metric import METRICS, names_one_class
-from zoo.population.trial import Record, Trial
+from zoo.population.trial import ALONE, Record, Trial
 from zoo.population.weights import WeightStore
 from zoo.training.setup import TrainingSetup
 
@@ -173,14 +173,15 @@ def training_report(
 
 
 def measured_frame(run: "Run") -> "pd.DataFrame":
-    """A row per trial.
+    """A row per trial, but for those of a comparison.
 
     Raises:
         ValueError: if nothing has been measured yet.
     """
     if not run.status["done"]:
         raise ValueError(f"{run.folder} has measured nothing yet; there is nothing to report")
-    return run.frame
+    frame = run.frame
+    return frame[frame["role"] != ALONE].reset_index(drop=True)
 
 
 def line_charts(table: "pd.DataFrame", x: str, panels: Sequence[Panel], narrow: bool = False) -> str:

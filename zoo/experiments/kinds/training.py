@@ -4,22 +4,26 @@ import dataclasses
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar, Self, cast
 
 from zoo.experiments.estimate import JOURNAL_BYTES, Estimate, disk, hours
 from zoo.experiments.experiment import Experiment
+from zoo.experiments.kinds.compared import ComparisonResult, comparison_remark, keep_comparison, read_comparison
 from zoo.experiments.kinds.on_images import blueprint_of, describe_images, fitted_skeleton
 from zoo.experiments.kinds.trained import keep_trained, kept_summary, one_class_said, training_report
 from zoo.experiments.report import Report
 from zoo.experiments.resources import Say
-from zoo.population.metric import unequal
+from zoo.population.metric import METRICS, unequal
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Trial
+from zoo.spaces.baseline import unsearched
 from zoo.spaces.blueprint import Blueprint
 from zoo.spaces.chain_cost import chain_skeleton
 from zoo.spaces.genotype import CellGenotype, ChainGenotype
 from zoo.spaces.skeleton import Skeleton
+from zoo.training.comparison import Compared, ComparisonTerms, WithComparison, check_repeats, is_compared
 from zoo.training.originals import Original
 from zoo.training.recipe import Precision, Recipe
 from zoo.training.retraining import VERSION, Retraining
@@ -52,13 +56,15 @@ class TrainingExperiment(Experiment):
         planned: the network as its file describes it, so that images that make another one of it are said.
         per_epoch: trials of an epoch, which :meth:`fitted` finds out.
         former: what ``data`` was in earlier releases, whose runs go on.
+        compare: further trainings of the network and of one that needs no search each, beside which it is reported; 0:
+            none. They may be added to a run.
     """
 
     name: ClassVar[str] = "train"
     version: ClassVar[int] = VERSION
     distributed: ClassVar[bool] = True
     beside: ClassVar[tuple[str, ...]] = ("data", "setup", "group", "processes", "sync_bn")
-    adjustable: ClassVar[tuple[str, ...]] = ("loaders", "per_epoch")
+    adjustable: ClassVar[tuple[str, ...]] = ("loaders", "per_epoch", "compare")
     requested: ClassVar[tuple[str, ...]] = ("planned", "former")
 
     genotype: CellGenotype | ChainGenotype
@@ -70,8 +76,12 @@ class TrainingExperiment(Experiment):
     planned: Blueprint | None = None
     former: str = ""
     per_epoch: int = 1
+    compare: int = 0
 
     def __post_init__(self) -> None:
+        check_repeats(self.compare)
+        if self.compare and self._unsearched:
+            raise ValueError("--compare: this network needs no search itself, there is nothing to compare it with")
         if self.loaders < 0:
             raise ValueError(f"loaders must be at least 0, got {self.loaders}")
         warmup = self.setup.recipe.warmup
@@ -81,10 +91,15 @@ class TrainingExperiment(Experiment):
         if self.sync_bn and (self.processes == 1 or not device.startswith("cuda")):
             raise ValueError(f"--sync-bn needs several processes on GPUs, got {self.processes} on {device}")
 
-    def in_parts(self, every: int | None, processes: int, *, sync_bn: bool, loaders: int) -> Self:
+    def in_parts(self, every: int | None, processes: int, *, sync_bn: bool, loaders: int, compare: int = 0) -> Self:
         """The same, trained by so many processes, with checkpoints every so many steps; None: every epoch."""
-        setup = dataclasses.replace(self.setup, every=every)
-        return dataclasses.replace(self, setup=setup, processes=processes, sync_bn=sync_bn, loaders=loaders)
+        changes: dict[str, Any] = {"processes": processes, "sync_bn": sync_bn, "loaders": loaders, "compare": compare}
+        return dataclasses.replace(self, setup=dataclasses.replace(self.setup, every=every), **changes)
+
+    @property
+    def _unsearched(self) -> bool:
+        """Whether it is the network itself that others are compared with."""
+        return unsearched(self.genotype)[1] == self.genotype
 
     @property
     def seed(self) -> int:
@@ -105,10 +120,14 @@ class TrainingExperiment(Experiment):
         """The training with a skeleton for these images.
 
         Raises:
-            ValueError: for images that the skeleton cannot read, or too few of them for one batch.
+            ValueError: for images that the skeleton cannot read, or too few of them for one batch, or a comparison on
+                a stream.
         """
+        from zoo.data.image_set import ImageSet
         from zoo.training.epoch import batch_slices
 
+        if self.compare and not isinstance(material, ImageSet):
+            raise ValueError("--compare trains on images in memory, expected no --stream and no recipe that streams")
         steps = len(batch_slices(len(material.train), self.setup.recipe.batch, self.processes))
         setup = dataclasses.replace(self.setup, skeleton=fitted_skeleton(self.setup.skeleton, material))
         if self.planned is not None:
@@ -127,15 +146,25 @@ class TrainingExperiment(Experiment):
         """The network that is trained."""
         return lambda trial: blueprint_of(run, trial, self.setup.skeleton)
 
-    def strategy(self) -> Retraining:
-        """One chain of epochs."""
-        return Retraining([self.genotype], dataclasses.replace(self.setting, e=self.setting.e * self.per_epoch))
+    def continued(self, options: Mapping[str, Any]) -> Self:
+        """The training with the comparison that it was begun with, or more repeats of it."""
+        return dataclasses.replace(self, compare=max(self.compare, int(options.get("compare", 0))))
+
+    def strategy(self) -> Retraining | Compared:
+        """One chain of epochs, and the comparison where there is one."""
+        setting = dataclasses.replace(self.setting, e=self.setting.e * self.per_epoch)
+        training = Retraining([self.genotype], setting)
+        if not self.compare:
+            return training
+        terms = ComparisonTerms(repeats=self.compare, setting=setting, every=1, skeleton=self.setup.skeleton)
+        return Compared(training, lambda _: self.genotype if training.finished else None, terms)
 
     def evaluator(self, material: "ImageSet | ImageStream") -> Evaluator:
         """Trains in this process alone."""
-        from zoo.training.evaluator import TrainingEvaluator
+        from zoo.training.evaluator import make_evaluator
 
-        return TrainingEvaluator(self.setup, material)  # type: ignore[arg-type]  # streams need :meth:`joined`
+        make = partial(make_evaluator, images=cast("ImageSet", material))  # streams need :meth:`joined`
+        return WithComparison(make(self.setup), self.setup, make)
 
     @contextmanager
     def joined(self, material: "ImageSet | ImageStream") -> "Iterator[tuple[ProcessGroup, Evaluator]]":
@@ -150,43 +179,64 @@ class TrainingExperiment(Experiment):
         setup = dataclasses.replace(self.setup, precision=own_precision(self.setup.precision))
         with joined_ranks(setup.precision.device, sync_norm=self.sync_bn) as ranks:
             if isinstance(material, ImageSet):
-                yield ranks, TrainingEvaluator(setup, material, ranks)
+                make = partial(TrainingEvaluator, images=material, ranks=ranks)
+                yield ranks, WithComparison(make(setup), setup, make)
                 return
             pin = setup.precision.device.startswith("cuda")
             with Reader(material, self.loaders, pin=pin) as reader:
                 yield ranks, StreamEvaluator(setup, material, reader, ranks)
 
     def total(self, strategy: Strategy) -> float:
-        """Epochs, or their parts."""
-        return self.setting.e * self.per_epoch
+        """Epochs, or their parts, those of the comparison too."""
+        return self.setting.e * self.per_epoch * (1 + 2 * self.compare)
 
     def estimate(self, material: "ImageSet | ImageStream", workers: int) -> Estimate:
         """Epochs, hours and megabytes, from timing a few steps (and, of a stream, reading a few images)."""
         from zoo.training.timing import network_parameters, training_seconds
 
-        seconds = training_seconds(self.setup, material, self.setting, self.genotype, self.loaders, self.processes)
+        trained = 1 + 2 * self.compare
+        seconds = trained * training_seconds(
+            self.setup, material, self.setting, self.genotype, self.loaders, self.processes
+        )
         # three checkpoints of weights and momentum for a moment, and the model
         params = network_parameters(self.genotype, self.setup)
-        megabytes = (params * (3 * 8 + 4) + self.setting.e * JOURNAL_BYTES) / 1e6
-        numbers = {"networks": 1, "epochs": self.setting.e, "hours": seconds / 3600, "disk_mb": megabytes}
-        lines = (("networks", "1"), ("epochs", str(self.setting.e)), hours(seconds / 3600), disk(megabytes))
+        megabytes = (params * (3 * 8 * trained + 4) + trained * self.setting.e * JOURNAL_BYTES) / 1e6
+        numbers = {
+            "networks": trained,
+            "epochs": trained * self.setting.e,
+            "hours": seconds / 3600,
+            "disk_mb": megabytes,
+        }
+        lines = (
+            ("networks", str(trained)),
+            ("epochs", str(trained * self.setting.e)),
+            hours(seconds / 3600),
+            disk(megabytes),
+        )
         return Estimate(numbers=numbers, lines=lines)
 
     def finish(self, run: "Run", material: "ImageSet | ImageStream") -> Mapping[str, Any]:
-        """Keep the network of the last epoch as a model; its test accuracy is measured here.
+        """Keep the network of the last epoch as a model; test accuracies are measured here.
 
         Raises:
             ValueError: if the training failed; the table of its epochs is written then too.
         """
         with run.journal() as journal:
             trials, records = journal.trials(), journal.records()
-        last = trials[-1]
+        last = [trial for trial in trials if not is_compared(trial)][-1]
         if not records[last.index].ok:
             self.report(run).write(run.folder)
             raise ValueError(
                 f"the training failed in epoch {-(-last.stop // self.per_epoch)}: {records[last.index].reason}"
             )
-        return keep_trained(run, (last, records[last.index]), self.setup, material, self.loaders)
+        kept = keep_trained(run, (last, records[last.index]), self.setup, material, self.loaders)
+        if not self.compare:
+            return kept
+        return kept | keep_comparison(run, self.setup, cast("ImageSet", material), self._metric(run), "this network")
+
+    def _metric(self, run: "Run") -> str:
+        """What the comparison is judged by."""
+        return METRICS[1] if unequal((run.value("data") or {}).get("class_counts", {}).get("train", ())) else METRICS[0]
 
     def report(self, run: "Run") -> Report:
         """The table of epochs and its curves.
@@ -194,17 +244,40 @@ class TrainingExperiment(Experiment):
         Raises:
             ValueError: if nothing has been measured yet.
         """
-        kept, trained = kept_summary(run.folder), run.status["done"] / self.per_epoch
+        kept, done = kept_summary(run.folder), min(run.status["done"], self.setting.e * self.per_epoch)
+        trained, found = done / self.per_epoch, read_comparison(run)
         sentences = [f"{trained:g} of {self.setting.e} epochs are trained"]
         if kept:
             validation, test = kept["accuracy"], kept["test_accuracy"]
             sentences = [f"after {self.setting.e} epochs: validation {validation:.4f}, test {test:.4f}"]
-            if unequal((run.value("data") or {}).get("class_counts", {}).get("train", ())):
+            if self._metric(run) == METRICS[1]:
                 balanced = kept["balanced_accuracy"], kept["test_balanced_accuracy"]
                 sentences.append("balanced accuracy: validation {:.4f}, test {:.4f}".format(*balanced))
             sentences += one_class_said(run, kept)
             sentences.append(f"{kept['params']:,} parameters, {kept['macs']:,} MACs per image")
-        return training_report(run, COLUMNS, PANELS, sentences, kept)
+            sentences += self._compared(run, found)
+        if found is not None:
+            kept = {**kept, "comparison": found.to_dict()}
+        report = training_report(run, COLUMNS, PANELS, sentences, kept)
+        if found is None:
+            return report
+        return dataclasses.replace(report, tables={**report.tables, "comparison": found.frame()})
+
+    def _compared(self, run: "Run", found: ComparisonResult | None) -> list[str]:
+        """What is known of it beside a network that needs no search; nothing where it cannot be compared."""
+        if self._unsearched or _streamed(run):
+            return []
+        with run.journal() as journal:
+            trials = journal.trials()
+        return [comparison_remark(trials, trials[0], found)]
+
+
+def _streamed(run: "Run") -> bool:
+    """Whether a run's images are decoded while it trains; not where it does not say where they lie."""
+    try:
+        return bool(getattr(run.source, "streamed", False))
+    except ValueError:
+        return False
 
 
 def paper_training(
