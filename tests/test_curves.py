@@ -37,3 +37,9 @@ def test_equal_input_gives_equal_text_and_says_the_last_value():
 def test_a_curve_without_a_number_is_drawn_as_nothing():
     empty = panel(curves=[Curve(label="none", x=[1], y=[math.nan])])
     assert "<title>none</title>" in curves_svg([empty], name="a", description="d")
+
+
+def test_an_axis_of_counts_has_no_halves():
+    curves = [Curve(label="edges", x=[1, 2, 3], y=[1.0, 2.0, 2.0])]
+    svg = curves_svg([panel(curves=curves)], name="c", description="d", narrow=True)
+    assert not re.search(r">\d+\.\d+</text>", svg)

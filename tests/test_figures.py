@@ -10,9 +10,12 @@ from itertools import combinations, pairwise
 import matplotlib as mpl
 import numpy as np
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
 
 from zoo.figures import Level, Panel, Point, Trace, acceleration_svg, cell_svg, factor_svg, scatter_svg
+from zoo.figures.canvas import figure
 from zoo.figures.layout import BLOCK, OPERATION_HEIGHT, OPERATION_WIDTH, layout
+from zoo.figures.places import multiples
 from zoo.spaces import CELL_SPACES, OPERATIONS, PUBLISHED
 from zoo.spaces.genotype import INPUTS, Cell, Edge
 
@@ -281,3 +284,18 @@ def test_charts_draw_without_a_display_or_the_main_thread() -> None:
     thread.start()
     thread.join()
     assert made[0].startswith("<svg")
+
+
+@pytest.mark.parametrize("width", [4.0, 8.6])
+@pytest.mark.parametrize("values", [[1.0, 1000.0], [1.2, 19.0], [17.0, 19.0], [2.0, 2e5], [5.0]])
+@pytest.mark.parametrize("free", [0, 7])
+def test_names_of_ticks_do_not_touch(width: float, values: list[float], free: int) -> None:
+    with figure(width, 4.8) as drawn:
+        axes = drawn.add_subplot()
+        axes.set_ylabel("rank correlation")
+        multiples(axes, values, free)
+        canvas = FigureCanvasAgg(drawn)
+        canvas.draw()
+        boxes = [label.get_window_extent(canvas.get_renderer()) for label in axes.get_xticklabels()]
+    assert all(left.x1 + 2 < right.x0 for left, right in pairwise(boxes))
+    assert len(boxes) >= 1 + (free > 0)

@@ -19,6 +19,7 @@ from zoo.population.columns import parse_columns
 from zoo.population.costs import read_latency
 from zoo.population.front import Limit, Objective, objectives
 from zoo.population.journal import FILE, Journal
+from zoo.population.judged import Judged
 from zoo.population.manager import Manager
 from zoo.population.proxy import ProxySetting, parse_grid
 from zoo.population.selection import parse_weights
@@ -123,7 +124,7 @@ def _trials() -> list[Trial]:
 
 
 def _read(journal: Journal) -> None:
-    journal.counts(), journal.digest(), journal.best("accuracy", "alone")
+    journal.counts(), journal.digest(), journal.best(Judged.of(journal.identity), "alone")
     for trial in journal.trials():
         trial.to_dict()
     Manager(FixedList(_trials()), journal, None, 2)  # it looks at no metric, of which a changed record may lack one

@@ -16,6 +16,7 @@ from milenas.strategy.search import Derived
 from zoo.experiments.kinds.trained import kept_summary, say_model
 from zoo.experiments.report import Report
 from zoo.experiments.run import Run
+from zoo.pages.written import large, percent
 
 if TYPE_CHECKING:
     from milenas.experiment import DifferentiableExperiment
@@ -111,7 +112,7 @@ def _show(findings: Findings, commands: Commands, folder: Path, console: Console
     for again in findings.retrained:
         console.print(
             f"retrained {again.epochs} epochs: genotype of epoch {again.derived.epoch}, "
-            f"validation {again.metrics['accuracy']:.4f}",
+            f"validation {percent(again.metrics['accuracy'])}",
             markup=False,
             soft_wrap=True,
         )
@@ -136,8 +137,8 @@ def _winners(findings: Findings) -> Table:
         table.add_row(
             f"{one.size[0]} + {one.size[1]}",
             str(one.epoch),
-            f"{m['accuracy']:.4f}",
-            f"{m['params']:,.0f}",
+            percent(m["accuracy"]),
+            large(m["params"]),
             f"{m['depth_normal']:.0f} + {m['depth_reduction']:.0f}",
             f"{m['skips_normal']:.0f} + {m['skips_reduction']:.0f}",
             style="bold green" if chosen else None,

@@ -16,6 +16,7 @@ from zoo.experiments.kinds.on_images import describe_images, fitted_skeleton
 from zoo.experiments.kinds.trained import training_report
 from zoo.experiments.report import Report
 from zoo.experiments.resources import Say
+from zoo.pages.written import large, percent
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Strategy
 from zoo.population.trial import Evaluator, Record
@@ -250,8 +251,8 @@ class SupernetExperiment(Experiment):
         accuracy = records[trials[-1].index].metrics["accuracy"]
         count = parameter_count(self.form, self.setup.training.skeleton)
         sentences = [
-            f"{count:,} parameters; after {epochs} epochs random paths have a validation accuracy of "
-            f"{accuracy:.4f} on average",
+            f"{large(count)} parameters; after {epochs} epochs random paths have a validation accuracy of "
+            f"{percent(accuracy, 2)} on average",
             f"Supernet: {path}",
         ]
         more = {"supernet": str(path), "params": count, "accuracy": accuracy}

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 
 from scarlet.strategy.goal import Goal
-from zoo.experiments.fronts import best_of, ranking
+from zoo.experiments.fronts import best_of
+from zoo.population.judged import ranking
 from zoo.population.metric import LOSS, METRICS
 from zoo.population.run_front import front_among
 from zoo.population.trial import Record, Trial

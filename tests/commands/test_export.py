@@ -167,7 +167,8 @@ def test_a_single_model_has_a_page_of_its_own_that_begins_with_its_card(thriftna
     assert names == {"history.csv", "labels.txt", "MODEL.md", "model.html", "model-01.safetensors", "models.csv"}
     page, card = (out / "model.html").read_text(), (out / "MODEL.md").read_text()
     low, high = wilson(notes["test_accuracy"], notes["test_images"])
-    told = f"{notes['test_accuracy']:.4f} on {notes['test_images']} test images, 95% interval {low:.4f} to {high:.4f}"
+    reached = f"{100 * notes['test_accuracy']:.2f} % on {notes['test_images']} test images"
+    told = f"{reached}, 95 % interval {100 * low:.2f} % to {100 * high:.2f} %"
     for text in (page, card):
         assert told in text
         assert Run.open(built).digest in text

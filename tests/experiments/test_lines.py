@@ -28,11 +28,11 @@ def test_a_line_comes_though_nothing_is_measured():
     limit = time.monotonic() + 10
     while len(written(console)) < 3 and time.monotonic() < limit:
         time.sleep(0.01)
-    lines.update("training", 5.0, 10.0, "2 trials, 1 failed, best accuracy so far 0.5000")
+    lines.update("training", 5.0, 10.0, "2 trials, 1 failed, best accuracy so far 50.00 %")
     lines.stop()
     first, *_, last = written(console)
     assert first == "training: 0 %, 0 trials, 0:00:00 gone, ETA unknown"
-    assert last == "training: 50 %, 2 trials, 1 failed, best accuracy so far 0.5000, 0:00:00 gone"
+    assert last == "training: 50 %, 2 trials, 1 failed, best accuracy so far 50.00 %, 0:00:00 gone"
     time.sleep(0.1)
     assert written(console)[-1] == last  # nothing comes afterwards
     assert EVERY <= 20
@@ -62,7 +62,7 @@ def progressed(bar):
 def test_a_bar_is_lines_where_there_is_no_terminal_and_nothing_where_it_is_quiet():
     console, quiet = plain(), plain()
     progressed(Bar(console))
-    assert "training: 25 %, 1 trial, 1 failed, best accuracy so far 0.2500, 0:00:00 gone" in written(console)
+    assert "training: 25 %, 1 trial, 1 failed, best accuracy so far 25.00 %, 0:00:00 gone" in written(console)
     progressed(Bar(quiet, quiet=True))
     assert written(quiet) == ["A sentence."]
     terminal = Console(file=io.StringIO(), width=120, force_terminal=True)

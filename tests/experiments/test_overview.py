@@ -51,7 +51,7 @@ def test_a_finished_run_says_what_its_model_reaches(tmp_path, journal):
     (tmp_path / "a run" / "best.json").write_text(json.dumps({"accuracy": 0.9, "test_accuracy": 0.88}))
     found = state(tmp_path)
     assert (found["state"], found["share"]) == ("finished", 1.0)
-    assert found["result"] == "validation accuracy 0.9000, test accuracy 0.8800"
+    assert found["result"] == "validation accuracy 90.00 %, test accuracy 88.00 %"
     assert found["next"].startswith("thriftnas run report")
 
 

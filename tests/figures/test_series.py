@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.figures import Level, Mark, Point, Series, series_svg
-from zoo.figures.axes import WIDE, apart, spread, ticks, written
+from zoo.figures.axes import LETTER, WIDE, apart, spread, ticks, written
 from zoo.figures.series import DOTS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -145,3 +145,11 @@ def test_a_range_is_never_empty():
     for values in ([], [math.nan], [3.0], [0.0], [1.0, 2.0]):
         low, high = spread(values)
         assert low < high
+
+
+def test_the_title_of_an_axis_is_never_longer_than_the_card():
+    long = "minus training loss, summed over the last half of the epochs, P1"
+    svg = drawn([Series(label="", points=points([0.1, 0.2]))], xlabel=long, ylabel=long, size=(360.0, 320.0))
+    lines = [text for text in texts(svg) if text in long and len(text) > 9]
+    assert " ".join(lines[:2]) == " ".join(lines[2:]) == long
+    assert max(map(len, lines)) * LETTER < 320

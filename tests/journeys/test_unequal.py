@@ -37,7 +37,7 @@ def test_unequal_classes_from_photos_to_the_count_by_hand(thriftnas, tmp_path):
 
     status = thriftnas("run status runs/zoo")
     assert "state    finished" in status
-    assert f"test accuracy {kept['test_accuracy']:.4f}" in status
+    assert f"test accuracy {100 * kept['test_accuracy']:.2f} %" in status
     assert json.loads(thriftnas("run status runs/zoo --json"))["result"] in status
 
     named = json.loads(thriftnas("predict runs/zoo/model.pt photos/test --json"))

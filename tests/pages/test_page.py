@@ -13,3 +13,9 @@ def test_a_command_ends_its_lines_between_words() -> None:
 
 def test_a_number_stays_with_its_unit() -> None:
     assert unbroken("10 % to 163 k of 5 kinds") == "10\xa0% to 163\xa0k of 5 kinds"
+
+
+def test_an_option_stays_whole_and_a_minus_is_one() -> None:
+    assert unbroken("the same with --compare 3") == 'the same with <span class="option">--compare</span> 3'
+    assert unbroken("-2.4 points [-31.5, +26.8], c-3 at 5-6") == "−2.4 points [−31.5, +26.8], c-3 at 5-6"
+    assert "<b>" not in unbroken("<b> --x")

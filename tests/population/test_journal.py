@@ -8,6 +8,7 @@ import pytest
 
 from zoo.population import Journal, ProxySetting, Record, Trial
 from zoo.population.journal import Event
+from zoo.population.judged import Judged
 from zoo.population.trial import ALONE
 from zoo.spaces import DARTS, PUBLISHED, genotype_from_json
 
@@ -279,8 +280,8 @@ def test_the_best_trial_is_found_without_reading_the_others(monkeypatch):
         journal.append_tell([Record(index=index, ok=value is not None, metrics=metrics)])
     parsed, parse = [], Trial.from_dict
     monkeypatch.setattr(Trial, "from_dict", lambda data: (parsed.append(data["index"]), parse(data))[1])
-    assert journal.best("accuracy", apart=ALONE) == (1, 0.75), "the first of several"
-    assert journal.best("loss", apart=ALONE) is None
+    assert journal.best(Judged(), apart=ALONE) == (1, 0.75, 0.75), "the first of several"
+    assert journal.best(Judged(metric="loss", more=False), apart=ALONE) is None
     found = journal.trial(1)
     assert parsed == [1]
     assert found == journal.trials()[1]

@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 
+from zoo.experiments.fronts import best_of
 from zoo.population import Journal, ProxySetting, Record, Trial
 from zoo.population.front import Limit, Objective, hypervolume, objectives
+from zoo.population.judged import Judged
 from zoo.population.run_front import has_front, identity_of, read_front
 from zoo.spaces.genotype import ChainGenotype, SpaceGenotype
 
@@ -116,3 +118,27 @@ def test_a_network_that_was_measured_twice_counts_once():
 def test_what_cannot_be_a_front_is_refused(points, wanted, limits, message):
     with pytest.raises(ValueError, match=message):
         read_front(journal(points), wanted, limits)
+
+
+@pytest.mark.parametrize("first", ["accuracy", "loss"])
+def test_whoever_names_the_best_names_the_same_trial_where_several_are_equal(first):
+    """``run status`` reads it from the rows of the journal, ``run export --best`` from the front."""
+    rng, wanted = np.random.default_rng(0), objectives(["accuracy"] if first == "accuracy" else [], ["loss", "macs"])
+    ways, tied = [one for one in wanted if one.metric == first] + [one for one in wanted if one.metric != first], 0
+    for _ in range(30):
+        made = Journal.memory({"strategy": {"name": "test", **identity_of(ways, [Limit.parse("macs<=2")])}})
+        for i in range(8):
+            made.append_ask(1, [Trial(index=i, genotype=chain(i), setting=None, start=0, stop=1)])
+            metrics = {name: float(rng.integers(3)) for name in ("accuracy", "loss", "macs")}
+            made.append_tell([Record(index=i, ok=True, metrics=metrics | {"macs": 2.0 * metrics["macs"]})])
+        try:
+            found = read_front(made)
+        except ValueError:  # nothing keeps the limit
+            continue
+        row = int(best_of(found, first)[0])
+        number, value, accuracy = made.best(Judged.of(made.identity), apart="alone")
+        metrics = found.records[row].metrics
+        assert (number, value, accuracy) == (found.trials[row].index, metrics[first], metrics["accuracy"])
+        assert row in found.front
+        tied += sum(one.metrics[first] == value for one in found.records) > 1
+    assert tied > 10

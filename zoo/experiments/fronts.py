@@ -18,7 +18,8 @@ from zoo.experiments.run import Run
 from zoo.experiments.table_source import TableSource
 from zoo.plugins import names
 from zoo.population.front import Limit, Numbers, Objective, equispaced, losses_of, objectives
-from zoo.population.metric import LOSS, METRICS
+from zoo.population.judged import ranking
+from zoo.population.metric import LOSS
 from zoo.population.run_front import RunFront, has_front, read_front
 from zoo.population.trial import Record, Trial
 from zoo.spaces.blueprint import Blueprint
@@ -191,15 +192,11 @@ def judged_by(run: Run) -> str:
     return ranking(named)
 
 
-def ranking(metrics: Iterable[str]) -> str:
-    """The first metric that says how good a network is, an accuracy or a loss; accuracy where there is none."""
-    return next((name for name in metrics if name in (*METRICS, LOSS)), METRICS[0])
-
-
 def best_of(found: RunFront, metric: str) -> Numbers:
     """The row of the network within the limits that is best by one metric: most, or least of a loss or a cost.
 
-    Of equals one of the front, where there is one.
+    Of equals one of the front, where there is one; then the other objectives decide in their order, and at last the
+    number, as in :class:`zoo.population.judged.Judged`.
 
     Raises:
         ValueError: for a metric that was not measured.
@@ -207,7 +204,7 @@ def best_of(found: RunFront, metric: str) -> Numbers:
     smaller = metric in LESS_IS_BETTER or any(one.metric == metric and not one.maximize for one in found.objectives)
     losses = losses_of([record.metrics for record in found.records], [Objective(metric, not smaller)])[:, 0]
     on_front = np.isin(np.arange(len(losses)), found.front)
-    order = np.lexsort((~on_front, losses))
+    order = np.lexsort((*found.losses.T[::-1], ~on_front, losses))
     return order[found.allowed[order]][:1].astype(np.int64)
 
 
@@ -238,7 +235,7 @@ def show_models(summary: dict[str, Any], console: Console) -> None:
     A model's note called "warning", which whoever extracts it may write, is shown below.
     """
     from zoo.export.front_charts import axis
-    from zoo.export.front_page import number
+    from zoo.pages.written import metric
 
     mattering = [text.split(" ")[1] for text in summary["objectives"]]
     names = [
@@ -253,9 +250,7 @@ def show_models(summary: dict[str, Any], console: Console) -> None:
     for model in summary["models"]:
         values = [(model["metrics"], name) for name in names]
         values += [(model.get("inherited", model["metrics"]), name) for name in before]
-        table.add_row(
-            str(model["model"]), str(model["trial"]), *(number(of[name]) if name in of else "–" for of, name in values)
-        )
+        table.add_row(str(model["model"]), str(model["trial"]), *(metric(name, of.get(name)) for of, name in values))
     console.print(table)
     for model in summary["models"]:
         warning = model.get("weights", {}).get("notes", {}).get("warning")

@@ -11,6 +11,7 @@ from typing import Any
 from zoo.experiments.heartbeat import PROGRESS, RUNNING
 from zoo.experiments.kinds.trained import kept_summary
 from zoo.experiments.run import FINISHED, Run
+from zoo.pages.written import metric, percent
 from zoo.population.journal import FILE
 from zoo.population.lock import is_held
 
@@ -59,15 +60,23 @@ def _facts(run: Run, found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         yield "progress", f"{100 * found['share']:.0f} %{left}"
     for what in ("trials", "done", "failed", "pending"):
         yield what, str(found[what])
-    best = found["best"]
-    of = "" if best is None else f"{best['accuracy']:.4f} (trial {best['index']}, {best['setting']})"
-    yield "best", of or "none yet"
+    yield "best", best_said(found["best"])
     if found["result"]:
         yield "result", found["result"]
     for fault in run.faults[-5:]:
         yield "fault", fault
     if found["next"]:
         yield "next", found["next"]
+
+
+def best_said(best: Mapping[str, Any] | None) -> str:
+    """The best trial of an overview, and what it is the best by."""
+    if best is None:
+        return "none yet"
+    name = best.get("metric", "accuracy")
+    shown = metric(name, best.get("value", best["accuracy"]))
+    at = f", {best['setting']}" if best["setting"] else ""
+    return f"{shown} {name.replace('_', ' ')} (trial {best['index']}{at})"
 
 
 def listing_text(found: Mapping[str, Mapping[str, Any]]) -> str:
@@ -122,7 +131,7 @@ def _result(run: Run) -> str | None:
     """What a run has ended with: what its model reaches, or the answer of a study."""
     kept = kept_summary(run.folder)
     known = [(name, kept.get(key)) for name, key in (("validation", "accuracy"), ("test", "test_accuracy"))]
-    words = [f"{name} accuracy {value:.4f}" for name, value in known if isinstance(value, float)]
+    words = [f"{name} accuracy {percent(value, 2)}" for name, value in known if isinstance(value, float)]
     return ", ".join(words) or _recommended(run)
 
 

@@ -9,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn, Tim
 from rich.progress import Progress as RichProgress
 
 from zoo.experiments.lines import Lines
+from zoo.pages.written import percent
 from zoo.population.trial import AGAIN, Record, Trial
 
 
@@ -38,7 +39,7 @@ class Progress:
     def facts(self) -> str:
         """Trials, failures and the best so far in a few words."""
         failed = f", {self.failed} failed" if self.failed else ""
-        best = "" if self.best is None else f", best accuracy so far {self.best:.4f}"
+        best = "" if self.best is None else f", best accuracy so far {percent(self.best, 2)}"
         trials = "1 trial" if self.trials == 1 else f"{self.trials} trials"
         return f"{trials}{failed}{best}"
 

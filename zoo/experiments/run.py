@@ -16,6 +16,7 @@ from zoo.experiments.resources import Resources, Say
 from zoo.experiments.source import Source
 from zoo.plugins import names
 from zoo.population.journal import Journal
+from zoo.population.judged import Judged
 from zoo.population.manager import RESTORED
 from zoo.population.trial import ALONE, Record, Trial
 
@@ -190,19 +191,26 @@ class Run:
 
     @property
     def best(self) -> tuple[Trial, Record] | None:
-        """The trial with the highest accuracy, the first where several share it; None before any was measured."""
+        """The best trial by what the run is judged by; None before any was measured.
+
+        Of a search for a front it is the one that ``run export --best`` takes. Of equals in accuracy, or in loss, the
+        other objectives decide in their order, and at last the number.
+        """
         with self.journal() as journal:
             best = self._best(journal)
             return None if best is None else (journal.trial(best["index"]), journal.records()[best["index"]])
 
     @staticmethod
     def _best(journal: Journal) -> dict[str, Any] | None:
-        found = journal.best("accuracy", apart=ALONE)
+        judged = Judged.of(journal.identity)
+        found = journal.best(judged, apart=ALONE)
         if found is None:
             return None
-        index, accuracy = found
+        index, value, accuracy = found
         trial = journal.trial(index)
-        return {"index": index, "accuracy": accuracy, "setting": str(trial.setting), "key": trial.genotype.key}
+        setting = None if trial.setting is None else str(trial.setting)
+        about = {"index": index, "accuracy": accuracy, "setting": setting, "key": trial.genotype.key}
+        return about if judged.metric == "accuracy" else about | {"metric": judged.metric, "value": value}
 
     def front(
         self, maximize: tuple[str, ...] = (), minimize: tuple[str, ...] = (), limits: tuple[str, ...] = ()

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from zoo.export.script import SCRIPT
+from zoo.pages.written import percent
 from zoo.population.front import Metrics
 from zoo.population.share import wilson
 from zoo.spaces.chain_cost import network_cost
@@ -107,9 +108,10 @@ def accuracy_sentence(found: Mapping[str, Any]) -> str:
         return "not measured"
     chosen = found["split"] == "validation"
     images = f"{found['images']:,} {found['split']} images" if "images" in found else f"{found['split']} images"
-    text = f"{found['value']:.4f} on {images}"
+    text = f"{percent(found['value'], 2)} on {images}"
     if "low" in found:
-        text += f", {found['level']:.0%} interval {found['low']:.4f} to {found['high']:.4f} (Wilson)"
+        level, low, high = percent(found["level"], 0), percent(found["low"], 2), percent(found["high"], 2)
+        text += f", {level} interval {low} to {high} (Wilson)"
     return text + ("; networks were compared on these images, so expect less on others" if chosen else "")
 
 

@@ -78,14 +78,25 @@ def grid(frame: Frame, xlabel: str, ylabel: str, *, percent: bool, xpercent: boo
         parts.append(f'<path d="M{x:.1f} {frame.bottom:.0f}v4" stroke="{SOFT}"/>')
         parts.append(label(text, x, frame.bottom + 17, anchor="middle", colour=SOFT))
     parts.append(f'<path d="M{frame.left:.0f} {frame.bottom:.0f}H{frame.right:.0f}" stroke="{SOFT}"/>')
-    middle = min((frame.left + frame.right) / 2, frame.right + 16 - LETTER * len(xlabel) / 2)
-    parts.append(label(xlabel, max(middle, LETTER * len(xlabel) / 2), frame.bottom + 36, anchor="middle"))
-    x, y = 15.0, (frame.top + frame.bottom) / 2
-    parts.append(
-        f'<text transform="translate({x:.0f} {y:.0f}) rotate(-90)" text-anchor="middle" fill="{INK}">'
-        f"{escape(ylabel)}</text>"
-    )
+    for line, y in _titled(xlabel, frame.right + 16, frame.bottom + 36):
+        middle = min((frame.left + frame.right) / 2, frame.right + 16 - LETTER * len(line) / 2)
+        parts.append(label(line, max(middle, LETTER * len(line) / 2), y, anchor="middle"))
+    y = (frame.top + frame.bottom) / 2
+    for line, x in _titled(ylabel, frame.bottom + 40, 15.0):
+        parts.append(
+            f'<text transform="translate({x:.0f} {y:.0f}) rotate(-90)" text-anchor="middle" fill="{INK}">'
+            f"{escape(line)}</text>"
+        )
     return "".join(parts)
+
+
+def _titled(title: str, room: float, at: float) -> list[tuple[str, float]]:
+    """The title of an axis in one line or, where that is longer than the card, in two, and where each stands."""
+    if LETTER * len(title) <= room or " " not in title:
+        return [(title, at)]
+    gaps = [i for i, letter in enumerate(title) if letter == " "]
+    cut = min(gaps, key=lambda i: abs(2 * i - len(title)))
+    return [(title[:cut], at - 5), (title[cut + 1 :], at + 7)]
 
 
 def label(

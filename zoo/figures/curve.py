@@ -74,6 +74,8 @@ def curves_svg(
                 )  # fmt: skip
             axes.ticklabel_format(useOffset=False)
             axes.locator_params(axis="x", integer=True, min_n_ticks=1)
+            if all(value == round(value) for curve in panel.curves for value in curve.y if math.isfinite(value)):
+                axes.locator_params(axis="y", integer=True, min_n_ticks=1)  # counts, of which there are no halves
             if math.isfinite(panel.low) and math.isfinite(panel.high):
                 axes.set_ylim(panel.low, panel.high)
             if math.isfinite(marked):

@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from zoo.figures.canvas import Axes, FixedLocator, NullFormatter, NullLocator
 
 Spot = tuple[float, float]
+LETTER = 0.085
+"""Inches: the width of a letter of a tick's name."""
 
 
 def side_by_side(values: Sequence[float]) -> list[float]:
@@ -44,15 +46,16 @@ def multiples(axes: Axes, values: Sequence[float], free: int = 0) -> list[float]
     low, high = (min(values), max(values)) if values else (1.0, 10.0)
     margin = 1.12 if high / low < 4 else (high / low) ** 0.05
     low, high = low / margin, high * margin**1.6
-    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
-    ticks = [m * 10.0**d for d in decades for m in (1, 2, 5) if low <= m * 10.0**d <= high]
-    if len(ticks) < 2:
-        ticks = sorted({low * 1.05, *ticks, high / 1.05})
-    names = [f"{float(f'{tick:.2g}'):,.12g}×" for tick in ticks]
+    width = (high / low) ** 0.16 if free else 1.0
+    room = _room(axes, low, high * width)
+    ticks = _round(low, high, room)
+    if free:  # its own name stands in the middle of the edge
+        end = math.log(high * width**0.5) - room * len("free ") / 2
+        ticks = [tick for tick in ticks if math.log(tick) + room * len(_name(tick)) / 2 <= end] or ticks[:1]
+    names = [_name(tick) for tick in ticks]
     places: list[float] = []
     right = high
     if free:
-        width = (high / low) ** 0.16
         right = high * width
         axes.axvspan(high, right, color="#f3f3f3", lw=0, zorder=-1)
         ticks, names = [*ticks, high * width**0.5], [*names, "free"]
@@ -63,6 +66,36 @@ def multiples(axes: Axes, values: Sequence[float], free: int = 0) -> list[float]
     axes.set_xticks(ticks, names)
     axes.set_xlim(low, right)
     return places
+
+
+def _round(low: float, high: float, room: float) -> list[float]:
+    """Ticks at 1, 2 and 5 times the powers of ten, or at fewer where their names would touch.
+
+    Args:
+        low: end of the axis.
+        high: the other end of what is measured.
+        room: a name's width as a logarithm, by letter.
+    """
+    decades = range(math.floor(math.log10(low)), math.ceil(math.log10(high)) + 1)
+    for steps, stride in (((1, 2, 5), 1), ((1, 3), 1), ((1,), 1), ((1,), 2), ((1,), 3)):
+        ticks = [m * 10.0**d for d in decades if d % stride == 0 for m in steps if low <= m * 10.0**d <= high]
+        if len(ticks) < 2:
+            return sorted({low * 1.05, high / 1.05})
+        ends = [math.log(tick) + side * room * (len(_name(tick)) + 1) / 2 for tick in ticks for side in (-1, 1)]
+        if ends == sorted(ends):
+            break
+    return ticks
+
+
+def _room(axes: Axes, low: float, right: float) -> float:
+    """A letter's width on a logarithmic axis from ``low`` to ``right``, about two thirds of its figure wide."""
+    figure = axes.get_figure()
+    width = 8.6 if figure is None else figure.get_figwidth()
+    return math.log(right / low) * LETTER / (0.65 * width)
+
+
+def _name(tick: float) -> str:
+    return f"{float(f'{tick:.2g}'):,.12g}×"
 
 
 def unbeaten(spots: Mapping[int, Spot]) -> list[int]:

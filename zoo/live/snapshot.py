@@ -7,7 +7,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
-from zoo.experiments.overview import overview
+from zoo.experiments.overview import best_said, overview
 from zoo.experiments.run import Run
 from zoo.population.journal import FILE
 from zoo.population.lock import is_held
@@ -89,8 +89,8 @@ def facts_of(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     yield "Trials", f"{found['done']:,} done, {found['failed']:,} of them failed, {found['pending']:,} out"
     if found["workers"] is not None:
         yield "Workers", f"{found['workers']}"
-    if (best := found["best"]) is not None:
-        yield "Best", f"{100 * best['accuracy']:.1f} % accuracy (trial {best['index']}, {best['setting']})"
+    if found["best"] is not None:
+        yield "Best", best_said(found["best"])
     for failure in found["failures"][-2:]:
         yield "Failed", f"trial {failure['trial']}: {failure['reason']}"
     if found["result"]:

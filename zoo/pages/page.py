@@ -11,7 +11,7 @@ from importlib.resources import files
 from typing import Any
 
 from jinja2 import Environment, FunctionLoader, StrictUndefined
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from zoo.pages.dark import dark_rules
 from zoo.pages.written import interval, large, metric, number, percent, signed, sortable
@@ -76,9 +76,11 @@ def called(about: Mapping[str, Any]) -> str:
     return shlex.join(["thriftnas", *map(str, words)]) if words else "made in Python"
 
 
-def unbroken(text: str) -> str:
-    """No line ends between a number and its unit."""
-    return re.sub(r"(?<=[0-9]) (?=(?:%|[kMGT]\b))", "\N{NO-BREAK SPACE}", str(text))
+def unbroken(text: str) -> Markup:
+    """A text in which no line ends between a number and its unit or within an option, and minus signs are true ones."""
+    kept = re.sub(r"(?<=[0-9]) (?=(?:%|[kMGT]\b))", "\N{NO-BREAK SPACE}", str(text))
+    kept = re.sub(r"(?:(?<=[\s\[(])|^)-(?=[0-9])", "\N{MINUS SIGN}", kept)
+    return Markup(re.sub(r"(?<![\w-])--[a-z][a-z-]*", r'<span class="option">\g<0></span>', str(escape(kept))))
 
 
 def words(command: str) -> Markup:

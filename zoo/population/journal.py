@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from zoo.files import make_folder, sync_folder
 from zoo.population.damage import DamagedError, add_sums, checked_rows, has_sums, require_whole, row_of, row_sum
 from zoo.population.identity import difference
+from zoo.population.judged import Judged
 from zoo.population.reading import connect_to_read
 from zoo.population.schema_1 import converted
 from zoo.population.trial import INCIDENTAL, INCIDENTAL_NOTES, Record, Trial
@@ -275,15 +276,10 @@ class Journal:
         (found,) = self._read("trials", "number, trial", row_of(Trial), index)
         return converted(found) if index < self.schema_1_trials else found
 
-    def best(self, metric: str, apart: str) -> tuple[int, float] | None:
-        """The first trial with the highest value of a metric, those of one role apart, and the value; None: nobody."""
-        value = f"json_extract(record, '$.metrics.{metric}')"
-        row = self._db.execute(
-            f"SELECT number, {value} FROM records JOIN trials USING (number) WHERE {value} IS NOT NULL "
-            f"AND IFNULL(json_extract(trial, '$.role'), '') != ? ORDER BY {value} DESC, number",
-            (apart,),
-        ).fetchone()
-        return None if row is None else (row[0], row[1])
+    def best(self, judged: Judged, apart: str) -> tuple[int, float, float | None] | None:
+        """The best trial, those of one role apart, what it is judged by, and its accuracy; None: nobody."""
+        row = self._db.execute(*judged.query(apart)).fetchone()
+        return None if row is None else (row[0], row[1], row[2])
 
     def records(self) -> dict[int, Record]:
         """Every record, by its trial's index."""

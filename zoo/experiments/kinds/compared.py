@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from zoo.experiments.folder import WEIGHTS
 from zoo.files import write_json
+from zoo.pages.written import large
 from zoo.population.trial import Record, Trial
 from zoo.population.weights import WeightStore
 from zoo.reliability.interval import Estimate
@@ -101,7 +102,7 @@ class ComparisonResult:
             f"{one.name[0].upper()}{one.name[1:]} is {self.verdict} {other.name}, which needs no search: "
             f"{100 * one.mean:.1f} % against "
             f"{100 * other.mean:.1f} % {name} on the test images, {100 * found.value:+.1f} points{reach}; {times}, "
-            f"{one.macs / 1e6:,.3g} M against {other.macs / 1e6:,.3g} M MACs."
+            f"{large(one.macs)} against {large(other.macs)} MACs."
         )
 
     def to_dict(self) -> dict[str, Any]:

@@ -4,7 +4,9 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from zoo.experiments.kinds.trained import kept_summary, line_charts, measured_frame, run_page, say_sentences
+from zoo.experiments.overview import best_said
 from zoo.experiments.report import Report
+from zoo.pages.written import percent
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,19 +27,20 @@ def search_report(run: "Run") -> Report:
         ValueError: if nothing has been measured yet.
     """
     frame = _with_best(measured_frame(run))
-    kept, best, failed = kept_summary(run.folder), run.best, run.status["failed"]
+    kept, status = kept_summary(run.folder), run.status
+    best, failed = status["best"], status["failed"]
     sentences = [f"none of {len(frame)} trials has an accuracy"]
     if best is not None:
-        trial, record = best
-        sentences = [f"best of {len(frame)} trials: trial {trial.index}, accuracy {record.metrics['accuracy']:.4f}"]
+        sentences = [f"best of {len(frame)} trials: {best_said(best)}"]
     if failed:
         sentences.append(f"{failed} trials failed")
     if kept:
-        sentences.append(f"the model: validation {kept['accuracy']:.4f}, test {kept['test_accuracy']:.4f}")
+        validation, test = (percent(kept[name], 2) for name in ("accuracy", "test_accuracy"))
+        sentences.append(f"the model: validation {validation}, test {test}")
     shown = [*COLUMNS, *(name for name in frame.columns if name not in (*COLUMNS, *APART))]
     curve = partial(line_charts, frame, "index", PANELS)
     return Report(
-        summary={"trials": len(frame), "failed": failed, "best": run.status["best"], **kept},
+        summary={"trials": len(frame), "failed": failed, "best": best, **kept},
         tables={"trials": frame},
         page=run_page(run, sentences, curve, frame[[name for name in shown if name in frame]]),
         files={"trials.csv": frame.to_csv(index=False, lineterminator="\n")},

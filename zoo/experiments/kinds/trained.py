@@ -13,6 +13,8 @@ from rich.console import Console
 from zoo.experiments.folder import WEIGHTS
 from zoo.experiments.report import Report
 from zoo.files import write_json
+from zoo.pages.written import MISSING, large, metric, percent
+from zoo.population.judged import Judged
 from zoo.population.metric import METRICS, names_one_class
 from zoo.population.trial import ALONE, Record, Trial
 from zoo.population.weights import WeightStore
@@ -40,17 +42,12 @@ def best_trial(run: "Run", metric: str = "accuracy") -> tuple[Trial, Record]:
     Raises:
         ValueError: if every network failed; names the first reason.
     """
-    best = run.best
-    if best is None:
-        frame = run.frame
-        raise ValueError(f"all {len(frame)} networks failed; the first: {frame['reason'].iloc[0]}")
-    if metric == "accuracy":
-        return best
     with run.journal() as journal:
-        trials, records = journal.trials(), journal.records()
-    good = [record for record in records.values() if metric in record.metrics]
-    chosen = min(good, key=lambda record: (-record.metrics[metric], record.index))
-    return trials[chosen.index], chosen
+        found = journal.best(Judged(metric=metric), apart=ALONE)
+        if found is not None:
+            return journal.trial(found[0]), journal.records()[found[0]]
+        frame = journal.frame()
+    raise ValueError(f"all {len(frame)} networks failed; the first: {frame['reason'].iloc[0]}")
 
 
 def keep_trained(
@@ -132,8 +129,8 @@ def one_class_said(run: "Run", kept: Mapping[str, Any]) -> list[str]:
         accuracy, balanced = (kept.get(f"{start}{name}", math.nan) for name in METRICS)
         if names_one_class(accuracy, balanced, counts.get(split, ())):
             return [
-                f"Warning: this network names one class for every {split} image (accuracy {accuracy:.3f}, balanced "
-                f"accuracy {balanced:.3f}): it has learned nothing but which class is frequent."
+                f"Warning: this network names one class for every {split} image (accuracy {percent(accuracy)}, "
+                f"balanced accuracy {percent(balanced)}): it has learned nothing but which class is frequent."
             ]
     return []
 
@@ -221,7 +218,6 @@ def run_page(
     """
     from zoo.pages.chart import both
     from zoo.pages.page import called, facts, render_page
-    from zoo.pages.written import metric
 
     about = run.facts()
     identity = about.pop("identity")
@@ -239,10 +235,7 @@ def run_page(
         "pictures": "" if pictures is None else both(pictures),
         "columns": [str(name) for name in table.columns],
         "rows": [
-            [
-                (value, metric(name, value) if isinstance(value, float) else "–" if value is None else value)
-                for name, value in zip(table.columns, row, strict=True)
-            ]
+            [(value, _written(name, value)) for name, value in zip(table.columns, row, strict=True)]
             for row in table.astype(object).where(table.notna(), None).to_numpy().tolist()
         ],
         "run": [(str(name).capitalize(), list(facts(part))) for name, part in parts.items() if part],
@@ -250,15 +243,20 @@ def run_page(
     return render_page(TEMPLATE, contents)
 
 
+def _written(name: str, value: Any) -> Any:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return metric(name, value) if isinstance(value, float) else MISSING if value is None else value
+
+
 def _tiles(run: "Run") -> "Iterator[Tile]":
     """What is known of the model that the run ends with, and how much was measured."""
     from zoo.pages.page import Tile
-    from zoo.pages.written import large, percent
 
     kept, counts = kept_summary(run.folder), run.status
     for name, title in (("accuracy", "Validation accuracy"), ("test_accuracy", "Test accuracy")):
         if isinstance(kept.get(name), float):
-            yield Tile(title, percent(kept[name]), "of the model that is kept")
+            yield Tile(title, percent(kept[name], 2), "of the model that is kept")
     if "params" in kept and "macs" in kept:
         yield Tile("Parameters", large(kept["params"]), f"{large(kept['macs'])} MACs per image")
     yield Tile("Measured", f"{counts['done']:,}", f"{counts['failed']:,} failed, {counts['pending']:,} pending")

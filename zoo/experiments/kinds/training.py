@@ -14,6 +14,7 @@ from zoo.experiments.kinds.on_images import blueprint_of, describe_images, fitte
 from zoo.experiments.kinds.trained import keep_trained, kept_summary, one_class_said, training_report
 from zoo.experiments.report import Report
 from zoo.experiments.resources import Say
+from zoo.pages.written import large, percent
 from zoo.population.metric import METRICS, unequal
 from zoo.population.proxy import ProxySetting
 from zoo.population.strategy import Strategy
@@ -249,12 +250,12 @@ class TrainingExperiment(Experiment):
         sentences = [f"{trained:g} of {self.setting.e} epochs are trained"]
         if kept:
             validation, test = kept["accuracy"], kept["test_accuracy"]
-            sentences = [f"after {self.setting.e} epochs: validation {validation:.4f}, test {test:.4f}"]
+            sentences = [f"after {self.setting.e} epochs: validation {percent(validation, 2)}, test {percent(test, 2)}"]
             if self._metric(run) == METRICS[1]:
-                balanced = kept["balanced_accuracy"], kept["test_balanced_accuracy"]
-                sentences.append("balanced accuracy: validation {:.4f}, test {:.4f}".format(*balanced))
+                validation, test = kept["balanced_accuracy"], kept["test_balanced_accuracy"]
+                sentences.append(f"balanced accuracy: validation {percent(validation, 2)}, test {percent(test, 2)}")
             sentences += one_class_said(run, kept)
-            sentences.append(f"{kept['params']:,} parameters, {kept['macs']:,} MACs per image")
+            sentences.append(f"{large(kept['params'])} parameters, {large(kept['macs'])} MACs per image")
             sentences += self._compared(run, found)
         if found is not None:
             kept = {**kept, "comparison": found.to_dict()}

@@ -1,0 +1,71 @@
+"""How a run's trials are compared where one of them is named as the best: by which metric, and what decides ties."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from zoo.population.metric import LOSS, METRICS
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Judged:
+    """A metric, and what decides between trials that are equal in it; at last the first one is taken.
+
+    Attributes:
+        metric: that counts.
+        more: whether more of it is better.
+        then: other metrics in their order, and whether more of them is better.
+        limits: metrics, whether the bound is an upper one, and the bound; who breaks one is never the best.
+    """
+
+    metric: str = METRICS[0]
+    more: bool = True
+    then: tuple[tuple[str, bool], ...] = ()
+    limits: tuple[tuple[str, bool, float], ...] = ()
+
+    @classmethod
+    def of(cls, identity: Mapping[str, Any]) -> Self:
+        """What a run is judged by: its objectives and limits where it names some, else its metric or accuracy.
+
+        Raises:
+            ValueError: for what is no objective or no limit.
+        """
+        strategy = identity.get("strategy", {})
+        named = strategy.get("objectives")
+        if not isinstance(named, list):
+            metric = strategy.get("metric")
+            return cls(metric=metric if metric in METRICS else METRICS[0])
+        from zoo.population.front import Limit, Objective  # which imports numpy
+
+        wanted = {one.metric: one.maximize for one in map(Objective.parse, map(str, named))}
+        limits = [Limit.parse(str(text)) for text in strategy.get("limits", ())]
+        metric = ranking(wanted)
+        return cls(
+            metric=metric,
+            more=wanted.get(metric, metric != LOSS),
+            then=tuple((name, more) for name, more in wanted.items() if name != metric),
+            limits=tuple((one.metric, one.upper, one.bound) for one in limits),
+        )
+
+    def query(self, apart: str) -> tuple[str, tuple[Any, ...]]:
+        """SQL over a journal's rows, and its values: the best one's number, metric and accuracy, a role apart."""
+        value = "json_extract(record, ?)"
+        kept = "".join(f" AND {value} {'<=' if upper else '>='} ?" for _, upper, _ in self.limits)
+        order = ((self.metric, self.more), *self.then)
+        ways = ", ".join(f"{value} {'DESC' if more else 'ASC'}" for _, more in order)
+        text = (
+            f"SELECT number, {value}, {value} FROM records JOIN trials USING (number) WHERE {value} IS NOT NULL "
+            f"AND IFNULL(json_extract(trial, '$.role'), '') != ?{kept} ORDER BY {ways}, number LIMIT 1"
+        )
+        bounds = (part for name, _, bound in self.limits for part in (_path(name), bound))
+        first = _path(self.metric)
+        return text, (first, _path(METRICS[0]), first, apart, *bounds, *(_path(name) for name, _ in order))
+
+
+def ranking(metrics: Iterable[str]) -> str:
+    """The first metric that says how good a network is, an accuracy or a loss; accuracy where there is none."""
+    return next((name for name in metrics if name in (*METRICS, LOSS)), METRICS[0])
+
+
+def _path(metric: str) -> str:
+    return f'$.metrics."{metric}"'
