@@ -55,8 +55,8 @@ GROUPS = tuple(
         (2, "losses", 25.0, "captured against eager at full size, float32 and bfloat16"),
         (3, "speed", 90.0, "seconds of a network-epoch, memory, what else it costs"),
         (4, "replay", 25.0, "the kernels of a replay and the gaps between them"),
-        (5, "differentiable", 45.0, "differentiable search: gradients, ms a step, waits"),
-        (6, "supernet", 45.0, "SCARLET: steps, sub-networks, recalibration"),
+        (5, "differentiable", 52.0, "differentiable search: gradients, ms a step, waits"),
+        (6, "supernet", 50.0, "SCARLET: steps, sub-networks, recalibration"),
         (7, "search", 50.0, "EcoNAS's trainings by the evaluator, resumed, and with little memory"),
         (8, "kernels", 40.0, "single kernels: normalisation, depthwise, split-K, Triton"),
     )

@@ -35,7 +35,7 @@ class Case:
     @property
     def shape(self) -> tuple[int, int, int, int]:
         """(M, channels, pixels, images)."""
-        return len(self.table), *self.maps.shape[1:]  # type: ignore[return-value]
+        return len(self.table), *self.maps.shape[1:]
 
 
 def made(
