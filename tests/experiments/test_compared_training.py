@@ -48,6 +48,8 @@ def test_a_training_is_compared_on_request_with_as_many_macs(tmp_path, capsys):
         compared = [trial for trial in journal.trials() if is_compared(trial)]
     assert len({trial.index for trial in compared if trial.resumes is None}) == 4
     assert "2 of 2 epochs" not in said(run)
+    assert main(["run", "report", str(folder), "--out", str(tmp_path / "elsewhere")]) == 0
+    assert f"Report: {tmp_path / 'elsewhere' / 'report.html'}\n" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

@@ -58,7 +58,10 @@ class Report:
         """Print the answer of a run's report that was written into a folder: its page is there, not in the run."""
         with console.capture() as told:
             self.show(console)
-        console.file.write(told.get().replace(str(run / self.name), str(folder / self.name)))
+        text = told.get().replace(str(run / self.name), str(folder / self.name))
+        console.file.write(text)
+        if self.page and str(folder / self.name) not in text:  # not every kind names its page itself
+            console.print(f"Report: {folder / self.name}", markup=False, soft_wrap=True)
 
     def _repr_html_(self) -> str:
         """The page in a frame of its own: neither its style nor its script reaches the notebook."""
