@@ -153,3 +153,9 @@ def test_the_title_of_an_axis_is_never_longer_than_the_card():
     lines = [text for text in texts(svg) if text in long and len(text) > 9]
     assert " ".join(lines[:2]) == " ".join(lines[2:]) == long
     assert max(map(len, lines)) * LETTER < 320
+
+
+def test_an_axis_of_epochs_has_no_halves():
+    shown = texts(drawn([Series(label="", points=points([0.1, 0.2, 0.3, 0.2]))], shares=""))
+    assert {"1", "2"} <= set(shown)
+    assert "0.5" not in shown

@@ -178,7 +178,7 @@ def test_a_report_of_a_training_comes_from_its_journal(net, tmp_path, capsys):
     folder = shutil.copytree(net, tmp_path / "run")
     assert main(["run", "report", str(folder)]) == 0
     said = capsys.readouterr().out
-    assert "95,562 parameters; after 1 epochs random paths have a validation accuracy of" in said
+    assert "95.6 k parameters; after 1 epochs random paths have a validation accuracy of" in said
     assert "Supernet: " in said
     assert (folder / "epochs.csv").read_text().splitlines()[0] == (
         "epoch,ok,train_loss,loss,accuracy,balanced_accuracy,block_similarity,skip_similarity,seconds"

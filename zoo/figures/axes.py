@@ -64,8 +64,8 @@ def written(values: Sequence[float], percent: bool) -> list[str]:
     return [f"{value:,.{digits}f}".replace("-", "−") + (" %" if percent else "") for value in values]
 
 
-def grid(frame: Frame, xlabel: str, ylabel: str, *, percent: bool, xpercent: bool = False) -> str:
-    """Grid lines, tick labels and names of the axes; shares in percent where said, on y and on x."""
+def grid(frame: Frame, xlabel: str, ylabel: str, *, percent: bool, xpercent: bool = False, whole: bool = False) -> str:
+    """Grid lines, tick labels and names of the axes; where said, shares in percent, and x in whole numbers only."""
     parts = []
     marks = ticks(*frame.ys, most=7)
     for value, text in zip(marks, written(marks, percent), strict=True):
@@ -73,6 +73,8 @@ def grid(frame: Frame, xlabel: str, ylabel: str, *, percent: bool, xpercent: boo
         parts.append(f'<path d="M{frame.left:.0f} {y:.1f}H{frame.right:.0f}" stroke="{FAINT}"/>')
         parts.append(label(text, frame.left - 7, y + 4, anchor="end", colour=SOFT))
     marks = ticks(*frame.xs, most=max(3, int((frame.right - frame.left) / 80)))
+    if whole:  # there is no epoch between two
+        marks = [value for value in marks if abs(value - round(value)) < 1e-9]
     for value, text in zip(marks, written(marks, xpercent), strict=True):
         x = frame.x(value)
         parts.append(f'<path d="M{x:.1f} {frame.bottom:.0f}v4" stroke="{SOFT}"/>')

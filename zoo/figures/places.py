@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from zoo.figures.canvas import Axes, FixedLocator, NullFormatter, NullLocator
+from zoo.figures.canvas import Axes, Figure, FixedLocator, NullFormatter, NullLocator
 
 Spot = tuple[float, float]
 LETTER = 0.085
@@ -90,7 +90,7 @@ def _round(low: float, high: float, room: float) -> list[float]:
 def _room(axes: Axes, low: float, right: float) -> float:
     """A letter's width on a logarithmic axis from ``low`` to ``right``, about two thirds of its figure wide."""
     figure = axes.get_figure()
-    width = 8.6 if figure is None else figure.get_figwidth()
+    width = figure.get_figwidth() if isinstance(figure, Figure) else 8.6
     return math.log(right / low) * LETTER / (0.65 * width)
 
 

@@ -92,7 +92,9 @@ def series_svg(
     entries = [(one.label, colour) for one, colour in zip(series, colours, strict=True) if one.label]
     rows = legend_rows(entries, width - 74)
     frame = _frame(series, levels, marks, size, len(rows))
-    parts = [grid(frame, xlabel, ylabel, percent=percent, xpercent="x" in shares)]
+    xs = [point.x for one in series for point in one.points if math.isfinite(point.x)]
+    whole = "x" not in shares and bool(xs) and all(x == round(x) for x in xs)
+    parts = [grid(frame, xlabel, ylabel, percent=percent, xpercent="x" in shares, whole=whole)]
     parts += [_mark(frame, mark, row) for mark, row in zip(marks, cycle((0, 1)), strict=False)]
     share = _share(series, FEWER if width <= NARROW else DOTS)
     for one, colour in zip(series, colours, strict=True):

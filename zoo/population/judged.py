@@ -30,15 +30,16 @@ class Judged:
         Raises:
             ValueError: for what is no objective or no limit.
         """
-        strategy = identity.get("strategy", {})
-        named = strategy.get("objectives")
+        strategy = identity.get("strategy")
+        strategy = strategy if isinstance(strategy, Mapping) else {}
+        named, kept = strategy.get("objectives"), strategy.get("limits")
         if not isinstance(named, list):
             metric = strategy.get("metric")
             return cls(metric=metric if metric in METRICS else METRICS[0])
         from zoo.population.front import Limit, Objective  # which imports numpy
 
         wanted = {one.metric: one.maximize for one in map(Objective.parse, map(str, named))}
-        limits = [Limit.parse(str(text)) for text in strategy.get("limits", ())]
+        limits = [Limit.parse(str(text)) for text in (kept if isinstance(kept, list) else ())]
         metric = ranking(wanted)
         return cls(
             metric=metric,
