@@ -160,13 +160,14 @@ def captured_blocks(network: Supernet, pixels: torch.Tensor) -> None:
     with torch.no_grad():
         x = network.stem(pixels)
     for number in range(len(network.chain.layers)):
-        pool, layer = torch.cuda.graph_pool_handle(), cast(torch.nn.ModuleList, network.layers[number])  # type: ignore[no-untyped-call]
+        pool, layer = torch.cuda.graph_pool_handle(), cast(torch.nn.ModuleList, network.layers[number])
         given, through = x.detach(), 0
         for choice, module in enumerate(layer):
             if isinstance(module, InvertedBottleneck):
                 sample, through = (given.clone().requires_grad_(),), choice
                 made = torch.nn.Sequential(module)
-                layer[choice] = torch.cuda.make_graphed_callables(made, sample, num_warmup_iters=1, pool=pool)
+                captured = torch.cuda.make_graphed_callables(made, sample, num_warmup_iters=1, pool=pool)
+                layer[choice] = cast(torch.nn.Module, captured)
         with torch.no_grad():
             x = layer[through](given).clone()
     with torch.no_grad():  # warming up has moved the statistics
