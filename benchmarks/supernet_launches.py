@@ -21,6 +21,8 @@ from scarlet.supernet.rules import RULES, sampling_rule
 from scarlet.supernet.setup import paper_training
 from scarlet.supernet.supernet import Supernet
 from scarlet.supernet.training import path_costs
+from zoo.purposes import SUPERNET_PATHS
+from zoo.training.epoch import Stage, random_stream
 
 SPACES = ("nas-bench-macro", "scarlet-s1-cifar", "scarlet-s2-cifar")
 IMAGES = 50_000
@@ -43,7 +45,9 @@ def _row(space: str, rule: str, epochs: int, batch: int) -> dict[str, Any]:
     with torch.device("meta"):
         network = Supernet(SupernetForm(space=space), paper_training(space).skeleton)
     steps, costs = IMAGES // batch, path_costs(network)
-    draws = [sampling_rule(rule).draw(np.random.default_rng((0, epoch)), costs, steps) for epoch in range(epochs)]
+    stage = Stage(start=0, stop=epochs, epochs=epochs, seed=0, root=0)
+    streams = [random_stream(stage, SUPERNET_PATHS, epoch) for epoch in range(epochs)]
+    draws = [sampling_rule(rule).draw(stream, costs, steps) for stream in streams]
     paths = [[tuple(path) for path in epoch.reshape(-1, epoch.shape[-1]).tolist()] for epoch in draws]
     one = Counter(paths[0])
     whole = Counter(path for epoch in paths for path in epoch)

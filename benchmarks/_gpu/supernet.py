@@ -166,8 +166,8 @@ def captured_blocks(network: Supernet, pixels: torch.Tensor) -> None:
             if isinstance(module, InvertedBottleneck):
                 sample, through = (given.clone().requires_grad_(),), choice
                 made = torch.nn.Sequential(module)
-                graphed = torch.cuda.make_graphed_callables(made, sample, num_warmup_iters=1, pool=pool)
-                layer[choice] = cast(torch.nn.Module, graphed)
+                captured = torch.cuda.make_graphed_callables(made, sample, num_warmup_iters=1, pool=pool)
+                layer[choice] = cast(torch.nn.Module, captured)
         with torch.no_grad():
             x = layer[through](given).clone()
     with torch.no_grad():  # warming up has moved the statistics
