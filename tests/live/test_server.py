@@ -12,6 +12,8 @@ from contextlib import closing, contextmanager
 import pytest
 
 from tests.live.conftest import EVIL, IDENTITY
+from zoo.experiments import Run
+from zoo.live.compared import comparison_page
 from zoo.live.folder_site import FolderSite
 from zoo.live.run_site import RunSite
 from zoo.live.server import Server, is_loopback
@@ -116,6 +118,8 @@ def test_a_folder_is_listed_and_its_runs_are_compared(runs):
     differing = compared.split("In what they differ")[1].split("</table>")[0]
     assert "strategy parameters parents" in differing
     assert "strategy parameters start" not in differing
+    first, other = Run(runs / "evolution"), Run(runs / "other")
+    assert "one and again have the highest accuracy" in comparison_page({"one": first, "again": first, "other": other})
     with pytest.raises(ValueError, match="expected 2 to 6 runs"):
         site.answer("/compare", {"run": ["0"]})
     assert "all runs" in site.answer(f"/run/{numbers['front']}/", {}).text

@@ -1,6 +1,6 @@
 """Pages: what is filled in is escaped, and lines end where a reader expects it."""
 
-from zoo.pages.page import unbroken, words
+from zoo.pages.page import facts, unbroken, words
 
 
 def test_a_command_ends_its_lines_between_words() -> None:
@@ -19,3 +19,8 @@ def test_an_option_stays_whole_and_a_minus_is_one() -> None:
     assert unbroken("the same with --compare 3") == 'the same with <span class="option">--compare</span> 3'
     assert unbroken("-2.4 points [-31.5, +26.8], c-3 at 5-6") == "−2.4 points [−31.5, +26.8], c-3 at 5-6"
     assert "<b>" not in unbroken("<b> --x")
+
+
+def test_a_whole_number_is_written_as_one() -> None:
+    written = dict(facts({"budget": 1500.0, "share": 0.5, "seed": 0}))
+    assert written == {"budget": "1500", "share": "0.5", "seed": "0"}

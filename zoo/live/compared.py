@@ -29,10 +29,13 @@ def comparison_page(runs: Mapping[str, Run]) -> str:
     curves = {name: _curve(run) for name, run in runs.items()}
     best = {name: max((point.y for point in points), default=math.nan) for name, points in curves.items()}
     known = {name: value for name, value in best.items() if math.isfinite(value)}
-    first = max(known, key=lambda name: known[name], default=None)
+    highest = max(known.values(), default=math.nan)
+    leading = [name for name, value in known.items() if value == highest]
     answer = "None of these runs has measured an accuracy yet."
-    if first is not None:
-        answer = f"{first} has the highest accuracy so far, {percent(known[first])}, among {len(runs)} runs."
+    if leading:
+        verb = "has" if len(leading) == 1 else "have"
+        named = " and ".join(leading)
+        answer = f"{named} {verb} the highest accuracy so far, {percent(highest)}, among {len(runs)} runs."
     said = {name: dict(facts(run.identity)) for name, run in runs.items()}
     settings = list(dict.fromkeys(setting for one in said.values() for setting in one))
     rows = [(setting, [one.get(setting, "–") for one in said.values()]) for setting in settings]

@@ -98,6 +98,8 @@ def facts(value: Any, name: str = "") -> Iterator[tuple[str, str]]:
             yield from facts(inner, f"{name} {place}".strip())
     elif isinstance(value, list | tuple):
         yield name, ", ".join(map(str, value))
+    elif isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        yield name, str(int(value))
     else:
         yield name, "none" if value is None else str(value)
 
