@@ -11,7 +11,7 @@ from milenas.supernet.config import SupernetConfig, learned, read_config
 from milenas.supernet.derivation import NoNodeLeftError, build_cell, depth, derive_cell
 from milenas.supernet.operations import Norm
 from milenas.supernet.supernet import build_supernet
-from milenas.supernet.topology import Topology, merged, most_probable, penalty, probabilities
+from milenas.supernet.topology import Topology, _members, _scales, merged, most_probable, penalty, probabilities
 from zoo.spaces import Cell, Edge, Skeleton
 from zoo.spaces.genotype import SpaceGenotype
 
@@ -107,6 +107,15 @@ def test_the_penalty_is_zero_exactly_on_valid_topologies(kind, nodes):
     assert invalid > 0
 
 
+@pytest.fixture
+def nothing_cached():
+    """What a test makes on a device that does not exist is not kept for others."""
+    yield
+    _members.cache_clear()
+    _scales.cache_clear()
+
+
+@pytest.mark.usefixtures("nothing_cached")
 @pytest.mark.parametrize("kind", ["stretchable", "outputs"])
 def test_the_penalty_asks_a_device_for_no_number(kind):
     with FakeTensorMode(allow_non_fake_inputs=True) as fake:  # an unknown shape would stop here
