@@ -32,6 +32,7 @@ NETWORKS, RESAMPLES = 801, 802
 """Seeds of the networks and of the resamples, the same for every arm."""
 SETS = ("pilot", "judged")
 MEAN_RANK = "mean rank of macs and"
+AS_PAPERS = f"{MEAN_RANK} the plain supernet's accuracy"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -91,7 +92,8 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
         for arm in arms
         for row in by_score(str(arm), [looks[-1][1] for looks in found[arm]], args.score, truth, macs.astype(float))
     ]
-    found_out = {**compared(last, truth, macs.astype(float)), "scores": scored, "curves": curves}
+    inherited = [looks[-1][1]["accuracy"] for looks in found[arms[0]]]
+    found_out = {**compared(last, inherited, truth, macs.astype(float)), "scores": scored, "curves": curves}
     return {"name": "supernet_ranking", "rows": rows, **found_out} | {
         name: str(value) if isinstance(value, Path) else value for name, value in sizes.items()
     }
@@ -144,12 +146,16 @@ def taus(scores: Scores, truth: NDArray[np.float64]) -> dict[str, float]:
 
 
 def compared(
-    last: dict[str, list[NDArray[np.float64]]], truth: NDArray[np.float64], macs: NDArray[np.float64]
+    last: dict[str, list[NDArray[np.float64]]],
+    inherited: list[NDArray[np.float64]],
+    truth: NDArray[np.float64],
+    macs: NDArray[np.float64],
 ) -> dict[str, Any]:
     """Every arm and MACs as rankings, and how much better arms are than what is cheaper or simpler.
 
     Args:
         last: by arm, for every seed the scores at the end; the plain supernet first.
+        inherited: the plain supernet's accuracies, as papers rank by them.
         truth: published accuracies.
         macs: of the networks.
     """
@@ -159,9 +165,12 @@ def compared(
     plain, *others = last
     name_of = {plain: f"{MEAN_RANK} the plain supernet"} | {arm: f"{MEAN_RANK} {arm}" for arm in others}
     both = {name_of[arm]: [ranks(one) + ranks(macs) for one in scores] for arm, scores in last.items()}
+    both[AS_PAPERS] = [ranks(one) + ranks(macs) for one in inherited]
     rankings = {**last, "macs": [macs], **both, "placebo": [noise]}
     pairs = [
-        (arm, other) for place, arm in enumerate(last) for other in ("macs", name_of[plain], *list(last)[:place])
+        (arm, other)
+        for place, arm in enumerate(last)
+        for other in ("macs", name_of[plain], AS_PAPERS, *list(last)[:place])
     ] + [(name_of[arm], other) for arm in others for other in (arm, name_of[plain])]
     return {
         "rankings": [{"ranking": name, **judge.row(scores)} for name, scores in rankings.items()],

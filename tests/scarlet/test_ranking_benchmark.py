@@ -29,7 +29,8 @@ def test_rankings_of_supernets_beside_macs_and_a_killed_one_goes_on(table, tmp_p
     result = run(*asked)
     assert [row["arm"] for row in result["rows"]] == ["fair:stabilizers", "sandwich:plain"]
     assert all(-1 <= row["recalibrated_loss"] <= 1 for row in result["rows"])
-    alone, both, own_mean, placebo = result["rankings"][-4:]
+    alone, both, own_mean, as_papers, placebo = result["rankings"][-5:]
+    assert as_papers["ranking"] == "mean rank of macs and the plain supernet's accuracy"
     assert own_mean["ranking"] == "mean rank of macs and sandwich:plain"
     assert alone["tau"] > 0.5  # so the table is made
     assert both["tau_low"] <= both["tau"] <= both["tau_high"]
