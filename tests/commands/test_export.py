@@ -1,6 +1,7 @@
 """`run export` and `run report`: of searches for several objectives, and of runs that end with a model."""
 
 import dataclasses
+import importlib.util
 import json
 import os
 from pathlib import Path
@@ -11,7 +12,6 @@ import pytest
 import torch
 from PIL import Image
 
-import zoo.export.program
 from zoo.experiments import Run
 from zoo.export import load_model, save_model
 from zoo.networks.network import build_any
@@ -99,10 +99,8 @@ def test_what_cannot_be_exported_is_one_line(thriftnas, searched, options, messa
 def test_missing_packages_are_named_before_anything_is_written(thriftnas, searched, monkeypatch):
     for package in ONNX:  # the others are there, so that one alone is missing
         pytest.importorskip(package)
-    real = zoo.export.program.importlib.util.find_spec
-    monkeypatch.setattr(
-        zoo.export.program.importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else real(name)
-    )
+    real = importlib.util.find_spec
+    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "onnxruntime" else real(name))
     answer = thriftnas("run", "export", searched, "--format", "json,onnx")
     assert answer.code == 2
     assert "the format onnx needs onnxruntime, which is not installed: pip install 'thriftnas[export]'" in answer.err
