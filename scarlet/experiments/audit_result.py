@@ -44,7 +44,8 @@ class AuditResult:
         """The finding in one sentence."""
         if self.networks < self.wanted:
             return f"Of {self.wanted} networks near the front {self.networks} are trained alone so far."
-        sample = f"of {self.networks} networks near the front, each trained alone for {self.epochs} epochs"
+        epochs = "1 epoch" if self.epochs == 1 else f"{self.epochs} epochs"
+        sample = f"of {self.networks} networks near the front, each trained alone for {epochs}"
         if np.isnan(self.supernet.value):
             return f"How well the supernet ranks is unknown: {self.metric} is the same for all {sample}."
         taus = f"τ {_written(self.supernet)} by the supernet, {_written(self.macs)} by MACs"

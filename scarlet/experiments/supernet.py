@@ -1,6 +1,7 @@
 """The training of a supernet as an experiment: a chain of one-epoch trials that ends with one file."""
 
 import dataclasses
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -256,4 +257,8 @@ class SupernetExperiment(Experiment):
             f"Supernet: {path}",
         ]
         more = {"supernet": str(path), "params": count, "accuracy": accuracy}
-        return training_report(run, COLUMNS, PANELS, sentences, more)
+        from zoo.pages.page import Step
+
+        search = f"thriftnas scarlet search --supernet {shlex.quote(str(run.folder))}"
+        steps = [Step("Search it for the networks that no other beats:", search)]
+        return training_report(run, COLUMNS, PANELS, sentences, more, steps)

@@ -148,9 +148,10 @@ def _answer(found: RunFront, models: Sequence[ChosenModel], card: Card | None) -
 
 def _tiles(found: RunFront, models: Sequence[ChosenModel], several: bool, card: Card | None) -> Iterator[Tile]:
     if card is not None:
-        known = models[0].metrics
-        for name in [name for name in ("test_accuracy", "accuracy", "macs", "params", "latency") if name in known]:
-            yield Tile(axis(name), metric(name, known[name]))
+        known = {**models[0].metrics, **card.model.notes}
+        for name in ("test_accuracy", "accuracy", "macs", "params", "latency"):
+            if isinstance(known.get(name), int | float):
+                yield Tile("validation accuracy" if name == "accuracy" else axis(name), metric(name, known[name]))
         return
     for goal in found.objectives[:_TILES]:
         values = [found.records[row].metrics[goal.metric] for row in found.front.tolist()]

@@ -4,6 +4,8 @@ import math
 from typing import Protocol
 
 MISSING = "–"
+COUNTS = ("macs", "params")
+"""Metrics that are counts."""
 SHARES = ("accuracy", "balanced_accuracy", "test_accuracy", "test_balanced_accuracy")
 """Metrics that are shares of images."""
 _LARGE = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
@@ -69,7 +71,7 @@ def metric(name: str, value: float | None) -> str:
         return MISSING
     if name.removeprefix("inherited ") in SHARES:
         return percent(value, 2)
-    if name in ("macs", "params") or abs(value) >= 1e4:
+    if name in COUNTS or abs(value) >= 1e4:
         return large(value)
     return f"{value:.4g}".replace("-", "−")
 

@@ -13,7 +13,7 @@ from rich.console import Console
 from zoo.experiments.folder import WEIGHTS
 from zoo.experiments.report import Report
 from zoo.files import write_json
-from zoo.pages.written import MISSING, large, metric, percent
+from zoo.pages.written import COUNTS, MISSING, large, metric, percent
 from zoo.population.judged import Judged
 from zoo.population.metric import METRICS, names_one_class
 from zoo.population.trial import ALONE, Record, Trial
@@ -143,7 +143,12 @@ def say_model(folder: Path, console: Console) -> None:
 
 
 def training_report(
-    run: "Run", columns: Sequence[str], panels: Sequence[Panel], sentences: Sequence[str], more: Mapping[str, Any]
+    run: "Run",
+    columns: Sequence[str],
+    panels: Sequence[Panel],
+    sentences: Sequence[str],
+    more: Mapping[str, Any],
+    steps: Sequence["Step"] = (),
 ) -> Report:
     """The report of a run whose trials are the epochs of one training: a table of epochs and its curves.
 
@@ -153,13 +158,14 @@ def training_report(
         panels: of the curves.
         sentences: the answer; the first one is the page's heading.
         more: of the summary.
+        steps: what comes next, where that is not a model's.
 
     Raises:
         ValueError: if nothing has been measured yet.
     """
     frame = measured_frame(run).rename(columns={"stop": "epoch"})
     table = frame.reindex(columns=["epoch", *columns])
-    page = run_page(run, sentences, partial(line_charts, table, "epoch", panels), table)
+    page = run_page(run, sentences, partial(line_charts, table, "epoch", panels), table, steps)
     return Report(
         summary={"epochs": len(frame), **more},
         tables={"epochs": table},
@@ -206,7 +212,11 @@ def line_charts(table: "pd.DataFrame", x: str, panels: Sequence[Panel], narrow: 
 
 
 def run_page(
-    run: "Run", sentences: Sequence[str], pictures: Callable[[bool], str] | None, table: "pd.DataFrame"
+    run: "Run",
+    sentences: Sequence[str],
+    pictures: Callable[[bool], str] | None,
+    table: "pd.DataFrame",
+    steps: Sequence["Step"] = (),
 ) -> str:
     """A self-contained page: the answer, pictures, a table, and what was run.
 
@@ -215,6 +225,7 @@ def run_page(
         sentences: the answer, and what else nobody should overlook.
         pictures: draws them as SVG, for a narrow screen or not; None: there are none.
         table: of what was measured.
+        steps: what comes next, beside what does for every run.
     """
     from zoo.pages.chart import both
     from zoo.pages.page import called, facts, render_page
@@ -230,7 +241,7 @@ def run_page(
         "answer": f"{sentences[0][:1].upper()}{sentences[0][1:]}",
         "notes": list(sentences[1:]),
         "tiles": list(_tiles(run)),
-        "steps": list(_steps(run)),
+        "steps": [*_steps(run), *steps],
         "called": command,
         "pictures": "" if pictures is None else both(pictures),
         "columns": [str(name) for name in table.columns],
@@ -246,7 +257,9 @@ def run_page(
 def _written(name: str, value: Any) -> Any:
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return metric(name, value) if isinstance(value, float) else MISSING if value is None else value
+    if value is None:
+        return MISSING
+    return metric(name, value) if isinstance(value, float) or name in COUNTS else value
 
 
 def _tiles(run: "Run") -> "Iterator[Tile]":
