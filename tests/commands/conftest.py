@@ -115,8 +115,8 @@ def interrupted_after(monkeypatch: pytest.MonkeyPatch) -> Callable[[int], contex
     def interrupt(count: int) -> Iterator[None]:
         left = iter(range(count))
 
-        def make_interrupted(*arguments):
-            evaluator = make(*arguments)
+        def make_interrupted(*arguments, **named):
+            evaluator = make(*arguments, **named)
 
             def evaluate(jobs: Sequence[object]):
                 if next(left, None) is None:

@@ -70,8 +70,8 @@ def interrupted_after(monkeypatch) -> Callable[[int], None]:
     def interrupt(count: int) -> None:
         left = iter(range(count))
 
-        def make_interrupted(*arguments):
-            evaluator = make(*arguments)
+        def make_interrupted(*arguments, **named):
+            evaluator = make(*arguments, **named)
 
             def evaluate(jobs: Sequence[object]):
                 if next(left, None) is None:

@@ -13,6 +13,7 @@ from scarlet.strategy.nsga import WeightedSearch
 from scarlet.strategy.surrogate_front import SurrogateFront
 from tests.interrupted import broken_off
 from tests.scarlet.supernets import DIGITS, trained_supernet
+from tests.shown import shown
 from zoo.experiments import execute
 from zoo.population import Journal, Manager, ProxySetting, Record, SerialExecutor, Trial
 from zoo.population.costs import ClosedFormCosts
@@ -155,7 +156,7 @@ def test_a_search_without_an_audit_says_that_the_ranking_is_unknown(net, tmp_pat
         scarlet.SupernetSource(supernet=net, images=DIGITS),
         tmp_path / "run",
     )
-    assert "is not known: --audit 10" in run.report().page
+    assert "is not known: --audit 10" in shown(run.report().page)
     assert "audit" not in run.identity["strategy"]
 
 

@@ -54,7 +54,7 @@ def test_the_best_is_compared_with_equal_blocks_and_both_are_none_of_the_front(n
     assert "The network with the least validation loss within the limits is" in run.report().page
     plain = front(net, tmp_path / "plain", compare=0)
     assert plain.identity == run.identity
-    assert "is not known: the same command with --compare 3" in plain.report().page
+    assert "is not known: the same command with --compare 3" in shown(plain.report().page)
     assert "at most 900 k" in shown(plain.report().page)
 
 

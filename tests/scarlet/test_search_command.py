@@ -263,7 +263,7 @@ def test_a_model_that_is_not_what_was_measured_is_measured_as_it_is_delivered(th
         assert (row["inherited_accuracy"], row["weights"]) == (searched, "remeasured")
         changed += reached != searched
     assert changed
-    assert f"{len(images.validation)} validation images, 95% interval" in (run / "export" / "MODEL.md").read_text()
+    assert f"{len(images.validation)} validation images, 95 % interval" in (run / "export" / "MODEL.md").read_text()
     (trained / "photos").rename(trained / "lost")
     code, out, err = thriftnas("run", "export", run, "--format", "csv,state")
     assert code == 0, err
