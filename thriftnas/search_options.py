@@ -54,8 +54,8 @@ class SupernetOptions(RunOptions, RateOptions, total=False):
     every: int
 
 
-class FrontOptions(WorkerOptions, DeviceOptions, total=False):
-    """Of a weighted search."""
+class GoalOptions(DeviceOptions, total=False):
+    """Of what a front is measured by and on."""
 
     train: int
     validation: int
@@ -64,9 +64,15 @@ class FrontOptions(WorkerOptions, DeviceOptions, total=False):
     latency: Path | str
     maximize: str | Sequence[str]
     minimize: str | Sequence[str]
-    weights: str | Mapping[str, float]
     metric: str
     limit: str | Sequence[str]
+    group: int
+
+
+class FrontOptions(WorkerOptions, GoalOptions, total=False):
+    """Of a weighted search."""
+
+    weights: str | Mapping[str, float]
     population: int
     generations: int
     budget: int
@@ -81,22 +87,11 @@ class FrontOptions(WorkerOptions, DeviceOptions, total=False):
     audit: int
     audit_epochs: int
     compare: int
-    group: int
 
 
-class ProblemOptions(DeviceOptions, total=False):
+class ProblemOptions(GoalOptions, total=False):
     """Of a search as a problem of pymoo's."""
 
-    train: int
-    validation: int
-    recalibrate: int
-    latency: Path | str
-    maximize: str | Sequence[str]
-    minimize: str | Sequence[str]
-    metric: str
-    signal: str
-    limit: str | Sequence[str]
-    group: int
     progress: Progress
 
 
