@@ -101,7 +101,7 @@ def train_steps(
         process group: who trains together.
 
     Raises:
-        Diverged: naming the epoch, if w's loss is not finite.
+        Diverged: naming the epoch, if w's loss, α or β are not finite.
     """
     supernet, method = learners.supernet, setup.method
     update, temperature = method.update_in(epoch), method.temperature(epoch, setup.epochs)
@@ -130,6 +130,8 @@ def train_steps(
     progress.loss += float(ranks.sum(total))
     if not math.isfinite(progress.loss):
         raise Diverged(f"diverged: the training loss is {progress.loss} in epoch {epoch + 1}")
+    if not all(bool(one.isfinite().all()) for one in supernet.architecture()):  # w's next loss may never come
+        raise Diverged(f"diverged: the architecture's parameters are not finite in epoch {epoch + 1}")
 
 
 def _step(

@@ -141,7 +141,7 @@ def unrolled(
                 continue
             else:
                 radius = epsilon / norm
-                span = 2 * radius
+                span = 2 * radius or math.nan  # an infinite norm: no direction, as the tensors above have none
             for sign in (1, -1):
                 _place(weights, originals, outer, sign * radius)
                 with _constant(weights):

@@ -1,6 +1,7 @@
 """Update rules against exact gradients of the objectives they approximate, on a tiny supernet in float64."""
 
 import itertools
+import math
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from milenas.supernet.config import DARTS_OPERATIONS, SupernetConfig, learned
 from milenas.supernet.supernet import build_supernet
 from milenas.supernet.topology import penalty
 from milenas.training.rules import shares
-from milenas.training.updates import Problem, direction, first_order, unrolled
+from milenas.training.updates import Problem, direction, first_order, plain_gradient, unrolled
 from zoo.spaces import Skeleton
 
 RATE = 0.025
@@ -132,6 +133,21 @@ def test_second_order_leaves_the_weights_and_statistics_bit_for_bit(update):
     direction(update, problem_of(net), lam=1.0, rate=RATE)
     after = net.state_dict()
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+
+
+@pytest.mark.parametrize("norm", [math.inf, math.nan])
+def test_second_order_has_no_direction_where_the_gradient_of_the_weights_is_not_finite(norm):
+    net = supernet()
+    before = [weight.clone() for weight in net.weights()]
+
+    def gradient(loss, parameters):
+        found = plain_gradient(loss, parameters)
+        outer = len(parameters) > len(before)  # of the loss after the step of w
+        return [torch.full_like(one, norm) for one in found] if outer else found
+
+    found = direction("darts2", replace(problem_of(net), gradient=gradient), lam=0.0, rate=RATE)
+    assert all(one.isnan().all() for one in found)
+    assert all(torch.equal(weight, one) for weight, one in zip(net.weights(), before, strict=True))
 
 
 def test_weights_come_back_where_a_loss_fails():
