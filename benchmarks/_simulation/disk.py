@@ -122,7 +122,11 @@ class Disk:
         inode = database.stat().st_ino
         self._torn = (inode, self._synced.get(inode, b""))
         self._synced[inode] = database.read_bytes()
-        self.moment()
+        try:
+            self.moment()
+        except KeyboardInterrupt:  # heard once the checkpoint is done: only a crash ends within one
+            self._torn = None
+            raise
         self._torn = None
 
     # -------------------------------------------------------------- what is left

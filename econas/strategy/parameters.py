@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any, Literal
 
 from econas.strategy.audit import Auditing
+from zoo.pages.written import percent
 from zoo.population.metric import Metric, check_metric
 from zoo.population.proxy import ProxySetting
 from zoo.reliability.interval import FEWEST
@@ -91,8 +92,8 @@ class Parameters:
             raise ValueError(f"final_every must be at least 1, got {self.final_every}")
         if self.final != self.setting and self.retrained < 1:
             raise ValueError(
-                f"{self.final_share:.0%} of a budget of {self.budget:g} epochs pays no training at {self.final}, "
-                f"which costs {self.final.e * self.final_price:g}"
+                f"{percent(self.final_share, 0)} of a budget of {self.budget:g} epochs pays no training at "
+                f"{self.final}, which costs {self.final.e * self.final_price:g}"
             )
         self._check_audits()
         find_signal(self.signal)
@@ -113,8 +114,8 @@ class Parameters:
         if self.audit.affordable(money / count, 0) < FEWEST:
             one = self.audit.ladder[0]
             raise ValueError(
-                f"{self.audit.share:.0%} of the search is {money:.4g} epochs; {count} audit{'s' if count > 1 else ''} "
-                f"of {FEWEST} networks at {one.setting} cost {count * FEWEST * one.setting.e * one.price:.4g}"
+                f"{percent(self.audit.share, 0)} of the search is {money:.4g} epochs; "
+                f"{count} audit{'s' if count > 1 else ''} of {FEWEST} networks at {one.setting} cost {count * FEWEST * one.setting.e * one.price:.4g}"
             )
 
     @property

@@ -40,6 +40,11 @@ def test_200_schedules_keep_every_promise() -> None:
     assert {end for one in verdicts for end in one.ends} >= {"power cut", "kill", "full disk", "time", "Ctrl-C"}
 
 
+@pytest.mark.parametrize("seed", [6769, 8647])
+def test_ctrl_c_after_a_checkpoint_tears_no_database_in_a_later_power_cut(seed: int) -> None:
+    assert simulate(seed).problem == ""
+
+
 @pytest.mark.slow
 def test_a_schedule_of_every_search_keeps_every_promise() -> None:
     for search in SEARCHES:

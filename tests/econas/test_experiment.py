@@ -86,7 +86,7 @@ def test_fitting_gives_the_identity_that_the_command_always_gave(images):
     said = []
     assert journaled(planned(audits=AuditRequest()).fitted(images, said.append)) == IDENTITIES["plain"]
     assert len(said) == 1
-    assert said[0].startswith("no audits: 10% of the search is 1.333 epochs")
+    assert said[0].startswith("no audits: 10 % of the search is 1.333 epochs")
     audits = AuditRequest(mode="escalate", count=1, share=0.8, limit=0.99)
     fitted = planned(audits=audits, cycles=3, group=2).fitted(images, heard)
     assert journaled(fitted) == IDENTITIES["audits"]

@@ -75,7 +75,7 @@ def test_the_table_is_what_a_search_reads(counted, tmp_path):
         assert costs_of(read, chain)["latency"] == pytest.approx(found.of(chain))
     facts = json.loads((tmp_path / "t.csv.json").read_text())
     assert (facts["unit"], facts["batch"], facts["runtime"]) == ("milliseconds per batch", 2, "torch")
-    assert "100% within 10%" in " ".join(table_sentences(found, tmp_path / "t.csv"))
+    assert "100 % within 10 %" in " ".join(table_sentences(found, tmp_path / "t.csv"))
 
 
 def test_the_scale_is_that_of_whole_networks(counted, monkeypatch):

@@ -134,7 +134,7 @@ def test_nothing_is_recommended_below_the_target_or_an_unreliable_reference(many
     none = judge(read(invented(), proxies=("noise",), lower=()))
     assert none.chosen is None
     assert none.sentence.startswith(
-        "Nothing reaches rho 0.80 with 95% confidence on these 40 networks: the best, noise"
+        "Nothing reaches rho 0.80 with 95 % confidence on these 40 networks: the best, noise"
     )
     frame = invented().assign(acc_2=np.random.default_rng(3).normal(size=40))
     unrelated = "Warning: the reference itself is not reliable at all, below the target of 0.80; measure it more often."

@@ -277,7 +277,7 @@ def test_the_answer_of_a_study_that_has_decided_is_that_of_its_last_look():
     found = find(held, design(), target=0.5, resamples=200)
     assert found.chosen.name == decided["candidate"]
     assert found.recommendation.promised == decided["rho"]
-    assert "97% confidence" in found.recommendation.sentence
+    assert "97 % confidence" in found.recommendation.sentence
     assert not unfinished(found)  # it is to have no more than the look wanted
 
 

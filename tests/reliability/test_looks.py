@@ -148,7 +148,7 @@ def test_a_safe_candidate_that_is_cheap_enough_ends_a_study():
     )  # fmt: skip
     assert found.sentence == (
         "After 24 networks: candidate 1 is safe, 8 times cheaper than the reference in MACs with rho of at least 0.83 "
-        "(95% confidence over all looks)."
+        "(95 % confidence over all looks)."
     )
 
 

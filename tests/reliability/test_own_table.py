@@ -113,7 +113,7 @@ def test_a_repeat_that_copies_another_is_dropped():
     frame["acc_2"] = frame["acc_1"].where(frame.index < 25, frame["acc_2"])
     table = read(frame)
     assert table.repeats == ("acc_1",)
-    assert table.notices[0].startswith("acc_2 equals acc_1 in 62% of the networks")
+    assert table.notices[0].startswith("acc_2 equals acc_1 in 62 % of the networks")
     frame["acc_2"] = frame["acc_1"].where(frame.index < 20, invented()["acc_2"])
     assert read(frame).repeats == ("acc_1", "acc_2")
 

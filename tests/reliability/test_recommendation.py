@@ -196,7 +196,7 @@ def test_sentences_say_how_to_use_the_answer():
     assert sentence.startswith(
         "Search with c0 (words): 16 times cheaper than the reference, it ranks networks with rho"
     )
-    assert sentence.endswith("95% confidence over 1 candidate and 60 networks).")
+    assert sentence.endswith("95 % confidence over 1 candidate and 60 networks).")
     found, reference = candidates([0.05, 2], [900.0, 900.0], trains=False)
     sentence = choose(found, reference, generator()).sentence
     assert sentence.startswith("Rank networks by c0, without training: it ranks networks with rho of at least 0.9")

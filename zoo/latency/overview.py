@@ -30,10 +30,10 @@ def table_sentences(table: LatencyTable, path: Path) -> list[str]:
         return [*lines, "Not checked on whole networks."]
     rank = "not known of so few" if check.rank is None else f"{check.rank:.3f}"
     lines.append(
-        f"On {check.networks} whole networks it has not seen: median error {check.error:.1%}, {check.within:.0%} "
-        f"within {WITHIN:.0%}, rank correlation {rank}."
+        f"On {check.networks} whole networks it has not seen: median error {100 * check.error:.1f} %, "
+        f"{100 * check.within:.0f} % within {100 * WITHIN:.0f} %, rank correlation {rank}."
     )
-    lines.append(f"The same network timed twice differs by {check.noise:.1%} (median).")
+    lines.append(f"The same network timed twice differs by {100 * check.noise:.1f} % (median).")
     if check.noise > QUIET:
         lines.append("The machine is too busy to judge the table: time it again when nothing else runs.")
     return lines

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from zoo.files import write_text
+from zoo.pages.written import percent
 from zoo.purposes import STUDY_INTERVALS
 from zoo.reliability.asymptotic import compare_many, ranks
 from zoo.reliability.comparison import Comparison, Score, compare
@@ -210,7 +211,7 @@ class Analysis:
                 "rho [95 %]": _written(one.spearman),
                 "bound": _number(float(answer.bounds[i])),
                 "beyond": _number(one.beyond.value),
-                f"best in {one.k}": f"{one.holds_best.value:.0%}",
+                f"best in {one.k}": percent(one.holds_best.value, 0),
                 "regret": f"{one.regret.value:.3g}",
                 "failed": str(one.failed),
             }
@@ -290,8 +291,8 @@ def _sentence(answer: Recommendation, scores: Sequence[Score], table: OwnTable) 
     chosen = scores[answer.index]
     sentence = (
         f"Rank with {chosen.name}: it orders networks as {_joined(table.repeats)} does with rho of at least "
-        f"{answer.promised:.2f} (estimate {chosen.spearman.value:.2f}; {LEVEL:.0%} confidence over {len(scores)} "
-        f"candidate{'s' if len(scores) > 1 else ''} and {chosen.networks} networks)."
+        f"{answer.promised:.2f} (estimate {chosen.spearman.value:.2f}; {percent(LEVEL, 0)} confidence over "
+        f"{len(scores)} candidate{'s' if len(scores) > 1 else ''} and {chosen.networks} networks)."
     )
     return sentence if _finite(answer.ceiling.value) else f"{sentence} The ceiling is unknown: {answer.ceiling.reason}."
 

@@ -13,6 +13,7 @@ from itertools import combinations
 
 import numpy as np
 
+from zoo.pages.written import percent
 from zoo.reliability.ceiling import corrected, how_reliable, spearman_brown
 from zoo.reliability.comparison import Comparison, Score
 from zoo.reliability.correlation import Array
@@ -163,8 +164,8 @@ def _choose(
         promised = float(np.fmin(bounds[index], top.value))
         sentence = (
             f"Search with {candidates[index].name}: {speed[index]:.3g} times cheaper than the reference, it ranks "
-            f"networks with rho of at least {promised:.2f} (estimate {rho[index]:.2f}; {LEVEL:.0%} confidence over "
-            f"{len(rho)} candidate{'' if len(rho) == 1 else 's'} and {networks} networks)."
+            f"networks with rho of at least {promised:.2f} (estimate {rho[index]:.2f}; {percent(LEVEL, 0)} confidence "
+            f"over {len(rho)} candidate{'' if len(rho) == 1 else 's'} and {networks} networks)."
         )
         sentence += f" The ceiling is unknown: {top.reason}." if math.isnan(top.value) else ""
         return Recommendation(index, sentence, "", promised, target, top, None, bounds)
@@ -172,7 +173,7 @@ def _choose(
     needed = 3 + (networks - 3) * (joint * errors[best] / (z[best] - goal)) ** 2 if z[best] > goal else math.inf
     number = math.ceil(needed) if math.isfinite(needed) else None
     sentence = (
-        f"Nothing reaches rho {target:.2f} with {LEVEL:.0%} confidence on these {networks} networks: the best, "
+        f"Nothing reaches rho {target:.2f} with {percent(LEVEL, 0)} confidence on these {networks} networks: the best, "
         f"{candidates[best].name}, is estimated at {rho[best]:.2f}"
         + (f" and needs about {number} networks." if number else ", and no number of networks would do.")
     )

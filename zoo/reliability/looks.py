@@ -39,6 +39,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 import numpy.typing as npt
 
+from zoo.pages.written import percent
 from zoo.population.json_value import JSON
 from zoo.population.proxy import ProxySetting, acceleration
 from zoo.population.trial import Record, Trial
@@ -175,7 +176,7 @@ class Decision:
         if self.answer == "safe":
             return (
                 f"{self.candidate} is safe, {times} with rho of at least {self.rho:.2f} "
-                f"({1 - ERROR:.0%} confidence over all looks)."
+                f"({percent(1 - ERROR, 0)} confidence over all looks)."
             )
         if self.answer == "ceiling":
             return (

@@ -6,6 +6,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from zoo.pages.written import percent
 from zoo.reliability.advice import notes, unfinished, use
 from zoo.reliability.findings import Finding, Findings
 from zoo.reliability.interval import Estimate
@@ -65,7 +66,7 @@ def _row(findings: Findings, found: Finding) -> dict[str, str]:
     """A line of the table, by column."""
     score, chance = found.score, found.score.holds_best
     accurate = [one.rho for one in findings.trained if (one.setting, one.signal) == (found.setting, ACCURACY)]
-    best = f"{chance.value:.0%}" if math.isfinite(chance.value) else "–"
+    best = percent(chance.value, 0)
     if math.isfinite(chance.low):
         best += f" [{100 * chance.low:.0f}, {100 * chance.high:.0f}]"
     return {

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import numpy.typing as npt
 
+from zoo.pages.written import percent
 from zoo.reliability.correlation import Array
 from zoo.reliability.recommendation import Candidate
 
@@ -150,7 +151,9 @@ def _reference(raw: "_Raw", asked: Asked, notices: list[str]) -> tuple[Array, tu
         copied = [other for other, was in kept.items() if _equal_share(values, was) > 0.5]
         if copied:
             share = _equal_share(values, kept[copied[0]])
-            notices.append(f"{name} equals {copied[0]} in {share:.0%} of the networks: no repeat, it is dropped")
+            notices.append(
+                f"{name} equals {copied[0]} in {percent(share, 0)} of the networks: no repeat, it is dropped"
+            )
         else:
             kept[name] = values
     measured = np.stack(list(kept.values()), axis=1)

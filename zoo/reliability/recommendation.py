@@ -28,6 +28,7 @@ from typing import Literal, get_args
 import numpy as np
 import numpy.typing as npt
 
+from zoo.pages.written import percent
 from zoo.reliability.ceiling import as_columns, ceiling, how_reliable
 from zoo.reliability.correlation import Array, pair, resampled_spearman
 from zoo.reliability.interval import FEWEST, Estimate, bonett_wright, fisher, resample, spread
@@ -274,8 +275,8 @@ def _answer(evidence: _Evidence, top: Estimate, candidates: Sequence[Candidate])
     promised = float(np.fmin(bounds[index], top.value))  # fmin: an unknown ceiling caps nothing
     number = f"{len(bounds)} candidate{'' if len(bounds) == 1 else 's'}"
     sentence = (
-        f"{candidates[index].opening} networks with rho of at least {promised:.2f} (estimate "
-        f"{evidence.rho[index]:.2f}; {evidence.level:.0%} confidence over {number} and {evidence.networks} networks)."
+        f"{candidates[index].opening} networks with rho of at least {promised:.2f} (estimate {evidence.rho[index]:.2f}; "
+        f"{percent(evidence.level, 0)} confidence over {number} and {evidence.networks} networks)."
     )
     if np.isnan(top.value):
         sentence += f" The ceiling is unknown: {top.reason}."
@@ -292,9 +293,7 @@ def _none_qualifies(evidence: _Evidence, names: Sequence[str]) -> tuple[str, int
         )
     if np.isnan(evidence.bounds).all():
         return "Nothing can be judged: for no candidate is the ranking of the networks defined.", None
-    start = (
-        f"Nothing reaches rho {evidence.target:.2f} with {evidence.level:.0%} confidence on these {networks} networks"
-    )
+    start = f"Nothing reaches rho {evidence.target:.2f} with {percent(evidence.level, 0)} confidence on these {networks} networks"
     if np.isinf(needed).all():
         best = int(np.nanargmax(rho))
         estimate = f"the best, {names[best]}, is estimated at {rho[best]:.2f}"
