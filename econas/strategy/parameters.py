@@ -115,7 +115,8 @@ class Parameters:
             one = self.audit.ladder[0]
             raise ValueError(
                 f"{percent(self.audit.share, 0)} of the search is {money:.4g} epochs; "
-                f"{count} audit{'s' if count > 1 else ''} of {FEWEST} networks at {one.setting} cost {count * FEWEST * one.setting.e * one.price:.4g}"
+                f"{count} audit{'s' if count > 1 else ''} of {FEWEST} networks at {one.setting} "
+                f"cost {count * FEWEST * one.setting.e * one.price:.4g}"
             )
 
     @property

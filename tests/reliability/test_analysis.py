@@ -11,6 +11,7 @@ from scipy import stats
 
 import thriftnas
 from tests.reliability.own_tables import invented, read
+from tests.shown import shown
 from zoo.reliability import analysis
 from zoo.reliability.analysis import judge
 from zoo.reliability.asymptotic import compare_many
@@ -170,7 +171,7 @@ def test_files_and_page_need_nothing_else(many, tmp_path):
     assert pd.read_csv(tmp_path / "new" / "folder" / "analysis.csv")["proxy"].tolist() == found.frame["proxy"].tolist()
     page = files["analysis.html"]
     assert page.count("<svg") == 2
-    assert found.sentence in page
+    assert found.sentence in shown(page)
     assert "<b>noise" not in page
     assert "&lt;b&gt;noise" in page
     assert "http" not in page.replace("http://www.w3.org/2000/svg", "")

@@ -275,8 +275,9 @@ def _answer(evidence: _Evidence, top: Estimate, candidates: Sequence[Candidate])
     promised = float(np.fmin(bounds[index], top.value))  # fmin: an unknown ceiling caps nothing
     number = f"{len(bounds)} candidate{'' if len(bounds) == 1 else 's'}"
     sentence = (
-        f"{candidates[index].opening} networks with rho of at least {promised:.2f} (estimate {evidence.rho[index]:.2f}; "
-        f"{percent(evidence.level, 0)} confidence over {number} and {evidence.networks} networks)."
+        f"{candidates[index].opening} networks with rho of at least {promised:.2f} (estimate "
+        f"{evidence.rho[index]:.2f}; {percent(evidence.level, 0)} confidence over {number} and "
+        f"{evidence.networks} networks)."
     )
     if np.isnan(top.value):
         sentence += f" The ceiling is unknown: {top.reason}."
@@ -293,7 +294,8 @@ def _none_qualifies(evidence: _Evidence, names: Sequence[str]) -> tuple[str, int
         )
     if np.isnan(evidence.bounds).all():
         return "Nothing can be judged: for no candidate is the ranking of the networks defined.", None
-    start = f"Nothing reaches rho {evidence.target:.2f} with {percent(evidence.level, 0)} confidence on these {networks} networks"
+    sure = percent(evidence.level, 0)
+    start = f"Nothing reaches rho {evidence.target:.2f} with {sure} confidence on these {networks} networks"
     if np.isinf(needed).all():
         best = int(np.nanargmax(rho))
         estimate = f"the best, {names[best]}, is estimated at {rho[best]:.2f}"
