@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from zoo.figures import Level, Mark, Point, Series, series_svg
-from zoo.figures.axes import LETTER, WIDE, apart, spread, ticks, written
+from zoo.figures.axes import COLOURS, LETTER, WIDE, apart, spread, ticks, written
 from zoo.figures.series import DOTS
 
 SVG = "{http://www.w3.org/2000/svg}"
@@ -159,3 +159,12 @@ def test_an_axis_of_epochs_has_no_halves():
     shown = texts(drawn([Series(label="", points=points([0.1, 0.2, 0.3, 0.2]))], shares=""))
     assert {"1", "2"} <= set(shown)
     assert "0.5" not in shown
+
+
+def test_equal_lines_take_turns_in_dashes_and_others_have_none():
+    equal = [Series(label=name, points=points([1, 3, 2]), line="best") for name in "abc"]
+    svg = drawn([*equal, Series(label="d", points=points([1, 2, 4]), line="best")])
+    lines = [one for one in ET.fromstring(svg).iter(f"{SVG}path") if one.get("stroke") in COLOURS[:4]]
+    assert [one.get("stroke-dasharray") for one in lines] == ["10 20"] * 3 + [None]
+    assert [one.get("stroke-dashoffset") for one in lines] == ["0", "-10", "-20", None]
+    assert svg.count('stroke="#ffffff" stroke-width="5"') == 2  # a halo over a dash would hide it

@@ -35,6 +35,8 @@ _ALWAYS = 200
 """Points of a series that are all drawn, however many others there are."""
 _NEAR = 60.0
 """Pixels: how far apart lines end whose values cannot meet."""
+_DASH = 10
+"""Pixels: a dash of lines that lie on one another."""
 
 Line = Literal["none", "straight", "best", "steps"]
 
@@ -99,18 +101,9 @@ def series_svg(
     share = _share(series, FEWER if width <= NARROW else DOTS)
     for one, colour in zip(series, colours, strict=True):
         parts.append(_dots(frame, one, colour, share))
-    ends: list[tuple[float, float, str]] = []  # x, y, colour
-    for one, colour in zip(series, colours, strict=True):
-        line = _corners(one)
-        if line:
-            path = "L".join(f"{frame.x(x):.1f} {frame.y(y):.1f}" for x, y in line)
-            halo = f'<path d="M{path}" fill="none" stroke="#ffffff" stroke-width="5" stroke-opacity="0.8"/>'
-            stroke = 2.4 if one.emphasis else 1.5
-            parts.append(
-                f'{halo if one.line == "best" else ""}<path d="M{path}" fill="none" stroke="{colour}" '
-                f'stroke-width="{stroke}" stroke-linejoin="round"/>'
-            )
-            ends += [(*line[-1], colour)] if one.line != "steps" else []
+    parts += _lines(frame, series, colours)
+    ends = [(*line[-1], colour) for one, colour in zip(series, colours, strict=True)
+            if one.line != "steps" and (line := _corners(one))]  # fmt: skip
     parts += _values(frame, ends, percent)
     parts += [_level(frame, level) for level in levels if math.isfinite(level.value)]
     parts.append(legend(rows, frame.left, 22))
@@ -183,6 +176,24 @@ def _chosen(points: Sequence[Point], share: float) -> Iterator[Point]:
             yield point
         due -= due >= 1
         best = max(best, point.y)
+
+
+def _lines(frame: Frame, series: Sequence[Series], colours: Sequence[str]) -> list[str]:
+    """The line of every series that has one; those that lie on one another take turns in dashes."""
+    paths = ["L".join(f"{frame.x(x):.1f} {frame.y(y):.1f}" for x, y in _corners(one)) for one in series]
+    parts = []
+    for place, (one, path, colour) in enumerate(zip(series, paths, colours, strict=True)):
+        turn, turns = paths[:place].count(path), paths.count(path)
+        if not path:
+            continue
+        if one.line == "best" and not turn:
+            parts.append(f'<path d="M{path}" fill="none" stroke="#ffffff" stroke-width="5" stroke-opacity="0.8"/>')
+        dashes = f' stroke-dasharray="{_DASH} {_DASH * (turns - 1)}" stroke-dashoffset="{-_DASH * turn}"'
+        parts.append(
+            f'<path d="M{path}" fill="none" stroke="{colour}" stroke-width="{2.4 if one.emphasis else 1.5}" '
+            f'stroke-linejoin="round"{dashes if turns > 1 else ""}/>'
+        )
+    return parts
 
 
 def _corners(series: Series) -> list[tuple[float, float]]:
