@@ -8,7 +8,7 @@ import pytest
 
 from zoo.population import Journal, ProxySetting, Record, Trial
 from zoo.population.journal import Event
-from zoo.population.judged import Judged
+from zoo.population.judged import Judged, standing
 from zoo.population.trial import ALONE
 from zoo.spaces import DARTS, PUBLISHED, genotype_from_json
 
@@ -265,6 +265,22 @@ def test_a_journal_holds_plain_json(tmp_path):
     (text,) = db.execute("SELECT trial FROM trials WHERE number = 3").fetchone()
     assert json.loads(text)["index"] == 3
     db.close()
+
+
+def test_the_best_trial_is_trained_to_its_end_and_retrained_where_any_is():
+    journal, best = Journal.memory({}), []
+    stages = [(1, "child", 0.9), (3, "child", 0.5), (3, "child", 0.6), (1, "retrain", 0.99), (3, "retrain", 0.4)]
+    for index, (stop, role, accuracy) in enumerate(stages):
+        trial = Trial(
+            index=index, genotype=PUBLISHED["DARTS_V1"], setting=ProxySetting(0, 0, 0, 3), start=stop - 1, stop=stop,
+            resumes=index - 1 if stop > 1 else None, role=role,
+        )  # fmt: skip
+        journal.append_ask(1, [trial])
+        journal.append_tell([Record(index=index, ok=True, metrics={"accuracy": accuracy})])
+        best.append(journal.best(Judged(), apart=ALONE)[0])
+        known = zip(journal.trials(), journal.records().values(), strict=True)
+        assert best[-1] == max(known, key=lambda one: (standing(one[0]), one[1].metrics["accuracy"]))[0].index
+    assert best == [0, 1, 2, 2, 4]
 
 
 def test_the_best_trial_is_found_without_reading_the_others(monkeypatch):

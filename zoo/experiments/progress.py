@@ -24,7 +24,7 @@ class Progress:
         trial: the newest measured one; None at the start.
         record: of it.
         failed: of the trials.
-        best: the highest accuracy so far; None before any.
+        best: the highest accuracy so far of what counts (:func:`zoo.population.judged.standing`); None before any.
     """
 
     done: float

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from zoo.experiments.experiment import Experiment
 from zoo.experiments.heartbeat import Heartbeat
 from zoo.experiments.progress import Listener, Progress
+from zoo.population.judged import standing
 from zoo.population.strategy import Strategy
 from zoo.population.trial import ALONE, Record, Trial
 from zoo.population.watch import Running
@@ -28,7 +29,7 @@ class Tally:
         self.say = listen.said
         self.pulse: Heartbeat | None = None
         self._done, self._count, self._failed = 0.0, 0, 0
-        self._best: float | None = None
+        self._best: tuple[tuple[bool, bool], float] | None = None
         self._total: float | None = None  # until it is asked for; some kinds price every trial of theirs
         self._shown = self._told = 0.0  # what was said to be done, and when
 
@@ -75,7 +76,7 @@ class Tally:
         self._listen.progressed(
             Progress(
                 done=self._shown, total=self._total, trials=self._count, trial=trial, record=record,
-                failed=self._failed, best=self._best,
+                failed=self._failed, best=None if self._best is None else self._best[1],
             )
         )  # fmt: skip
 
@@ -85,4 +86,5 @@ class Tally:
         self._failed += not record.ok
         accuracy = record.metrics.get("accuracy")
         if accuracy is not None and trial.role != ALONE:
-            self._best = accuracy if self._best is None else max(self._best, accuracy)
+            found = standing(trial), accuracy
+            self._best = found if self._best is None else max(self._best, found)

@@ -1,15 +1,24 @@
-"""How a run's trials are compared where one of them is named as the best: by which metric, and what decides ties."""
+"""How a run's trials are compared where one is named as the best: how far it went, a metric, what decides ties."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
 from zoo.population.metric import LOSS, METRICS
+from zoo.population.trial import RETRAIN, Trial
+
+_WHOLE = (
+    "IFNULL(json_extract(trial, '$.stop') >= CAST(substr(json_extract(trial, '$.setting'), "
+    "instr(json_extract(trial, '$.setting'), 'e') + 1) AS INTEGER), 1)"
+)
+_RETRAINED = "IFNULL(json_extract(trial, '$.role'), '') = ?"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Judged:
     """A metric, and what decides between trials that are equal in it; at last the first one is taken.
+
+    Before any metric counts how far a trial went (:func:`standing`).
 
     Attributes:
         metric: that counts.
@@ -56,11 +65,20 @@ class Judged:
         ways = ", ".join(f"{value} {'DESC' if more else 'ASC'}" for _, more in order)
         text = (
             f"SELECT number, {value}, {value} FROM records JOIN trials USING (number) WHERE {value} IS NOT NULL "
-            f"AND IFNULL(json_extract(trial, '$.role'), '') != ?{kept} ORDER BY {ways}, number LIMIT 1"
+            f"AND IFNULL(json_extract(trial, '$.role'), '') != ?{kept} "
+            f"ORDER BY {_WHOLE} DESC, {_RETRAINED} DESC, {ways}, number LIMIT 1"
         )
         bounds = (part for name, _, bound in self.limits for part in (_path(name), bound))
         first = _path(self.metric)
-        return text, (first, _path(METRICS[0]), first, apart, *bounds, *(_path(name) for name, _ in order))
+        return text, (first, _path(METRICS[0]), first, apart, *bounds, RETRAIN, *(_path(name) for name, _ in order))
+
+
+def standing(trial: Trial) -> tuple[bool, bool]:
+    """What counts before any metric: a schedule that was trained to its end, then a network that was retrained.
+
+    An epoch in the middle of a schedule is no result, and a cheap training is none once a network was retrained.
+    """
+    return trial.setting is None or trial.stop >= trial.setting.e, trial.role == RETRAIN
 
 
 def ranking(metrics: Iterable[str]) -> str:

@@ -13,6 +13,8 @@ from zoo.spaces.genotype import Genotype, genotype_from_dict
 
 ALONE = "alone"
 """Role of trainings that check what a search has measured: none of its results."""
+RETRAIN = "retrain"
+"""Role of trainings of networks that are trained to the end, at the setting they are for."""
 TRAINING = "training"
 """What a trial measures that is no score."""
 

@@ -4,11 +4,10 @@ from collections.abc import Mapping, Sequence
 
 from zoo.population.json_value import JSON
 from zoo.population.proxy import ProxySetting
-from zoo.population.trial import Record, Trial
+from zoo.population.trial import RETRAIN, Record, Trial
 from zoo.spaces.genotype import Genotype
 
 VERSION = 1
-ROLE = "retrain"
 
 
 class Retraining:
@@ -34,7 +33,7 @@ class Retraining:
         genotypes: Sequence[Genotype],
         setting: ProxySetting,
         every: int = 1,
-        role: str = ROLE,
+        role: str = RETRAIN,
         tags: Sequence[Mapping[str, JSON]] = (),
     ) -> None:
         if not genotypes:

@@ -37,7 +37,7 @@ Panel = tuple[str, str, Sequence[str]]
 
 
 def best_trial(run: "Run", metric: str = "accuracy") -> tuple[Trial, Record]:
-    """The trial with the highest validation accuracy, or another metric; of equals the first.
+    """The trial with the highest validation accuracy, or another metric, of those trained to the end.
 
     Raises:
         ValueError: if every network failed; names the first reason.
