@@ -165,6 +165,7 @@ def test_a_page_follows_a_search_that_is_running_and_sees_it_killed(browser, tmp
             page.locator("#live[data-state=running]").wait_for()
             page.locator("#report tbody tr").nth(1).wait_for(state="attached", timeout=120_000)
             page.locator(".ran summary").click()
+            assert page.locator(".next:visible").count() == 0  # somebody runs it
             kill_at(process, run, 3, 0)
             page.locator("#live[data-state=interrupted]").wait_for(timeout=60_000)
             assert f"thriftnas run resume {run}" in page.inner_text("#live")
