@@ -7,11 +7,17 @@ operators on lists take 64 tensors, or 320 pieces of 65,536 numbers, at a time.
 
 Two columns say how much of the work fills such a GPU: of normalisations, which are a block a channel, and of the
 products that give weights' gradients, which are a block per 64 by 64 weights, however many images they sum over.
+
+What the host does once a stage while the device waits is timed here: building networks, planning their program, and
+checkpoints. Seconds are a network's, medians of ``--rounds``.
 """
 
 import argparse
+import statistics
+import time
 from collections import Counter
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -19,11 +25,13 @@ from torch import Tensor
 from torch.utils._python_dispatch import TorchDispatchMode
 
 from benchmarks._pairs import RECIPE, genotypes, proxy_skeleton
-from zoo.networks.cell_network import CellNetwork
+from zoo.networks.cell_network import CellNetwork, build_network
 from zoo.spaces import CELL_SPACES
 from zoo.training import Precision
-from zoo.training.cotraining import make_program
+from zoo.training.checkpoint import save_checkpoint
+from zoo.training.cotraining import make_program, store_momenta
 from zoo.training.step import train_step
+from zoo.training.trainer import make_optimizer
 
 LARGEST = 12  # kinds of kernels that are listed
 PROCESSORS, TILE, LONG = 132, 64, 4  # of an H100 or H200; a block's output; how much longer a sum is than it is wide
@@ -34,11 +42,14 @@ NONE = frozenset({"empty", "empty_like", "empty_strided", "new_empty", "_unsafe_
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--space", nargs="+", choices=sorted(CELL_SPACES), default=["econas-search", "econas-zoo"])
     parser.add_argument("--networks", type=int, nargs="+", default=[1, 28], metavar="K", help="co-trained (1 28)")
+    parser.add_argument("--rounds", type=int, default=5, help="of what the host does")
     parser.add_argument("--dtype", choices=("float32", "bfloat16"), default="bfloat16")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    rows, kinds = [], list[dict[str, Any]]()
+    if args.rounds < 1:
+        raise ValueError(f"expected at least one round, got {args.rounds}")
+    rows, kinds, host = [], list[dict[str, Any]](), list[dict[str, Any]]()
     for space in args.space:
         for count in args.networks:
             counted = traced(space, count, args.dtype)
@@ -47,12 +58,33 @@ def run(args: argparse.Namespace) -> dict[str, Any]:
             rows.append(row | {name: round(share, 3) for name, share in counted.filling().items()})
             listed = ", ".join(f"{name} {number}" for name, number in found.most_common(LARGEST))
             kinds.append({"space": space, "networks": count, "most": listed})
-    return {"name": "kernels", "rows": rows, "kinds": kinds, "dtype": args.dtype, "images": RECIPE.batch}
+            host.append({"space": space, "networks": count} | host_seconds(space, count, args.rounds))
+    return {"name": "kernels", "rows": rows, "kinds": kinds, "host": host, "dtype": args.dtype, "images": RECIPE.batch}
 
 
 def launches(space: str, count: int, dtype: str = "bfloat16") -> Counter[str]:
     """Kernels of a step of ``count`` random networks at c4r4, by operator."""
     return traced(space, count, dtype).found
+
+
+def host_seconds(space: str, count: int, rounds: int) -> dict[str, float]:
+    """What a network and stage costs the host beside training, in seconds."""
+    skeleton, kinds, found = proxy_skeleton(), genotypes(count, space), list[tuple[float, ...]]()
+    for _ in range(rounds):
+        times = [time.perf_counter()]
+        networks = [build_network(kind, skeleton, torch.Generator().manual_seed(0)) for kind in kinds]
+        times.append(time.perf_counter())
+        program = make_program(networks, Precision(), RECIPE)
+        times.append(time.perf_counter())
+        optimizers = [make_optimizer(network, RECIPE) for network in networks]
+        store_momenta(program, optimizers)
+        program.close()
+        for network, optimizer in zip(networks, optimizers, strict=True):
+            save_checkpoint(network, optimizer, 1)
+        times.append(time.perf_counter())
+        found.append(tuple((after - before) / count for before, after in pairwise(times)))
+    names = ("build_s", "plan_s", "checkpoint_s")
+    return {name: round(statistics.median(one), 4) for name, one in zip(names, zip(*found, strict=True), strict=True)}
 
 
 def traced(space: str, count: int, dtype: str) -> "_Launches":

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from benchmarks.kernels import _Launches, launches
+from tests.benchmarks.conftest import Benchmark
 
 
 @pytest.mark.slow
@@ -11,9 +12,15 @@ def test_a_step_of_28_networks_is_at_most_5000_kernels() -> None:
     assert launches("econas-search", 28).total() <= 5000
 
 
-@pytest.mark.parametrize(("networks", "most"), [(1, 1600), (4, 2700)])
-def test_a_step_of_few_networks(networks: int, most: int) -> None:
-    assert launches("econas-search", networks).total() <= most
+def test_a_step_of_four_networks() -> None:
+    assert launches("econas-search", 4).total() <= 2700
+
+
+def test_a_step_of_one_network_and_what_the_host_does_beside(benchmark: Benchmark) -> None:
+    found = benchmark("kernels", "--space econas-search --networks 1 --rounds 1")
+    ((row,), (host,)) = found["rows"], found["host"]
+    assert row["kernels"] <= 1600
+    assert min(host["build_s"], host["plan_s"], host["checkpoint_s"]) > 0
 
 
 def test_views_cost_nothing_and_lists_as_many_as_fit_into_a_kernel() -> None:
