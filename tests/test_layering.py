@@ -15,6 +15,7 @@ MAY_IMPORT = {
     "purposes": "",
     "files": "",
     "lazy": "",
+    "event_log": "",
     "plugins": "",
     "spaces": "plugins",
     "data": "plugins",
@@ -33,7 +34,7 @@ MAY_IMPORT = {
     "commands": "plugins spaces population reliability figures pages networks data scores training export latency "
     "experiments live",
     "cli": "plugins spaces population reliability figures pages networks data scores training export "
-    "experiments commands",
+    "experiments commands event_log",
     # The searches stand on all of zoo but its command line, and never on each other; their commands on that, too.
     "econas": "spaces surrogates population reliability figures pages networks data scores training export experiments",
     "scarlet": "plugins spaces surrogates population reliability figures pages networks data scores training export "

@@ -14,7 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
-from zoo import __version__
+from zoo import __version__, event_log
 from zoo.commands.groups import lazy_group
 from zoo.commands.renamed import renamed
 from zoo.population.faults import EXIT_CODE, MachineFault
@@ -135,6 +135,14 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
     ] = False,
+    log_level: Annotated[
+        str,
+        typer.Option(
+            event_log.OPTION,
+            envvar=event_log.VARIABLE,
+            help="One line per event on standard error, from debug, info, warning or error on.",
+        ),
+    ] = "",
 ) -> None:
     """Neural architecture search that costs little and says how far to trust the cheap measurement."""
 
@@ -191,11 +199,14 @@ def _refuse_repeated(arguments: Sequence[str]) -> None:
 def _run(arguments: Sequence[str] | None, signals: _Signals) -> int:
     message = ""
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # without a home it says at length where it keeps its fonts
-    given = renamed(sys.argv[1:] if arguments is None else arguments)
     try:
+        given = sys.argv[1:] if arguments is None else arguments
+        given, level = event_log.split_level(given, os.environ)  # a run's command is kept without it
+        given = renamed(given)
         _refuse_repeated(given)
         given = with_preset(given)
-        result = app(args=given, obj=given, standalone_mode=False, prog_name="thriftnas")
+        with event_log.events_logged(level):
+            result = app(args=given, obj=given, standalone_mode=False, prog_name="thriftnas")
         sys.stdout.flush()
         code = result if isinstance(result, int) else 0
     except (KeyboardInterrupt, typer.Abort):  # which of the two, or a returned 130, depends on typer's version

@@ -1,6 +1,7 @@
 """Execution: an experiment run in a folder, or continued from its journal; without a console."""
 
 import dataclasses
+import logging
 import os
 import time
 from collections.abc import Callable, Collection, Sequence
@@ -12,6 +13,7 @@ from zoo.experiments.experiment import Experiment
 from zoo.experiments.folder import WEIGHTS, check_folder, locked
 from zoo.experiments.grouping import grouped
 from zoo.experiments.heartbeat import heartbeat
+from zoo.experiments.logged import Logged
 from zoo.experiments.machine import about
 from zoo.experiments.moved import PLACE, missing
 from zoo.experiments.progress import SILENT, Listener
@@ -29,6 +31,8 @@ from zoo.population.strategy import Strategy
 from zoo.population.trial import Record, Trial
 from zoo.population.watch import Watch
 from zoo.population.weights import LostWeights, WeightStore
+
+_log = logging.getLogger("thriftnas")
 
 LONELY = Resources()
 
@@ -79,7 +83,7 @@ def execute(
             another run in the folder; where nothing came of the run.
         MachineFault: if machines fail again and again; the run can be continued.
     """
-    rank = _rank(experiment) if experiment.distributed else 0
+    rank, listen = _rank(experiment) if experiment.distributed else 0, Logged(listen)
     if rank == 0:
         check_folder(folder)
         # of a run that has ended there is only its report left, which every machine can write
@@ -97,6 +101,8 @@ def execute(
         return Run(folder)
     try:
         with locked(folder), closing(_opened(folder, experiment, source, resources, command)) as journal:
+            run = Run(folder)
+            _log.info("run %s begins: %s", folder, run.kind)
             if ways:
                 journal.set("grouping", list(map(dataclasses.asdict, ways)))
             if kept := experiment.describe(material):
@@ -107,11 +113,11 @@ def execute(
             drive = _Drive(experiment, folder, journal, listen)
             if journal.lost:
                 drive.fault(journal.lost)
-            run = Run(folder)
             patience = Patience(price=experiment.price, ends=ends, grace=max(GRACE_SECONDS, deadline or 0.0))
             with heartbeat(journal) as drive.tally.pulse:
                 finished = _driven(drive, run, material, resources, patience)
             journal.set(FINISHED, finished)
+            _log.info("run %s %s", folder, "is finished" if finished else "stops: its time is over")
     finally:
         listen.ended()
     return run

@@ -188,6 +188,8 @@ class Pool:
             batch.attempt += 1
             batch.began, batch.share = time.monotonic(), None
             self._running[worker] = batch
+            first, last, node = batch.jobs[0].trial.index, batch.jobs[-1].trial.index, self._node.get(worker, "")
+            _log.debug("trials %d to %d are sent to %s, attempt %d", first, last, node or "a worker", batch.attempt)
             self._crew.send(worker, batch.jobs, batch.attempt)
 
     def _hear(self, report: Report) -> list[Outcome]:
@@ -227,6 +229,7 @@ class Pool:
         else:
             self._starting.discard(worker)
             self._ready.append(worker)
+            _log.debug("a worker on %s is ready", self._node.get(worker) or "this machine")
 
     def _replace(self, worker: Hashable) -> None:
         self._starting.discard(worker)
