@@ -6,6 +6,7 @@ exponentially distributed length, in the paper's search that waits for the end o
 """
 
 import argparse
+import math
 import resource
 import tempfile
 import time
@@ -22,6 +23,9 @@ from benchmarks.manager import answer, fixed
 from econas.strategy.hierarchical import HierarchicalSearch
 from econas.strategy.parameters import Parameters
 from zoo.experiments.run import Run
+from zoo.figures import Point, Series, series_svg
+from zoo.figures.axes import WIDE
+from zoo.files import write_text
 from zoo.population import Journal, Manager, ProxySetting, Record, Strategy, Trial
 from zoo.population import pool as pools
 from zoo.population.executor import Executor
@@ -127,15 +131,46 @@ def idle(workers: int, asynchronous: bool) -> dict[str, Any]:
     }  # fmt: skip
 
 
+def picture(rows: list[dict[str, Any]]) -> str:
+    """Idle shares against workers, a line a search."""
+    return series_svg(
+        [
+            Series(
+                label=name,
+                points=[
+                    Point(label="", x=math.log2(row["workers"]), y=row["idle_share"], note=f"{row['workers']} workers")
+                    for row in rows
+                    if row["what"] == name
+                ],
+                line="straight",
+            )
+            for name in dict.fromkeys(row["what"] for row in rows)
+        ],
+        xlabel="workers, power of two",
+        ylabel="time that workers wait for one another",
+        description="Share of the workers' time that is idle, by their number, of both searches.",
+        size=(WIDE, 360.0),
+    )
+
+
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--workers", type=int, default=1000, help="simulated")
     parser.add_argument("--trials", type=int, default=100_000, help="of the longest run; there is one of a tenth too")
-    parser.add_argument("--idle-workers", type=int, default=64, help="of the searches whose idle time is measured")
+    parser.add_argument(
+        "--idle-workers", type=int, nargs="+", default=[8, 16, 32, 64, 128, 256],
+        help="of the searches whose idle time is measured",
+    )  # fmt: skip
+    parser.add_argument("--plot", type=Path, metavar="FILE", help="write the picture of idle time here, as SVG")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:
-    if min(args.workers, args.trials // 10) < 1 or args.idle_workers < 4:
+    if min(args.workers, args.trials // 10) < 1 or min(args.idle_workers) < 4:
         raise ValueError("expected at least one worker, ten trials, and four workers that idle")
+    if args.plot is not None and not args.plot.absolute().parent.is_dir():
+        raise ValueError(f"the folder of {args.plot} does not exist")
     rows = [many(args.workers, trials) for trials in (args.trials // 10, args.trials)]
-    rows += [idle(args.idle_workers, asynchronous) for asynchronous in (False, True)]
+    idling = [idle(workers, asynchronous) for workers in args.idle_workers for asynchronous in (False, True)]
+    if args.plot is not None:
+        write_text(args.plot, picture(idling) + "\n")
+    rows += idling
     return {"name": "scale", "goals": ", ".join(f"{name} {goal:g}" for name, goal in GOALS.items()), "rows": rows}
