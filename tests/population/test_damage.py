@@ -12,6 +12,7 @@ import pytest
 from tests.old_runs import write_old_run
 from zoo.cli import main
 from zoo.population import Journal, ProxySetting, Record, Trial
+from zoo.population.damage import numbers_of
 from zoo.population.journal import FILE
 from zoo.spaces import DARTS
 
@@ -94,6 +95,17 @@ def test_a_changed_or_missing_row_is_named(whole, tmp_path, statement, line):
     with pytest.raises(ValueError, match=r"journal\.sqlite is damaged: ") as error:
         read()
     assert line in str(error.value)
+
+
+@pytest.mark.parametrize("text", ["[7]", "[0]", "[ 7 ]", "[]", "[1, 2]", "[12,3]"])
+def test_the_trials_of_an_event_are_those_of_its_json(text):
+    assert numbers_of(text) == json.loads(text)
+
+
+@pytest.mark.parametrize("text", ["", "[", "7", "[07]", "[\u0663]", "(7)", "[7", '"a"', "{}", "null", "[\u00b2]"])
+def test_what_names_no_trials_is_refused(text):
+    with pytest.raises(ValueError):
+        numbers_of(text)
 
 
 def test_rows_of_before_checksums_are_read_and_get_none_while_new_ones_do(tmp_path):

@@ -67,6 +67,16 @@ def row_of(kind: type[Any]) -> Callable[[int, str], Any]:
     return parse
 
 
+def numbers_of(text: str) -> list[Any]:
+    """The trials that an event names; most name one, which takes a fraction of the time without a JSON decoder."""
+    if (inner := text[1:-1]).isdecimal() and text == f"[{int(inner)}]":
+        return [int(inner)]
+    found = json.loads(text)
+    if not isinstance(found, list):
+        raise ValueError(f"an event names {text[:40]!r}")
+    return found
+
+
 def require_whole(db: sqlite3.Connection) -> None:
     """Find out whether a journal's pages are sound and its trials, records and events go together.
 
@@ -86,7 +96,7 @@ def require_whole(db: sqlite3.Connection) -> None:
         ):
             if kind not in ("ask", "tell") or place != count:
                 raise DamagedError(f"its event {count} is missing or none")
-            (asked if kind == "ask" else told).update(json.loads(numbers))
+            (asked if kind == "ask" else told).update(numbers_of(numbers))
         for table, wanted in (("trials", asked), ("records", told)):
             held = {number for (number,) in db.execute(f"SELECT number FROM {table}")}
             if held != wanted:

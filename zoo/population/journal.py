@@ -12,7 +12,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from zoo.files import make_folder, sync_folder
-from zoo.population.damage import DamagedError, add_sums, checked_rows, has_sums, require_whole, row_of, row_sum
+from zoo.population.damage import (
+    DamagedError,
+    add_sums,
+    checked_rows,
+    has_sums,
+    numbers_of,
+    require_whole,
+    row_of,
+    row_sum,
+)
 from zoo.population.identity import difference
 from zoo.population.judged import Judged
 from zoo.population.reading import connect_to_read
@@ -290,7 +299,7 @@ class Journal:
         """The history, oldest first."""
 
         def event(_: int, kind: Any, asked: int, numbers: str) -> Event:
-            return Event(kind, asked, tuple(json.loads(numbers)))
+            return Event(kind, asked, tuple(numbers_of(numbers)))
 
         return self._read("events", "place, kind, asked, numbers", event)
 
