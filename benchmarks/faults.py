@@ -27,7 +27,7 @@ from zoo.purposes import FAULTS
 ON_TABLES = ("kill", "kill", "terminate", "Ctrl-C", "stop", "full disk", "damaged journal")
 ON_TRAININGS = ("kill", "kill", "terminate", "full disk", "damaged weights")
 TABLE_RUN, TRAINING_RUN = 1000, 40  # trials of a run, about
-CLOSER = 0.75
+CLOSER = 0.7
 """Of the trials that there are for a fault: runs should not end before they have met their share."""
 GOAL_SECONDS = 2400.0
 
@@ -97,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--training-faults", type=int, default=40)
     parser.add_argument("--training-trials", type=int, default=200, help="in all")
     parser.add_argument("--ray-faults", type=int, default=100, help="on three nodes of Ray; 0: none of it")
-    parser.add_argument("--ray-trials", type=int, default=3000, help="a tenth of a second each")
+    parser.add_argument("--ray-trials", type=int, default=4000, help="a tenth of a second each")
 
 
 def run(args: argparse.Namespace) -> dict[str, Any]:

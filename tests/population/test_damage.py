@@ -104,7 +104,7 @@ def test_the_trials_of_an_event_are_those_of_its_json(text):
 
 @pytest.mark.parametrize("text", ["", "[", "7", "[07]", "[\u0663]", "(7)", "[7", '"a"', "{}", "null", "[\u00b2]"])
 def test_what_names_no_trials_is_refused(text):
-    with pytest.raises(ValueError, match="an event names|Expecting|Extra data"):
+    with pytest.raises(ValueError, match=r"an event names|Expecting|Extra data"):
         numbers_of(text)
 
 
