@@ -27,7 +27,7 @@ from zoo.purposes import FAULTS
 ON_TABLES = ("kill", "kill", "terminate", "Ctrl-C", "stop", "full disk", "damaged journal")
 ON_TRAININGS = ("kill", "kill", "terminate", "full disk", "damaged weights")
 TABLE_RUN, TRAINING_RUN = 1000, 40  # trials of a run, about
-CLOSER = 0.7
+CLOSER = 0.75
 """Of the trials that there are for a fault: runs should not end before they have met their share."""
 GOAL_SECONDS = 2400.0
 
