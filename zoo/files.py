@@ -116,3 +116,15 @@ def write_json(path: Path, data: Any) -> None:
         ValueError: for a number that JSON does not have, such as NaN.
     """
     write_text(path, json.dumps(data, indent=2, allow_nan=False) + "\n")
+
+
+def parsed_json(text: str | bytes) -> Any:
+    """What a JSON text holds, whatever that is.
+
+    Raises:
+        ValueError: if it is no JSON, or nested too deeply to be read.
+    """
+    try:
+        return json.loads(text)
+    except RecursionError:
+        raise ValueError("JSON that is nested too deeply") from None

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from zoo.commands.options import parse_time
+from zoo.files import parsed_json
 from zoo.population.columns import parse_columns
 from zoo.population.costs import read_latency
 from zoo.population.front import Limit, Objective, objectives
@@ -181,7 +182,7 @@ def _identity_of(name: str) -> Parser:
     def parse(data: bytes, _: Path) -> object:
         from zoo.experiments.experiment import read_experiment
 
-        held = json.loads(data)
+        held = parsed_json(data)
         if not isinstance(held, dict) or not all(isinstance(held.get(one), dict) for one in ("identity", "options")):
             raise ValueError("a journal's identity and options are objects")
         return read_experiment(held["identity"], held["options"])

@@ -22,7 +22,7 @@ from zoo.experiments.kinds.compared import read_comparison
 from zoo.experiments.kinds.trained import say_model
 from zoo.experiments.report import Report
 from zoo.experiments.run import Run
-from zoo.files import write_text
+from zoo.files import parsed_json, write_text
 from zoo.pages.written import number, percent
 from zoo.population.cell_latency import LATENCY
 from zoo.surrogates.option import NO_SURROGATE
@@ -109,7 +109,7 @@ def _known(value: float) -> float | None:
 def _tested(path: Path, found: History) -> float:
     """The winner's metric on the test images, from the file beside its model; NaN where that speaks of another."""
     try:
-        best = json.loads(path.read_text(encoding="utf-8"))
+        best = parsed_json(path.read_text(encoding="utf-8"))
         if found.winner is None or best["trial"] != found.winner.trial.index:
             return math.nan
         return float(best[f"test_{found.terms.metric}"])

@@ -13,7 +13,7 @@ import torch
 from scarlet.supernet.form import SupernetForm
 from scarlet.supernet.supernet import Supernet, build_supernet
 from zoo.data.image_set import ImageSet
-from zoo.files import write_bytes
+from zoo.files import parsed_json, write_bytes
 from zoo.spaces.skeleton import Skeleton
 from zoo.training.sealed import read_sealed, sealed_bytes
 
@@ -80,7 +80,7 @@ def read_supernet(data: bytes, name: str = "supernet", device: str = "cpu") -> T
     if state.get("schema") != SCHEMA or "supernet" not in state:
         raise ValueError(f"{name} is not a supernet file of schema {SCHEMA}")
     try:
-        return _restore(json.loads(state["supernet"]), state["weights"], device)
+        return _restore(parsed_json(state["supernet"]), state["weights"], device)
     except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{name} is a damaged supernet file: {str(error).splitlines()[0]}") from None
 

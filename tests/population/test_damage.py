@@ -97,6 +97,23 @@ def test_a_changed_or_missing_row_is_named(whole, tmp_path, statement, line):
     assert line in str(error.value)
 
 
+def test_a_value_or_an_event_nested_too_deeply_is_one_line(whole, tmp_path):
+    deep = "[" * 100_000
+    for number, (table, cell, where) in enumerate(
+        (("run", "value", "name = 'identity'"), ("events", "numbers", "place = 3"))
+    ):
+        folder = tmp_path / str(number)
+        shutil.copytree(whole[0], folder)
+        db = sqlite3.connect(folder / FILE)
+        db.execute(f"UPDATE {table} SET {cell} = ?, sum = NULL WHERE {where}", (deep,))
+        db.commit()
+        db.close()
+        journal = Journal.open(folder)
+        with pytest.raises(ValueError, match=r"is damaged: .*nested too deeply"):
+            journal.trials() if table == "events" else journal.get("identity")
+        journal.close()
+
+
 @pytest.mark.parametrize("text", ["[7]", "[0]", "[ 7 ]", "[]", "[1, 2]", "[12,3]"])
 def test_the_trials_of_an_event_are_those_of_its_json(text):
     assert numbers_of(text) == json.loads(text)

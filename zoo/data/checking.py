@@ -13,7 +13,7 @@ from pathlib import Path
 from PIL import Image
 
 from zoo.data.picture import decode_picture, unreadable
-from zoo.files import write_text
+from zoo.files import parsed_json, write_text
 
 NAMED = 100
 """Bad files that an error names; it counts the others."""
@@ -50,7 +50,7 @@ def known_bad(files: Sequence[str], directory: Path, cache: Path, *, whole: bool
     """
     note = cache / f"checked-{_key(files, directory, whole)}.json"
     with suppress(OSError, ValueError):
-        found: dict[str, str] = json.loads(note.read_text(encoding="utf-8"))
+        found: dict[str, str] = parsed_json(note.read_text(encoding="utf-8"))
         return found
     found = bad_files([str(directory / file) for file in files], whole=whole)
     with suppress(OSError, UnicodeEncodeError):  # a name that is no text

@@ -1,6 +1,5 @@
 """An overview of a run: whether somebody runs it, how far it is, what has come of it, and which command is next."""
 
-import json
 import shlex
 import time
 from collections.abc import Iterator, Mapping
@@ -11,6 +10,7 @@ from typing import Any
 from zoo.experiments.heartbeat import PROGRESS, RUNNING
 from zoo.experiments.kinds.trained import kept_summary
 from zoo.experiments.run import FINISHED, Run
+from zoo.files import parsed_json
 from zoo.pages.written import metric, percent
 from zoo.population.journal import FILE
 from zoo.population.lock import is_held
@@ -140,7 +140,7 @@ def _recommended(run: Run) -> str | None:
     if not run.finished:
         return None
     try:
-        found = json.loads((run.folder / "recommendation.json").read_text(encoding="utf-8"))
+        found = parsed_json((run.folder / "recommendation.json").read_text(encoding="utf-8"))
         return f"{found['name']}, rho at least {found['promised']:.2f}" if found["name"] else "no candidate is safe"
     except (OSError, ValueError, TypeError, KeyError):
         return None

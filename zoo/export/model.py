@@ -13,7 +13,7 @@ from torch import Tensor
 
 from zoo.data.augmentation import prepare
 from zoo.export.formats import NAME as NAME
-from zoo.files import write_bytes
+from zoo.files import parsed_json, write_bytes
 from zoo.networks.chain_network import ChainNetwork
 from zoo.networks.network import Network, build_any
 from zoo.spaces.blueprint import Blueprint
@@ -148,7 +148,7 @@ def load_model(path: Path, device: str = "cpu") -> Model:
     if state.get("schema") != SCHEMA or "facts" not in state:
         raise ValueError(f"{path} is not a model file of schema {SCHEMA}")
     try:
-        model = _restore(json.loads(state["facts"]), state["weights"])
+        model = _restore(parsed_json(state["facts"]), state["weights"])
     except (AttributeError, KeyError, TypeError, RuntimeError, ValueError) as error:
         raise ValueError(f"{path} is a damaged model file: {str(error).splitlines()[0]}") from None
     model.network.to(device)

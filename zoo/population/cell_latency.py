@@ -11,7 +11,7 @@ from typing import Any, NamedTuple, Self
 
 import numpy as np
 
-from zoo.population.csv_file import read_csv
+from zoo.population.csv_file import numbers_in, read_csv
 from zoo.spaces.cell_space import CellSpace
 from zoo.spaces.genotype import INPUTS, Cell, CellGenotype, Edge
 from zoo.spaces.skeleton import CellPlan, Skeleton
@@ -173,15 +173,14 @@ def read_cell_latency(path: Path) -> CellLatency:
         ValueError: for a file of another form, or values that are missing, doubled, negative or no numbers.
         OSError: if the file cannot be read.
     """
-    import pandas as pd  # here: half a second that searches without a latency need not pay
 
     frame = read_csv(path)
     if lacking := [column for column in COLUMNS if column not in frame]:
         chains = "; layer and choice are columns of a table for chains" if "layer" in frame else ""
         raise ValueError(f"{path} lacks the column {lacking[0]}, expected {', '.join(COLUMNS)}{chains}")
     names = [*SIZES, "cells"]
-    sizes = frame[names].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
-    latencies = pd.to_numeric(frame["latency"], errors="coerce").to_numpy(dtype=np.float64)
+    sizes = numbers_in(frame[names]).to_numpy(dtype=np.float64)
+    latencies = numbers_in(frame[["latency"]])["latency"].to_numpy(dtype=np.float64)
     found: dict[Block, float] = {}
     for line, (operation, numbers, latency) in enumerate(zip(frame["operation"], sizes, latencies, strict=True), 2):
         if not all(np.isfinite(size) and size >= 1 and size == int(size) for size in numbers):

@@ -9,7 +9,7 @@ from typing import Protocol
 import numpy as np
 import numpy.typing as npt
 
-from zoo.population.csv_file import read_csv
+from zoo.population.csv_file import numbers_in, read_csv
 from zoo.population.trial import Evaluator, Job, Outcome
 from zoo.spaces.chain_cost import ChainCosts
 from zoo.spaces.genotype import ChainGenotype
@@ -136,7 +136,6 @@ def read_latency(path: Path, options: Sequence[int], choices: Sequence[str] = ()
         ValueError: for a file of another form, or values that are missing, doubled, negative or no numbers.
         OSError: if the file cannot be read.
     """
-    import pandas as pd  # here: half a second that searches without a latency need not pay
 
     frame = read_csv(path)
     lacking = [column for column in ("layer", "choice", name) if column not in frame]
@@ -144,7 +143,7 @@ def read_latency(path: Path, options: Sequence[int], choices: Sequence[str] = ()
         raise ValueError(f"{path} lacks the column {lacking[0]}, expected layer, choice and {name}")
     named = {text: number for number, text in enumerate(choices)}
     frame["choice"] = [named.get(str(value).strip(), value) for value in frame["choice"]]
-    numbers = frame[["layer", "choice", name]].apply(pd.to_numeric, errors="coerce").to_numpy(dtype=np.float64)
+    numbers = numbers_in(frame[["layer", "choice", name]]).to_numpy(dtype=np.float64)
     outside = frame[["layer", "choice"]].isna().all(axis=1).to_numpy()
     values = np.full((len(options), max(options)), np.nan)
     for line, (layer, choice, value) in enumerate(numbers, start=2):

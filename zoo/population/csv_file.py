@@ -1,5 +1,6 @@
 """CSV files with numbers as they are written, whichever pandas reads them."""
 
+import warnings
 import zlib
 from collections.abc import Mapping
 from pathlib import Path
@@ -21,7 +22,22 @@ def read_csv(path: Path, dtype: Mapping[str, type] | None = None) -> "pd.DataFra
     # Before pandas 3 the last bit of a number may be wrong unless one asks; from then on, asking is deprecated.
     exactly: dict[str, Any] = {"float_precision": "round_trip"} if int(pd.__version__.partition(".")[0]) < 3 else {}
     try:
-        found: pd.DataFrame = pd.read_csv(path, dtype=dict(dtype or {}), **exactly)
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", pd.errors.ParserWarning)  # rows of more cells than there are columns
+            found: pd.DataFrame = pd.read_csv(path, dtype=dict(dtype or {}), index_col=False, **exactly)
+    except pd.errors.ParserWarning:
+        raise ValueError(f"{path} has rows of more cells than its header") from None
     except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError, EOFError, zlib.error) as error:
         raise ValueError(f"{path} is not a CSV table: {' '.join(str(error).split())}") from None
+    return found
+
+
+def numbers_in(cells: "pd.DataFrame") -> "pd.DataFrame":
+    """The cells as numbers: NaN for what is none, infinity for what is beyond float64."""
+    import pandas as pd
+
+    try:
+        found: pd.DataFrame = cells.apply(pd.to_numeric, errors="coerce")
+    except OverflowError:  # of a whole number; a decimal one is infinite by itself
+        found = cells.astype(str).apply(pd.to_numeric, errors="coerce")
     return found

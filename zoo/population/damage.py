@@ -1,10 +1,11 @@
 """Damage of a journal: whether its rows are what was written, and whether they go together."""
 
-import json
 import sqlite3
 import zlib
 from collections.abc import Callable, Iterator
 from typing import Any
+
+from zoo.files import parsed_json
 
 COLUMN = "sum"
 """Of every table: the checksum of a row. Rows of before there were any have none."""
@@ -59,7 +60,7 @@ def row_of(kind: type[Any]) -> Callable[[int, str], Any]:
     """What reads a row of trials or records, whose number must be that of the row."""
 
     def parse(number: int, text: str) -> Any:
-        found = kind.from_dict(json.loads(text))
+        found = kind.from_dict(parsed_json(text))
         if type(found.index) is not int or found.index != number:
             raise ValueError(f"trial {number} is called {found.index!r}")
         return found
@@ -71,7 +72,7 @@ def numbers_of(text: str) -> list[Any]:
     """The trials that an event names; most name one, which takes a fraction of the time without a JSON decoder."""
     if (inner := text[1:-1]).isdecimal() and text == f"[{int(inner)}]":
         return [int(inner)]
-    found = json.loads(text)
+    found = parsed_json(text)
     if not isinstance(found, list):
         raise ValueError(f"an event names {text[:40]!r}")
     return found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
-from zoo.files import make_folder, sync_folder
+from zoo.files import make_folder, parsed_json, sync_folder
 from zoo.population.damage import (
     DamagedError,
     add_sums,
@@ -123,7 +123,7 @@ class Journal:
         db = _connect(path, readonly=True)  # whatever the file is, looking does not change it
         try:
             schema = cls(db).get("schema")
-        except (sqlite3.DatabaseError, json.JSONDecodeError) as error:
+        except sqlite3.DatabaseError as error:
             raise ValueError(f"{path} is not a journal: {error}") from None
         finally:
             db.close()
@@ -167,7 +167,10 @@ class Journal:
         row = self._db.execute(f"SELECT value, {held} FROM run WHERE name = ?", (name,)).fetchone()
         if row is not None and row[1] is not None and row[1] != row_sum(name, row[0]):
             raise self._damaged(f"its value {name!r} is not what was written")
-        return None if row is None else json.loads(row[0])
+        try:
+            return None if row is None else parsed_json(row[0])
+        except ValueError as error:
+            raise self._damaged(f"its value {name!r} is none: {error}") from None
 
     def set(self, name: str, value: Any) -> None:
         """Set a named value, which must be JSON-ready; not part of the history."""
@@ -205,11 +208,8 @@ class Journal:
                 nothing, but a power cut may, until the next call that syncs.
         """
         with self._appending(synced=synced):
-            rows = (
-                (record.index, json.dumps(record.to_dict(), separators=(",", ":"), allow_nan=False))
-                for record in records
-            )
-            self._put("records", *rows)
+            texts = (json.dumps(one.to_dict(), separators=(",", ":"), allow_nan=False) for one in records)
+            self._put("records", *((one.index, text) for one, text in zip(records, texts, strict=True)))
             self._event("tell", 0, [record.index for record in records])
 
     def rewrite(self, events: Sequence[Event]) -> None:

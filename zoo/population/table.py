@@ -11,7 +11,7 @@ import numpy as np
 
 from zoo.population.columns import parse_columns
 from zoo.population.costs import TableCosts
-from zoo.population.csv_file import read_csv
+from zoo.population.csv_file import numbers_in, read_csv
 from zoo.population.trial import TRAINING, Job, Outcome, Record
 from zoo.purposes import TABLE_SEED
 from zoo.spaces.chain_space import NAS_BENCH_201, NAS_BENCH_MACRO, NATS_BENCH_SIZE, ChainSpace
@@ -172,7 +172,6 @@ def read_table(path: Path, columns: str | None = None) -> Table:
             of percents, or rows are missing or contradict each other.
         OSError: if the file cannot be read.
     """
-    import pandas as pd  # here: half a second that searches without a table need not pay
 
     wanted = None if columns is None else parse_columns(columns)
     frame = read_csv(path, {layout.architecture: str for layout in LAYOUTS})
@@ -182,10 +181,12 @@ def read_table(path: Path, columns: str | None = None) -> Table:
     missing = [column for column in listed if column not in frame]
     if missing:
         raise ValueError(f"{path} lacks the column {missing[0]}{'; --columns names others' if wanted is None else ''}")
-    values = frame[listed].apply(pd.to_numeric, errors="coerce")
+    values = numbers_in(frame[listed])
     wrong = ~values.ge(0).all(axis=1) | ~values.le(100).all(axis=1)
     if wrong.any():
-        raise ValueError(f"{path}: line {int(wrong.idxmax()) + 2} has an accuracy that is no number from 0 to 100")
+        raise ValueError(
+            f"{path}: line {int(np.argmax(wrong.to_numpy())) + 2} has an accuracy that is no number from 0 to 100"
+        )
     if (shares := values.max() <= 1).any():
         raise ValueError(f"{path}: expected percents, but no accuracy in the column {shares.idxmax()} is above 1")
     names = frame[layout.architecture].fillna("")
@@ -250,15 +251,14 @@ def _costs(frame: "pd.DataFrame", chains: Sequence[tuple[int, ...]], layout: Lay
     Raises:
         ValueError: for a value that is no number from 0 up.
     """
-    import pandas as pd
 
     place = tuple(np.array(chains).T)
     listed = {}
     for name, (column, unit) in layout.costs.items():
         if column in frame:
-            values = pd.to_numeric(frame[column], errors="coerce")
-            if not values.ge(0).all():
-                line = int(np.argmin(values.ge(0).to_numpy())) + 2
+            values = numbers_in(frame[[column]])[column]
+            if not (fine := values.ge(0) & values.lt(np.inf)).all():
+                line = int(np.argmin(fine.to_numpy())) + 2
                 raise ValueError(f"{path}: line {line} has a {column} that is no number from 0 up")
             listed[name] = np.zeros(layout.space.options)
             listed[name][place] = values.to_numpy(dtype=np.float64) * unit

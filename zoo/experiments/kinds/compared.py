@@ -1,7 +1,6 @@
 """What a comparison has found: a search's winner and a baseline on the test images, which every training reads once."""
 
 import dataclasses
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from zoo.experiments.folder import WEIGHTS
-from zoo.files import write_json
+from zoo.files import parsed_json, write_json
 from zoo.pages.written import large
 from zoo.population.trial import Record, Trial
 from zoo.population.weights import WeightStore
@@ -184,7 +183,7 @@ def keep_comparison(
 def read_comparison(run: "Run") -> ComparisonResult | None:
     """What :func:`keep_comparison` found; None where there is nothing."""
     try:
-        data = json.loads((run.folder / FILE).read_text(encoding="utf-8"))
+        data = parsed_json((run.folder / FILE).read_text(encoding="utf-8"))
         return ComparisonResult.from_dict(data["result"])
     except (OSError, ValueError, TypeError, KeyError):
         return None
@@ -235,7 +234,7 @@ def _ended(run: "Run") -> list[tuple[Trial, Record]]:
 
 def _held(run: "Run") -> Mapping[str, Any]:
     try:
-        held = json.loads((run.folder / FILE).read_text(encoding="utf-8"))["trainings"]
+        held = parsed_json((run.folder / FILE).read_text(encoding="utf-8"))["trainings"]
         return held if isinstance(held, dict) else {}
     except (OSError, ValueError, TypeError, KeyError):
         return {}

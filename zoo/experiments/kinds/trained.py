@@ -1,6 +1,5 @@
 """What a run that trains networks ends with: the model of one of its trials, and a page of what was trained."""
 
-import json
 import math
 import shlex
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -12,7 +11,7 @@ from rich.console import Console
 
 from zoo.experiments.folder import WEIGHTS
 from zoo.experiments.report import Report
-from zoo.files import write_json
+from zoo.files import parsed_json, write_json
 from zoo.pages.written import COUNTS, MISSING, large, metric, percent
 from zoo.population.judged import Judged
 from zoo.population.metric import METRICS, names_one_class
@@ -117,7 +116,7 @@ def kept_summary(folder: Path) -> dict[str, Any]:
     path = folder / "best.json"
     if not path.exists():
         return {}
-    summary: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    summary: dict[str, Any] = parsed_json(path.read_text(encoding="utf-8"))
     summary.pop("genotype", None)
     return {**summary, "model": str(folder / MODEL)}
 
