@@ -146,7 +146,7 @@ def picture(rows: list[dict[str, Any]]) -> str:
             )
             for name in dict.fromkeys(row["what"] for row in rows)
         ],
-        xlabel="workers, power of two",
+        xlabel="workers as a power of two: 3 is 8, 8 is 256",
         ylabel="time that workers wait for one another",
         description="Share of the workers' time that is idle, by their number, of both searches.",
         size=(WIDE, 360.0),
