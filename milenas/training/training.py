@@ -127,11 +127,11 @@ def train_steps(
         total += learners.graphs(update, tensors, rate, work) * len(tensors[1])
         progress.images += wholes[0].stop - wholes[0].start
         stepped(step + 1 - steps.start, len(steps))
-    progress.loss += float(ranks.sum(total))
+    # one look at the device for both: no loss of w may come after α and β have left the numbers
+    sound = torch.stack([one.isfinite().all() for one in supernet.architecture()]).all()
+    progress.loss += float(torch.where(sound, ranks.sum(total), math.nan))
     if not math.isfinite(progress.loss):
-        raise Diverged(f"diverged: the training loss is {progress.loss} in epoch {epoch + 1}")
-    if not all(bool(one.isfinite().all()) for one in supernet.architecture()):  # w's next loss may never come
-        raise Diverged(f"diverged: the architecture's parameters are not finite in epoch {epoch + 1}")
+        raise Diverged(f"diverged: w's training loss, α or β is not finite in epoch {epoch + 1}")
 
 
 def _step(

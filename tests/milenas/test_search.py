@@ -199,7 +199,7 @@ def test_an_architecture_that_is_not_finite_ends_the_search_after_its_last_step_
 
     monkeypatch.setattr(training, "_step", lost)
     ran = run(setup(epochs=1), tmp_path)
-    assert ran.manager.records[-1].reason == "diverged: the architecture's parameters are not finite in epoch 1"
+    assert ran.manager.records[-1].reason == "diverged: w's training loss, α or β is not finite in epoch 1"
 
 
 # ---------------------------------------------------------------- metrics

@@ -2,6 +2,7 @@
 
 import argparse
 import importlib
+import json
 import os
 import sys
 from collections.abc import Mapping
@@ -14,7 +15,6 @@ from numpy.typing import NDArray
 
 from zoo.data.picture_files import image_files
 from zoo.export.prediction import predictions, print_predictions
-from zoo.files import parsed_json
 
 PIXELS, LOGITS = "pixels", "logits"
 """Names of what a program takes and gives."""
@@ -74,10 +74,10 @@ class OnnxFile:
         try:
             session = session_of(content, threads)
             written = session.get_modelmeta().custom_metadata_map
-            facts = {name: parsed_json(value) for name, value in written.items()}
+            facts = {name: json.loads(value) for name, value in written.items()}
             found = cls(session, facts)
             fine = len(found.classes) > 0 and len(found.shape) == 2
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, RecursionError, TypeError, ValueError) as error:
             raise ValueError(f"{path} is no ONNX file of `thriftnas run export`: {error}") from error
         if not fine:
             raise ValueError(f"{path} is no ONNX file of `thriftnas run export`: it names no classes")
