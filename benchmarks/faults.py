@@ -28,7 +28,7 @@ ON_TABLES = ("kill", "kill", "terminate", "Ctrl-C", "stop", "full disk", "damage
 ON_TRAININGS = ("kill", "kill", "terminate", "full disk", "damaged weights")
 TABLE_RUN, TRAINING_RUN = 1000, 40  # trials of a run, about
 CLOSER = 0.75
-"""Of the trials that there are for a fault: runs should not end before they have met their share."""
+"""Times the even spacing lie faults apart: a run should meet its share before it ends."""
 GOAL_SECONDS = 2400.0
 
 

@@ -26,8 +26,8 @@ from zoo.purposes import FAULTS
 
 NODES = 3
 TRIAL_SECONDS = 0.1
-SECONDS = 1.5
-"""Between two faults, about."""
+GAP_SECONDS = 1.5
+"""Between two faults, on average."""
 KINDS = ("kill a worker", "kill a worker", "stop a worker", "lose a node")
 PATIENCE = 600.0
 """Seconds after the last fault in which the run must end."""
@@ -63,7 +63,7 @@ class Havoc:
 
     def go(self, over: threading.Event) -> None:
         """One fault after the other, until there were enough or it is over; Ray wants the main thread for nodes."""
-        while self.met.total() < self._left and not over.wait(float(self._draw.exponential(SECONDS))):
+        while self.met.total() < self._left and not over.wait(float(self._draw.exponential(GAP_SECONDS))):
             kind = KINDS[int(self._draw.integers(len(KINDS)))]
             if self._lose() if kind == "lose a node" else self._hit(kind == "stop a worker"):
                 self.met[kind] += 1

@@ -12,7 +12,6 @@ from milenas.history.warnings import warnings
 from milenas.strategy.record import derived_genotype, genotype_notes, shown_metrics
 from milenas.strategy.search import Derived, SupernetSearch, winners
 from milenas.supernet.supernet import Supernet, build_supernet
-from milenas.training import training
 from milenas.training.batches import divide_images
 from milenas.training.checkpoint import load_search, save_search
 from milenas.training.evaluator import SearchEvaluator
@@ -20,7 +19,6 @@ from milenas.training.material import steps_per_epoch
 from milenas.training.monitors import cell_size, dominant_eigenvalue
 from milenas.training.setup import Method, SearchSetup
 from milenas.training.training import Learners, Progress, make_learners
-from tests.milenas.conftest import noise_images
 from zoo.population import Job, Journal, Record, SerialExecutor, Trial
 from zoo.spaces import DARTS, Skeleton
 from zoo.training import Precision, Recipe
@@ -179,27 +177,6 @@ def test_checkpoints_of_another_supernet_or_no_checkpoint_are_refused(setup):
     torch.save({"schema": 1, "epoch": 3}, buffer)
     with pytest.raises(ValueError, match="must be of a search"):
         load_search(buffer.getvalue(), fresh())
-
-
-def test_divergence_ends_the_search_as_a_failed_record(run, setup, tmp_path):
-    ran = run(setup(recipe=Recipe(batch=8, lr=1e30, cutout=0.0, clip=1e30)), tmp_path)
-    assert ran.manager.records[-1].reason.startswith("diverged")
-    assert ran.strategy.failed
-    assert ran.strategy.ask(1, 9) == []
-
-
-def test_an_architecture_that_is_not_finite_ends_the_search_after_its_last_step_too(run, setup, tmp_path, monkeypatch):
-    real, left = training._step, iter(reversed(range(steps_per_epoch(setup(), noise_images()))))
-
-    def lost(learners, *rest):
-        loss = real(learners, *rest)
-        if not next(left):
-            learners.supernet.alphas()[0].data.fill_(math.inf)
-        return loss
-
-    monkeypatch.setattr(training, "_step", lost)
-    ran = run(setup(epochs=1), tmp_path)
-    assert ran.manager.records[-1].reason == "diverged: w's training loss, α or β is not finite in epoch 1"
 
 
 # ---------------------------------------------------------------- metrics

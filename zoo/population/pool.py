@@ -84,6 +84,11 @@ class _Batch:
     alone: "_Batch | None" = None  # of a single trial that is only tried: the batch that it is in
     tried: dict[int, bool] = field(default_factory=dict)  # by trial, tried alone: whether its worker came back
 
+    @property
+    def named(self) -> str:
+        first, last = self.jobs[0].trial.index, self.jobs[-1].trial.index
+        return f"trial {first} is" if first == last else f"trials {first} to {last} are"
+
 
 class Pool:
     """An executor whose workers may be lost at any time.
@@ -188,8 +193,7 @@ class Pool:
             batch.attempt += 1
             batch.began, batch.share = time.monotonic(), None
             self._running[worker] = batch
-            first, last, node = batch.jobs[0].trial.index, batch.jobs[-1].trial.index, self._node.get(worker, "")
-            _log.debug("trials %d to %d are sent to %s, attempt %d", first, last, node or "a worker", batch.attempt)
+            _log.debug("%s sent to %s, attempt %d", batch.named, self._node.get(worker) or "a worker", batch.attempt)
             self._crew.send(worker, batch.jobs, batch.attempt)
 
     def _hear(self, report: Report) -> list[Outcome]:
@@ -247,10 +251,8 @@ class Pool:
         batch = self._running.pop(report.worker, None)
         what = f"a worker{f' on {node}' if node else ''} is lost: {report.fault}"
         if batch is not None:
-            first, last = batch.jobs[0].trial.index, batch.jobs[-1].trial.index
-            trials = f"trial {first} is" if first == last else f"trials {first} to {last} are"
             if batch.alone is None or report.gone:
-                what = f"{what}; {trials} sent again"
+                what = f"{what}; {batch.named} sent again"
                 self._waiting.appendleft(batch)
             if not report.gone:
                 batch.faults.append(node)

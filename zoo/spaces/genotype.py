@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from reprlib import repr as short  # a hostile file must not make a hostile message
 from typing import Any
 
+from zoo.files import parsed_json
 from zoo.spaces.operations import OPERATIONS, known, names
 
 SCHEMA = 1
@@ -278,8 +279,8 @@ def parsed(text: str) -> Any:
         ValueError: if the text is not JSON.
     """
     try:
-        return json.loads(text)
-    except (ValueError, RecursionError) as error:  # ValueError: also a number with thousands of digits
+        return parsed_json(text)
+    except ValueError as error:  # ValueError: also a number with thousands of digits
         raise ValueError(f"a genotype must be JSON: {error}") from None
 
 
