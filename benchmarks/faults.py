@@ -27,7 +27,7 @@ from zoo.purposes import FAULTS
 ON_TABLES = ("kill", "kill", "terminate", "Ctrl-C", "stop", "full disk", "damaged journal")
 ON_TRAININGS = ("kill", "kill", "terminate", "full disk", "damaged weights")
 TABLE_RUN, TRAINING_RUN = 1000, 40  # trials of a run, about
-CLOSER = 0.75
+CLOSER = 0.6
 """Times the even spacing lie faults apart: a run should meet its share before it ends."""
 GOAL_SECONDS = 2400.0
 
